@@ -1,0 +1,53 @@
+"""What turns one voice into another: the contract of every converter."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 48_000
+
+Samples = NDArray[np.float32]
+"""Mono sound: shape (n,), float32, full scale ±1, at ``SAMPLE_RATE_HZ``."""
+
+
+class ConversionBackend(ABC):
+    """A converter that carries its state from chunk to chunk.
+
+    It is driven by one thread. ``convert_chunk`` may raise ``ConversionError``; whatever it raises,
+    the pipeline answers with silence, never with the input.
+    """
+
+    @property
+    def latency_samples(self) -> int:
+        """How many samples the output lies behind the input, by the algorithm alone."""
+        return 0
+
+    @abstractmethod
+    def initialize(self) -> None:
+        """Make ready from nothing, or again after an error: all carried state is forgotten."""
+
+    @abstractmethod
+    def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        """Convert the next samples, (n,) to (n,).
+
+        ``context`` holds the samples right before ``audio_chunk``; it is given when this converter
+        takes over from another, so that it can begin in the middle of a word.
+        """
+
+    @abstractmethod
+    def cleanup(self) -> None:
+        """Give back what ``initialize`` took."""
+
+
+class IdentityBackend(ConversionBackend):
+    """Returns what it is given: the real voice, for ``bypass`` and for measuring the transport."""
+
+    def initialize(self) -> None:
+        pass
+
+    def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        return audio_chunk
+
+    def cleanup(self) -> None:
+        pass
