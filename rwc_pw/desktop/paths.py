@@ -1,0 +1,66 @@
+"""Where rwc-pw's files lie, by the XDG base directory specification."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from rwc_pw.errors import UnavailableError
+
+APPLICATION_ID = "io.github.rwcpw.Voice"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Every place rwc-pw writes to in a user's home."""
+
+    config_home: Path
+    data_home: Path
+    state_home: Path
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> Self:
+        """The places ``env`` names; relative XDG values are ignored, as the specification says."""
+        return cls(
+            config_home=_base_folder(env, "XDG_CONFIG_HOME", ".config"),
+            data_home=_base_folder(env, "XDG_DATA_HOME", ".local/share"),
+            state_home=_base_folder(env, "XDG_STATE_HOME", ".local/state"),
+        )
+
+    @property
+    def config_file(self) -> Path:
+        return self.config_home / "rwc-pw/config.toml"
+
+    @property
+    def drop_in(self) -> Path:
+        """What makes PipeWire itself offer the microphone."""
+        return self.config_home / "pipewire/pipewire.conf.d/50-rwc-voice.conf"
+
+    @property
+    def autostart_entry(self) -> Path:
+        """What makes the desktop start the daemon at login."""
+        return self.config_home / f"autostart/{APPLICATION_ID}.desktop"
+
+    @property
+    def bus_service(self) -> Path:
+        """What makes the session bus start the daemon on the first call."""
+        return self.data_home / f"dbus-1/services/{APPLICATION_ID}.service"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.data_home / "rwc-pw"
+
+    @property
+    def state_dir(self) -> Path:
+        """Logs and what survives a restart."""
+        return self.state_home / "rwc-pw"
+
+
+def _base_folder(env: Mapping[str, str], variable: str, below_home: str) -> Path:
+    named = Path(env.get(variable, ""))
+    if named.is_absolute():
+        return named
+    home = Path(env.get("HOME", ""))
+    if not home.is_absolute():
+        raise UnavailableError("HOME does not name a folder.", f"Set HOME or {variable} to an absolute path.")
+    return home / below_home
