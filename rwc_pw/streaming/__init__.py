@@ -1,0 +1,14 @@
+"""The converters and the pipeline that feeds them."""
+
+from rwc_pw.streaming.backend import ConversionBackend, IdentityBackend
+from rwc_pw.streaming.buffers import BufferConfig, BufferManager
+from rwc_pw.streaming.pipeline import PipelineMetrics, StreamingPipeline
+
+__all__ = [
+    "BufferConfig",
+    "BufferManager",
+    "ConversionBackend",
+    "IdentityBackend",
+    "PipelineMetrics",
+    "StreamingPipeline",
+]

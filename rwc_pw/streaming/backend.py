@@ -31,8 +31,9 @@ class ConversionBackend(ABC):
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         """Convert the next samples, (n,) to (n,).
 
-        ``context`` holds the samples right before ``audio_chunk``; it is given when this converter
-        takes over from another, so that it can begin in the middle of a word.
+        ``context``, when given, replaces all that is carried: it holds the samples right before
+        ``audio_chunk`` (none at the start of a stream), so that a converter can take over from
+        another in the middle of a word.
         """
 
     @abstractmethod

@@ -1,0 +1,169 @@
+"""The sound that waits: before the converter and after it, on one timeline counted in samples."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.streaming.declick import continue_from
+from rwc_pw.streaming.fifo import SampleFifo
+
+
+@dataclass(frozen=True)
+class BufferConfig:
+    """How much one conversion takes and how much may wait; each buffer holds at least two chunks."""
+
+    chunk_size: int = 256
+    """Samples of one conversion."""
+    input_buffer_ms: float = 200.0
+    output_buffer_ms: float = 400.0
+
+    def __post_init__(self) -> None:
+        if self.chunk_size < 1 or self.input_buffer_ms <= 0 or self.output_buffer_ms <= 0:
+            raise ValueError("chunk_size, input_buffer_ms and output_buffer_ms must be positive")
+
+    def capacity_samples(self, length_ms: float) -> int:
+        """The length in samples, two chunks at least."""
+        return max(round(length_ms * SAMPLE_RATE_HZ / 1000), 2 * self.chunk_size)
+
+
+@dataclass(frozen=True)
+class BufferHealth:
+    """What waits now, and what has been lost since the start."""
+
+    input_samples: int
+    output_samples: int
+    input_fill: float
+    """0 (empty) to 1 (full)."""
+    output_fill: float
+    dropped_samples: int
+    """Discarded because a buffer was full."""
+    late_samples: int
+    """Discarded because they were converted after silence had been heard in their place."""
+    overdue_samples: int
+    """Answered with silence and still to come: more than none means that the converter is behind now."""
+
+
+class BufferManager:
+    """Input and output buffer under one law: output sample ``p`` is input sample ``p - delay``, or silence.
+
+    The delay grows only where the caller asks for sound that cannot have been converted yet (its
+    chunk is not full), which happens in the first moments of a stream. From then on it is constant:
+    what comes too late was answered with silence and is discarded and counted when it comes; what a
+    full buffer drops leaves silence of the same length.
+    """
+
+    def __init__(self, config: BufferConfig) -> None:
+        self.config = config
+        self._input = SampleFifo(config.capacity_samples(config.input_buffer_ms))
+        self._output = SampleFifo(config.capacity_samples(config.output_buffer_ms))
+        self._dropped_samples = 0
+        self._late_samples = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all sound and begin a new timeline; the counts of what was lost stay."""
+        self._input.clear()
+        self._output.clear()
+        self._gap_samples = 0  # dropped from the input, their silence not yet in the output
+        self._converting_samples = 0
+        self._overdue_samples = 0
+        self._delay_samples = 0
+        self._heard_level = 0.0  # the last sample that was read
+        self._end_level = 0.0  # the last sample that waits in the output
+        self._end_broken = False  # what is appended next does not follow what waits
+
+    @property
+    def delay_samples(self) -> int:
+        """How far the output lies behind the input."""
+        return self._delay_samples
+
+    def write_input(self, audio: Samples) -> None:
+        """Append captured sound, (n,); the oldest is dropped and counted when the buffer is full."""
+        dropped = self._input.push(audio)
+        self._dropped_samples += dropped
+        self._gap_samples += dropped
+
+    def read_chunk_for_processing(self) -> Samples | None:
+        """The next ``chunk_size`` samples, or None while there are fewer; ``write_output`` must follow."""
+        if len(self._input) < self.config.chunk_size:
+            return None
+        if self._gap_samples:
+            self._append(np.zeros(self._gap_samples, np.float32), is_silence=True)
+            self._gap_samples = 0
+        self._converting_samples = self.config.chunk_size
+        return self._input.pull(self.config.chunk_size)
+
+    def write_output(self, audio: Samples | None) -> None:
+        """Append what the chunk under way became, (chunk_size,); None, after a failure, is silence."""
+        if not self._converting_samples:
+            return  # a new timeline was begun while the chunk was under way
+        if audio is None:
+            self._append(np.zeros(self._converting_samples, np.float32), is_silence=True)
+        else:
+            self._append(audio, is_silence=False)
+        self._converting_samples = 0
+
+    def hold_back(self, samples: int) -> None:
+        """Lengthen the delay: room for a converter that takes long for its chunk."""
+        self._delay_samples += samples
+        self._output.push(np.zeros(samples, np.float32))
+
+    def is_due(self, size: int) -> bool:
+        """Whether waiting for the converter would bring more of the next ``size`` samples."""
+        return len(self._output) < min(size, self._convertible_samples())
+
+    def read_output(self, size: int) -> Samples:
+        """The next ``size`` samples of the timeline, (size,); silence stands for what is not there."""
+        unborn = max(0, size - self._convertible_samples())
+        self._delay_samples += unborn
+        ready = self._output.pull(size - unborn)
+        late = size - unborn - len(ready)
+        self._overdue_samples += late
+        return np.concatenate([self._heard(unborn), self._heard(ready, after_gap=unborn > 0), self._heard(late)])
+
+    def get_buffer_health(self) -> BufferHealth:
+        """What waits and what was lost."""
+        return BufferHealth(
+            input_samples=len(self._input),
+            output_samples=len(self._output),
+            input_fill=len(self._input) / self._input.capacity_samples,
+            output_fill=len(self._output) / self._output.capacity_samples,
+            dropped_samples=self._dropped_samples,
+            late_samples=self._late_samples,
+            overdue_samples=self._overdue_samples,
+        )
+
+    def _convertible_samples(self) -> int:
+        """How much of the timeline ahead the sound captured so far will fill, converted or not."""
+        whole_chunks = len(self._input) // self.config.chunk_size * self.config.chunk_size
+        gap = self._gap_samples if whole_chunks else 0
+        coming = self._converting_samples + gap + whole_chunks - self._overdue_samples
+        return len(self._output) + max(0, coming)
+
+    def _append(self, audio: Samples, *, is_silence: bool) -> None:
+        late = min(self._overdue_samples, len(audio))
+        self._overdue_samples -= late
+        if not is_silence:  # silence is no loss of its own: what it stands for is counted where it was lost
+            self._late_samples += late
+        audio = audio[late:]
+        if not len(audio):
+            self._end_broken = True
+            return
+        if is_silence or late or self._end_broken:
+            audio = continue_from(self._end_level if len(self._output) else self._heard_level, audio)
+        self._end_broken = is_silence
+        self._end_level = float(audio[-1])
+        dropped = self._output.push(audio)
+        self._dropped_samples += dropped
+        self._delay_samples -= dropped
+
+    def _heard(self, sound: Samples | int, *, after_gap: bool = True) -> Samples:
+        """Note what is read, (n,), or so many samples of silence, joined to what was read before."""
+        audio = np.zeros(sound, np.float32) if isinstance(sound, int) else sound
+        if not len(audio):
+            return audio
+        if after_gap and (self._heard_level or audio[0]):
+            audio = continue_from(self._heard_level, audio)
+        self._heard_level = float(audio[-1])
+        return audio

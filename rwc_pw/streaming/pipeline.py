@@ -1,0 +1,255 @@
+"""Carries sound through a converter that runs in a thread of its own."""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from rwc_pw.errors import ConversionError
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
+from rwc_pw.streaming.buffers import BufferConfig, BufferHealth, BufferManager
+from rwc_pw.streaming.priority import raise_priority
+
+METRICS_INTERVAL_S = 0.5
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 5.0
+STOP_TIMEOUT_S = 2.0
+CONTEXT_SAMPLES = 8192  # 170 ms: what a converter that takes over is told of the past
+FADE_SAMPLES = 480  # 10 ms: from one converter to the next
+WARM_UP_CHUNKS = 5
+HEADROOM = 1.5  # a conversion may take so many times its measured time before it is late
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PipelineMetrics:
+    """What the pipeline measured."""
+
+    processing_time_ms: float
+    """How long the last chunk took to convert."""
+    total_latency_ms: float
+    """From ``process_input`` to ``get_output``, counted in samples; the algorithm's share included."""
+    chunks_processed: int
+    dropped_ms: float
+    late_ms: float
+    buffer_health: BufferHealth
+    error: str
+    """Why silence stands for the converted voice now; empty while all is well."""
+
+
+class StreamingPipeline:
+    """``process_input`` takes the microphone's sound, ``get_output`` gives as much converted sound.
+
+    Whatever goes wrong in the converter, the output is silence and ``PipelineMetrics.error`` says
+    why; the converter is initialised again after a pause that doubles with each failure.
+    """
+
+    def __init__(
+        self,
+        backend: ConversionBackend,
+        buffer_config: BufferConfig,
+        on_metrics_update: Callable[[PipelineMetrics], None] | None = None,
+    ) -> None:
+        self._backend = backend
+        self._buffers = BufferManager(buffer_config)
+        self._on_metrics_update = on_metrics_update
+        lock = threading.Lock()
+        self._input_written = threading.Condition(lock)
+        self._output_written = threading.Condition(lock)
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._successor: ConversionBackend | None = None
+        self._history = np.zeros(0, np.float32)
+        self._begin_anew = True  # the converter's carried state does not belong to the next chunk
+        self._headroom_samples = 0
+        self._held_back = False
+        self._error = ""
+        self._retry_pause_s = FIRST_RETRY_S
+        self._retry_at_s = 0.0
+        self._chunks_processed = 0
+        self._processing_time_s = 0.0
+        self._published_at_s = 0.0
+
+    def start(self) -> None:
+        """Initialise the converter, measure its time for a chunk, and begin to convert.
+
+        Raises whatever the converter's ``initialize`` raises.
+        """
+        self._backend.initialize()
+        self._headroom_samples = round(self._measure_conversion_s() * HEADROOM * SAMPLE_RATE_HZ)
+        self._thread = threading.Thread(target=self._run, name="conversion", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the conversion thread and give back what the converter holds; again does nothing."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        with self._input_written:
+            self._stopping = True
+            self._input_written.notify_all()
+            self._output_written.notify_all()
+        thread.join(STOP_TIMEOUT_S)
+        if thread.is_alive():
+            log.warning("the converter did not return within %g s and is left behind", STOP_TIMEOUT_S)
+        else:
+            self._backend.cleanup()
+
+    def process_input(self, audio: Samples) -> None:
+        """Hand over captured sound, (n,) float32; never blocks, the oldest is dropped and counted when full."""
+        audio = np.asarray(audio, np.float32)
+        if audio.ndim != 1:
+            raise ValueError(f"expected mono samples of shape (n,), got {audio.shape}")
+        with self._input_written:
+            self._buffers.write_input(audio)
+            self._input_written.notify()
+
+    def get_output(self, size: int, timeout_s: float | None = None) -> Samples:
+        """The next ``size`` converted samples, (size,) float32, with silence where they come too late.
+
+        Waits for the converter at most ``timeout_s``, by default as long as ``size`` samples last.
+        """
+        if timeout_s is None:
+            timeout_s = size / SAMPLE_RATE_HZ
+        with self._output_written:
+            if not self._held_back:
+                self._held_back = True
+                self._buffers.hold_back(self._needed_delay_samples(size))
+            self._output_written.wait_for(lambda: self._stopping or not self._buffers.is_due(size), timeout_s)
+            return self._buffers.read_output(size)
+
+    def replace_backend(self, backend: ConversionBackend) -> None:
+        """Let ``backend``, initialised by the caller, take over at the next chunk's edge, without a click."""
+        with self._input_written:
+            self._successor = backend
+
+    def reset(self) -> None:
+        """Forget all sound on its way; the next block begins a new stream."""
+        with self._input_written:
+            self._buffers.reset()
+            self._held_back = False
+            self._history = np.zeros(0, np.float32)
+            self._begin_anew = True
+
+    def get_metrics(self) -> PipelineMetrics:
+        """What has been measured up to now."""
+        with self._input_written:
+            health = self._buffers.get_buffer_health()
+            latency_samples = self._buffers.delay_samples + self._backend.latency_samples
+        return PipelineMetrics(
+            processing_time_ms=self._processing_time_s * 1000,
+            total_latency_ms=_milliseconds(latency_samples),
+            chunks_processed=self._chunks_processed,
+            dropped_ms=_milliseconds(health.dropped_samples),
+            late_ms=_milliseconds(health.late_samples),
+            buffer_health=health,
+            error=self._error,
+        )
+
+    def _run(self) -> None:
+        raise_priority()
+        while (chunk := self._next_chunk()) is not None:
+            started_s = time.monotonic()
+            converted = self._convert(chunk)
+            self._processing_time_s = time.monotonic() - started_s
+            with self._output_written:
+                self._buffers.write_output(converted)
+                self._output_written.notify_all()
+            self._chunks_processed += 1
+            self._publish_metrics()
+
+    def _next_chunk(self) -> Samples | None:
+        with self._input_written:
+            while not self._stopping:
+                if (chunk := self._buffers.read_chunk_for_processing()) is not None:
+                    return chunk
+                self._input_written.wait()
+        return None
+
+    def _convert(self, chunk: Samples) -> Samples | None:
+        """The converted chunk, or None (silence) while the converter fails."""
+        if self._error and time.monotonic() < self._retry_at_s:
+            return None
+        try:
+            converted = self._convert_or_raise(chunk)
+        except Exception as error:  # the edge to the converter: whatever it raises must become silence
+            self._fail(error)
+            return None
+        self._error, self._retry_pause_s = "", FIRST_RETRY_S
+        return converted
+
+    def _convert_or_raise(self, chunk: Samples) -> Samples:
+        with self._input_written:
+            successor, self._successor = self._successor, None
+            begin_anew, self._begin_anew = self._begin_anew, False
+            history = self._history
+            self._history = np.concatenate([history, chunk])[-CONTEXT_SAMPLES:]
+        if self._error and successor is None:
+            self._backend.initialize()
+            begin_anew = True
+        if successor is None:
+            return _checked(self._backend.convert_chunk(chunk, history if begin_anew else None), chunk)
+        predecessor, self._backend = self._backend, successor
+        converted = _checked(successor.convert_chunk(chunk, history), chunk)
+        if not (self._error or begin_anew):
+            converted = _crossfade(_checked(predecessor.convert_chunk(chunk), chunk), converted)
+        predecessor.cleanup()
+        return converted
+
+    def _fail(self, error: Exception) -> None:
+        if not self._error:
+            log.error("the converter failed: %s", error, exc_info=not isinstance(error, ConversionError))
+        self._error = f"the converter failed: {error or type(error).__name__}"
+        self._begin_anew = True
+        self._retry_at_s = time.monotonic() + self._retry_pause_s
+        self._retry_pause_s = min(2 * self._retry_pause_s, LONGEST_RETRY_S)
+
+    def _needed_delay_samples(self, size: int) -> int:
+        """The least delay at which blocks of ``size`` never wait for a chunk to fill or to be converted."""
+        chunk_size = self._buffers.config.chunk_size
+        filling = chunk_size - math.gcd(chunk_size, size)
+        converting = max(0, self._headroom_samples - size // 2)
+        return filling + converting
+
+    def _measure_conversion_s(self) -> float:
+        silence = np.zeros(self._buffers.config.chunk_size, np.float32)
+        times_s = []
+        for _ in range(WARM_UP_CHUNKS):
+            started_s = time.monotonic()
+            self._backend.convert_chunk(silence)
+            times_s.append(time.monotonic() - started_s)
+        return median(times_s)
+
+    def _publish_metrics(self) -> None:
+        now_s = time.monotonic()
+        if self._on_metrics_update and now_s >= self._published_at_s + METRICS_INTERVAL_S:
+            self._published_at_s = now_s
+            self._on_metrics_update(self.get_metrics())
+
+
+def _checked(converted: Samples, chunk: Samples) -> Samples:
+    """What the converter returned, if it is sound of the chunk's length."""
+    converted = np.asarray(converted, np.float32)
+    if converted.shape != chunk.shape:
+        raise ConversionError(f"it returned {converted.shape} samples for {chunk.shape}")
+    if not np.isfinite(converted).all():
+        raise ConversionError("it returned numbers that are not finite")
+    return converted
+
+
+def _crossfade(before: Samples, after: Samples) -> Samples:
+    """From one sound to the other within at most ``FADE_SAMPLES``, both (n,)."""
+    share = np.ones(len(after), np.float32)
+    fade = min(FADE_SAMPLES, len(after))
+    share[:fade] = np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
+    return before + share * (after - before)
+
+
+def _milliseconds(samples: int) -> float:
+    return samples * 1000 / SAMPLE_RATE_HZ
