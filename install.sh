@@ -1,0 +1,207 @@
+#!/usr/bin/env bash
+# Installs rwc-pw for the user who runs it. ./install.sh --help says the rest.
+set -euo pipefail
+
+readonly EXIT_FAILED=1 EXIT_USAGE=2 EXIT_UNAVAILABLE=69 # as in rwc_pw/errors.py
+
+# What is needed, and the packages that have it. "python" is any that find_python takes.
+#                      command               apt                   dnf                                 pacman
+readonly RUN_TABLE="   python                python3,python3-venv  python3                             python
+                       pipewire              pipewire              pipewire                            pipewire
+                       pipewire-pulse        pipewire-pulse        pipewire-pulseaudio,pulseaudio-libs pipewire-pulse
+                       wireplumber           wireplumber           wireplumber                         wireplumber
+                       pw-cat                pipewire-bin          pipewire-utils                      pipewire-audio
+                       pw-cli                pipewire-bin          pipewire-utils                      pipewire
+                       pw-dump               pipewire-bin          pipewire-utils                      pipewire
+                       pw-link               pipewire-bin          pipewire-utils                      pipewire
+                       dbus-daemon           dbus                  dbus-daemon                         dbus"
+readonly TEST_TABLE="  pactl                 pulseaudio-utils      pulseaudio-utils                    libpulse
+                       ffmpeg                ffmpeg                ffmpeg-free                         ffmpeg
+                       chromium              chromium              chromium                            chromium
+                       dbus-run-session      dbus                  dbus-daemon                         dbus
+                       desktop-file-validate desktop-file-utils    desktop-file-utils                  desktop-file-utils"
+
+usage() {
+    cat <<'END'
+Usage: ./install.sh                        install or upgrade rwc-pw for you, and switch it on
+       ./install.sh --test [PYTEST ARGS]   run all tests, having installed what they need
+       ./install.sh --help
+
+Missing system packages are installed with apt, dnf or pacman, as root or through sudo. The Python packages go into
+~/.local/share/rwc-pw/venv (those of the tests into .cache/test-venv of this folder), the command into ~/.local/bin.
+END
+}
+
+say() { printf 'install.sh: %s\n' "$*"; }
+
+die() { # CODE SENTENCE REMEDY
+    printf 'install.sh: %s\n%s\n' "$2" "$3" >&2
+    exit "$1"
+}
+
+# --- system packages ---
+
+# A Python new enough that can make virtual environments. Each is really run: pyenv leaves shims of what is gone.
+find_python() {
+    local candidate
+    for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+have() {
+    if [[ $1 == python ]]; then find_python >/dev/null; else command -v "$1" >/dev/null; fi
+}
+
+package_manager() {
+    local name
+    for name in apt-get dnf pacman; do
+        if command -v "$name" >/dev/null; then echo "$name" && return; fi
+    done
+}
+
+install_line() { # MANAGER PACKAGE...
+    case $1 in
+        dnf) echo "dnf install -y ${*:2}" ;;
+        pacman) echo "pacman -S --needed --noconfirm ${*:2}" ;;
+        *) echo "apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=60 ${*:2}" ;;
+    esac
+}
+
+# The word before a command that makes it root's, where that needs no question that nobody can answer.
+root_word() {
+    if ((EUID == 0)); then
+        echo env
+    elif command -v sudo >/dev/null && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; then
+        echo sudo
+    else
+        return 1
+    fi
+}
+
+run_as_root() { # ROOT-WORD LINE
+    local words
+    read -ra words <<<"$2"
+    "$1" env DEBIAN_FRONTEND=noninteractive "${words[@]}" >>"$log" 2>&1
+}
+
+# Install what of the table is missing; where that cannot be done print the line that does it, and fail.
+ensure() { # TABLE
+    local manager root line name apt dnf pacman missing=() packages=()
+    manager=$(package_manager)
+    while read -r name apt dnf pacman; do
+        have "$name" && continue
+        missing+=("$name")
+        case $manager in
+            dnf) packages+=("$dnf") ;;
+            pacman) packages+=("$pacman") ;;
+            *) packages+=("$apt") ;;
+        esac
+    done <<<"$1"
+    ((${#missing[@]})) || return 0
+
+    mapfile -t packages < <(printf '%s\n' "${packages[@]}" | tr , '\n' | sort -u)
+    line=$(install_line "$manager" "${packages[@]}")
+    if [[ -z $manager ]]; then
+        printf 'Missing: %s. On Debian this line installs them; its like is needed here:\n    %s\n' "${missing[*]}" "$line" >&2
+        return 1
+    fi
+    if ! root=$(root_word); then
+        printf 'Missing: %s. This line installs them, as root:\n    %s\n' "${missing[*]}" "$line" >&2
+        return 1
+    fi
+    say "installing ${packages[*]}"
+    run_as_root "$root" "$line" && return
+    if [[ $manager == apt-get ]]; then # a new machine has no package lists, an old one outdated lists
+        run_as_root "$root" "apt-get update" || true # a stranger's broken repository need not matter
+        run_as_root "$root" "$line" && return
+    fi
+    tail -n 5 "$log" >&2
+    printf 'The packages could not be installed. This is the line that failed:\n    %s\n' "$line" >&2
+    return 1
+}
+
+# --- Python packages ---
+
+make_venv() { # FOLDER
+    "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
+    rm -rf -- "$1"
+    mkdir -p -- "$(dirname -- "$1")"
+    "$(find_python)" -m venv "$1" || die $EXIT_UNAVAILABLE "Python cannot make a virtual environment." "Its message is above."
+}
+
+pip_install() { # VENV REQUIREMENT...
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}" </dev/null ||
+        die $EXIT_UNAVAILABLE "The Python packages could not be installed." \
+            "pip's message is above; when the network or the disk is mended run ./install.sh again."
+}
+
+# --- the two things to do ---
+
+session_runs() { # PYTHON
+    local socket=${PIPEWIRE_REMOTE:-pipewire-0}
+    [[ $socket == /* ]] || socket=${PIPEWIRE_RUNTIME_DIR:-${XDG_RUNTIME_DIR:-/nonexistent}}/$socket
+    "$1" -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' "$socket" 2>/dev/null
+}
+
+link_command() { # PROGRAM
+    local link=$HOME/.local/bin/rwc-pw
+    if [[ -e $link && ! -L $link ]]; then
+        die $EXIT_FAILED "$link is there already and not from here." "Move it away, then run ./install.sh again."
+    fi
+    mkdir -p -- "${link%/*}"
+    ln -sfn -- "$1" "$link"
+    [[ :$PATH: == *:"${link%/*}":* ]] || say "${link%/*} is not on your PATH: call $link, or log in again if your shell adds it."
+}
+
+install_rwc_pw() {
+    local data=${XDG_DATA_HOME:-} venv
+    [[ $data == /* ]] || data=$HOME/.local/share # the XDG specification: a relative value is ignored
+    venv=$data/rwc-pw/venv
+    ((EUID)) || [[ -z ${SUDO_USER:-} ]] || say "installing for root; for $SUDO_USER run ./install.sh without sudo."
+    ensure "$RUN_TABLE" || exit $EXIT_UNAVAILABLE
+    make_venv "$venv"
+    say "installing rwc-pw into $venv"
+    pip_install "$venv" "$checkout"
+    link_command "$venv/bin/rwc-pw"
+    if session_runs "$venv/bin/python"; then
+        "$venv/bin/rwc-pw" enable
+    else
+        say "no PipeWire session runs here, so there is nothing to switch on; when one does, run: rwc-pw enable"
+        say "the demo shows the voice on a private PipeWire instead."
+        "$venv/bin/rwc-pw" demo
+    fi
+}
+
+run_tests() { # PYTEST ARGS...
+    local venv=$checkout/.cache/test-venv requirements
+    ensure "$RUN_TABLE"$'\n'"$TEST_TABLE" || say "going on with the tests that can run without them."
+    find_python >/dev/null || exit $EXIT_UNAVAILABLE
+    make_venv "$venv"
+    mapfile -t requirements < <("$venv/bin/python" -c 'import tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["test"], sep="\n")')
+    pip_install "$venv" "$checkout" "${requirements[@]}"
+    export PATH=$venv/bin:$PATH
+    ruff check
+    ruff format --check
+    mypy --strict
+    pytest "$@"
+}
+
+checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+[[ ${HOME:-} == /* ]] || die $EXIT_UNAVAILABLE "HOME does not name a folder." "Set it to your home folder's absolute path."
+case "$# ${1-}" in
+    "0 ") task=install_rwc_pw ;;
+    *[0-9]" --test") task=run_tests && shift ;;
+    "1 -h" | "1 --help") usage && exit ;;
+    *) die $EXIT_USAGE "\"$*\" is not understood." "Run ./install.sh --help for what is." ;;
+esac
+
+log=$(mktemp)
+trap 'rm -f -- "$log"' EXIT
+cd -- "$checkout"
+$task "$@"
