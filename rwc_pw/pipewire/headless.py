@@ -1,85 +1,266 @@
 """A private PipeWire, WirePlumber, pipewire-pulse and session bus: no device of the machine, no sound of the user."""
 
+import json
 import os
+import re
+import select
 import shutil
 import socket
 import subprocess
-import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
-PRIVATE_CONFIG = {
-    "pipewire/pipewire.conf.d/50-headless.conf": """
-context.objects = [
-    {   factory = adapter
-        args = {
-            factory.name = support.null-audio-sink   media.class = "Audio/Source/Virtual"
-            node.name = "headless_microphone"        node.description = "Headless microphone"
-            audio.rate = 48000                       audio.channels = 1                       audio.position = [ MONO ]
-            monitor.channel-volumes = true           priority.session = 2000
-        }
-    }
-    {   factory = adapter
-        args = {
-            factory.name = support.null-audio-sink   media.class = "Audio/Sink"
-            node.name = "headless_speakers"          node.description = "Headless speakers"
-            audio.rate = 48000                       audio.channels = 2                       audio.position = [ FL FR ]
-            monitor.channel-volumes = true           monitor.passthrough = true
-        }
-    }
-]
-""",
-    "wireplumber/main.lua.d/60-headless.lua": "alsa_monitor.enabled = false\nv4l2_monitor.enabled = false\nlibcamera_monitor.enabled = false\n",
-    "wireplumber/bluetooth.lua.d/60-headless.lua": "bluez_monitor.enabled = false\n",
-    "wireplumber/wireplumber.conf.d/60-headless.conf": """
-wireplumber.profiles = {
-    main = {
-        monitor.alsa = disabled       monitor.alsa-midi = disabled
-        monitor.bluez = disabled      monitor.bluez-midi = disabled
-        monitor.v4l2 = disabled       monitor.libcamera = disabled
-    }
-}
-""",
-}
+from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.pipewire.headless_conf import (
+    DIRECTORIES,
+    MICROPHONE,
+    SPEAKERS,
+    configuration,
+    microphone_arguments,
+    private_environment,
+)
+
+SERVERS = ("dbus-daemon", "pipewire", "wireplumber", "pipewire-pulse")  # in the order of their start
+TOOLS = ("pw-dump", "pw-cli", "pw-metadata", "setpriv")
+SOCKETS = {"pipewire": "run/pipewire-0", "pipewire-pulse": "run/pulse/native"}
+LONGEST_SOCKET_PATH = 107  # sun_path of unix(7)
+STOP_DEADLINE_S = 3.0
+FIRST_PATIENCE_S = 0.05
+
+Objects = dict[int, dict[str, Any]]
+Found = TypeVar("Found")
+
 
 class HeadlessPipeWire:
-    def __init__(self, quantum=256):
-        self.root = Path(tempfile.mkdtemp(prefix="rwc-pw-"))
-        self.quantum = quantum
-        self.procs = {}
-        r = self.root
-        self.env = dict(os.environ, HOME=str(r/"home"), XDG_RUNTIME_DIR=str(r/"run"), XDG_CONFIG_HOME=str(r/"config"), XDG_STATE_HOME=str(r/"state"),
-            XDG_DATA_HOME=str(r/"data"), XDG_CACHE_HOME=str(r/"cache"), DBUS_SESSION_BUS_ADDRESS=f"unix:path={r}/run/bus", LANG="C.UTF-8")
-        for k in ("PIPEWIRE_REMOTE","PIPEWIRE_RUNTIME_DIR","PULSE_SERVER","DISPLAY","WAYLAND_DISPLAY","XDG_CONFIG_DIRS"):
-            self.env.pop(k, None)
-        for d in ("home","run","config","state","data","cache"):
-            (r/d).mkdir(mode=0o700)
-        (r/"run/pulse").mkdir()
-        for name, text in PRIVATE_CONFIG.items():
-            p = r/"config"/name; p.parent.mkdir(parents=True, exist_ok=True); p.write_text(text)
+    """A whole PipeWire session under ``root``, at one fixed ``quantum``, with a fake microphone and fake speakers.
 
-    def listen(self, path):
-        s = socket.socket(socket.AF_UNIX); s.bind(str(self.root/"run"/path)); s.listen(64); return s
+    Start it from a thread that outlives it: the servers die with the thread that started them.
+    """
 
-    def spawn(self, name, *argv, sock=None):
-        log = open(self.root/f"{name}.log", "ab")
-        if sock is None:
-            p = subprocess.Popen(argv, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        else:
-            # systemd's socket activation: the socket accepts before the server runs, so that clients wait for it by themselves
-            p = subprocess.Popen(["sh", "-c", 'exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh", *argv], env=self.env, stdin=sock.fileno(), stdout=log, stderr=log)
-        self.procs[name] = p
-        return p
+    def __init__(self, root: Path, *, quantum: int = 256, microphone: bool = True, speakers: bool = True) -> None:
+        self.root = root.absolute()
+        self.environment = private_environment(self.root)
+        self._configuration = configuration(self.root, quantum=quantum, microphone=microphone, speakers=speakers)
+        self._defaults = {"default.audio.source": MICROPHONE} if microphone else {}
+        self._defaults |= {"default.audio.sink": SPEAKERS} if speakers else {}
+        self._sockets: dict[str, socket.socket] = {}
+        self._servers: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self):
-        self.spawn("bus", "dbus-daemon", "--session", "--nofork", "--nosyslog", f"--address=unix:path={self.root}/run/bus")
-        self.spawn("pipewire", "pipewire", sock=self.listen("pipewire-0"))
-        self.spawn("wireplumber", "wireplumber")
-        self.spawn("pulse", "pipewire-pulse", sock=self.listen("pulse/native"))
+    def __enter__(self) -> Self:
+        self.start()
         return self
-    def run(self, *argv):
-        return subprocess.run(argv, env=self.env, capture_output=True, text=True, timeout=10)
-    def stop(self):
-        for p in reversed(list(self.procs.values())):
-            p.terminate()
-        for p in self.procs.values():
-            p.wait(5)
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything; on return the default source and sink are set, and every socket accepts."""
+        if missing := [name for name in SERVERS + TOOLS if shutil.which(name) is None]:
+            raise UnavailableError(
+                f"A private PipeWire needs programs that are not here: {', '.join(missing)}.",
+                "Install PipeWire with its tools, pipewire-pulse, WirePlumber, dbus-daemon and util-linux.",
+            )
+        try:
+            self._prepare()
+            for name, path in SOCKETS.items():
+                self._sockets[name] = _listening(self.root / path)
+            self._spawn("dbus-daemon")
+            self._spawn("pipewire")
+            self._start_session_manager()
+            self._spawn("pipewire-pulse")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End everything in reverse order; no process and no socket is left."""
+        for name in reversed(SERVERS):
+            self._end(name)
+        for listener in self._sockets.values():
+            listener.close()
+        self._sockets.clear()
+        shutil.rmtree(self.root / "run", ignore_errors=True)
+
+    def run(self, *argv: str, timeout_s: float = 10.0) -> str:
+        """What a program says on stdout, run in this session."""
+        try:
+            done = subprocess.run(argv, env=self.environment, capture_output=True, text=True, timeout=timeout_s)
+        except FileNotFoundError as error:
+            raise UnavailableError(f"{argv[0]} is not installed.", f"Install {argv[0]}.") from error
+        except subprocess.TimeoutExpired as error:
+            raise RwcPwError(f"{' '.join(argv)} did not end within {timeout_s:g} s.") from error
+        if done.returncode:
+            raise RwcPwError(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one server, as a crash would, and reap it. Its socket keeps accepting, as systemd's would."""
+        server = self._servers.pop(name)
+        server.kill()
+        server.wait()
+
+    def restart(self, name: str) -> None:
+        """Start a server again, killed or not; with pipewire the session manager too, as systemd's BindsTo= does."""
+        for bound in ("wireplumber", name) if name == "pipewire" else (name,):
+            self._end(bound)
+        if name != "wireplumber":
+            self._spawn(name)
+        if name in ("pipewire", "wireplumber"):
+            self._start_session_manager()
+
+    def add_microphone(self, name: str) -> None:
+        """One more fake microphone, until it is removed or PipeWire ends."""
+        self.run("pw-cli", "create-node", "adapter", " ".join(microphone_arguments(name, name).split()))
+        self.wait_for(lambda objects: port_id(objects, name, "input_MONO") and port_id(objects, name, "capture_MONO"))
+
+    def remove_node(self, name: str) -> None:
+        """Destroy a node, as pulling a plug would."""
+        self.run("pw-cli", "destroy", str(self.wait_for(lambda objects: node_id(objects, name))))
+        self.wait_for(lambda objects: node_id(objects, name) is None)
+
+    def set_default_source(self, name: str) -> None:
+        """Make an existing source the user's choice of microphone."""
+        value = json.dumps({"name": name})
+        self.run("pw-metadata", "0", "default.configured.audio.source", value, "Spa:String:JSON")
+        self.wait_for_default("default.audio.source", name)
+
+    def wait_for(self, find: Callable[[Objects], Found | None], *, timeout_s: float = 10.0) -> Found:
+        """The first true answer of ``find``, which is asked whenever an object of PipeWire comes, changes or goes.
+
+        Not for the entries of metadata: before PipeWire 1.0 pw-dump reports those only with some later change.
+        """
+        objects: Objects = {}
+        with closing(self._reports(("pw-dump", "--monitor"), b"\n]\n", timeout_s)) as reports:
+            for report in reports:
+                _update(objects, json.loads(report + b"]"))
+                if found := find(objects):
+                    return found
+        raise RwcPwError(f"What was awaited did not come within {timeout_s:g} s.{self._obituary()}")
+
+    def wait_for_default(self, key: str, name: str, *, timeout_s: float = 10.0) -> None:
+        """Wait until the session manager has made a node the default under ``key``, as default.audio.source."""
+        # A change that comes while some other client binds the metadata is never told to us, but a new binding is told
+        # everything (module-metadata/metadata.c, 0.3.65 to 1.4.2): hence the new bindings, with more and more patience.
+        patience_s, left_s = FIRST_PATIENCE_S, timeout_s
+        while left_s > 0:
+            monitor = ("pw-metadata", "--monitor", "0", key)
+            with closing(self._reports(monitor, b"\n", min(patience_s, left_s))) as lines:
+                if any(_metadata_name(line) == name for line in lines):
+                    return
+            left_s -= patience_s
+            patience_s *= 2
+        raise RwcPwError(f"{name} did not become {key} within {timeout_s:g} s.{self._obituary()}")
+
+    def _reports(self, argv: Sequence[str], end: bytes, timeout_s: float) -> Generator[bytes, None, None]:
+        """What a monitoring tool reports, piece by piece as it comes, until the deadline or the tool's end."""
+        deadline = time.monotonic() + timeout_s
+        text = b""
+        with subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tool:
+            assert tool.stdout is not None  # noqa: S101 - for mypy: it is a pipe
+            try:
+                while select.select([tool.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                    if not (read := os.read(tool.stdout.fileno(), 1 << 16)):
+                        return
+                    *reports, text = (text + read).split(end)
+                    yield from reports
+            finally:
+                tool.kill()
+
+    def _prepare(self) -> None:
+        for name in DIRECTORIES.values():
+            (self.root / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, text in self._configuration.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def _start_session_manager(self) -> None:
+        """Start WirePlumber and wait until it has chosen the default nodes."""
+        server = self._spawn("wireplumber")
+        self.wait_for(
+            lambda objects: any(properties(entry).get("pipewire.sec.pid") == server.pid for entry in objects.values())
+        )
+        with closing(self._reports(("pw-metadata", "--monitor"), b"\n", timeout_s=10.0)) as lines:
+            next(lines, None)  # 'Found "default" metadata'
+        for key, name in self._defaults.items():
+            self.wait_for_default(key, name)
+
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        argv = ["setpriv", "--pdeathsig", "KILL"]
+        if name in self._sockets:
+            # systemd's socket activation: clients connect at once and wait in the queue of a server that is not up yet
+            argv += ["sh", "-c", 'exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"]
+        argv.append(name)
+        if name == "dbus-daemon":
+            argv += ["--nofork", "--nopidfile", "--print-address", f"--config-file={self.root}/bus.conf"]
+        with (self.root / f"{name}.log").open("ab") as log:
+            self._servers[name] = server = subprocess.Popen(
+                argv,
+                env=self.environment,
+                stdin=self._sockets[name].fileno() if name in self._sockets else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if name == "dbus-daemon" else log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for us, who end them in order
+            )
+        if server.stdout is not None:
+            server.stdout.readline()  # the address comes when the bus accepts
+            server.stdout.close()
+        return server
+
+    def _end(self, name: str) -> None:
+        if server := self._servers.pop(name, None):
+            server.terminate()
+            try:
+                server.wait(STOP_DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+    def _obituary(self) -> str:
+        ended = {name: server.returncode for name, server in self._servers.items() if server.poll() is not None}
+        return "".join(f" {name} ended with {code}: see {self.root}/{name}.log." for name, code in ended.items())
+
+
+def node_id(objects: Objects, name: str) -> int | None:
+    """The id of the node called ``name``."""
+    nodes = (i for i, entry in objects.items() if entry["type"] == "PipeWire:Interface:Node")
+    return next((i for i in nodes if properties(objects[i]).get("node.name") == name), None)
+
+
+def port_id(objects: Objects, node: str, port: str) -> int | None:
+    """The id of the port that pw-link calls ``node:port``."""
+    owner = node_id(objects, node)
+    ports = (i for i, entry in objects.items() if entry["type"] == "PipeWire:Interface:Port")
+    wanted = {"node.id": owner, "port.name": port}
+    return next((i for i in ports if owner and wanted.items() <= properties(objects[i]).items()), None)
+
+
+def properties(entry: dict[str, Any]) -> dict[str, Any]:
+    """The properties of one object."""
+    found: dict[str, Any] = entry.get("info", entry).get("props", {})
+    return found
+
+
+def _metadata_name(line: bytes) -> str | None:
+    value = re.search(rb"value:'(.*)' type:", line)
+    return str(json.loads(value[1])["name"]) if value else None
+
+
+def _update(objects: Objects, report: list[dict[str, Any]]) -> None:
+    for entry in report:
+        if "type" in entry:
+            objects[entry["id"]] = entry
+        else:
+            objects.pop(entry["id"], None)
+
+
+def _listening(path: Path) -> socket.socket:
+    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+        raise RwcPwError(f"{path} is too long for a socket's path.", "Choose a shorter directory, as one in /tmp.")
+    path.parent.mkdir(exist_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(64)
+    return listener

@@ -1,0 +1,101 @@
+"""What a private PipeWire is told: its environment and its configuration files."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+MICROPHONE = "headless_microphone"
+SPEAKERS = "headless_speakers"
+
+DIRECTORIES = {"HOME": "home", "XDG_RUNTIME_DIR": "run"} | {
+    f"XDG_{kind}_HOME": kind.lower() for kind in ("CONFIG", "STATE", "DATA", "CACHE")
+}
+
+# Variables by which a program could find the user's own session, devices or settings.
+REACHING_OUT = ("ALSA_", "DBUS_", "JACK_", "LISTEN_", "PIPEWIRE_", "PULSE_", "WAYLAND_", "WIREPLUMBER_", "XDG_")
+REACHING_OUT_EXACTLY = ("DISPLAY", "NOTIFY_SOCKET", "SESSION_MANAGER", "XAUTHORITY")
+
+NULL_NODE = """{{
+    factory.name = support.null-audio-sink    media.class = "{media_class}"
+    node.name = "{name}"                      node.description = "{description}"
+    audio.rate = 48000                        audio.channels = {channels}    audio.position = [ {position} ]
+    monitor.channel-volumes = true            priority.session = 2000        object.linger = true
+}}"""
+
+# The daemon clamps minimum and default to the maximum (settings.c, 0.3.65 to 1.4.2): neither a client's node.latency
+# nor the larger minimum of a virtual machine changes the quantum.
+PIPEWIRE_CONF = """
+context.properties = {{
+    default.clock.quantum = {quantum}         default.clock.min-quantum = {quantum}
+    default.clock.max-quantum = {quantum}     clock.power-of-two-quantum = false
+}}
+context.objects = [ {objects} ]
+"""
+
+# WirePlumber 0.4 reads the Lua files (after its 50-*, before its 90-enable-all), 0.5 the last one.
+WIREPLUMBER_CONF = {
+    "main.lua.d/89-headless.lua": """
+alsa_monitor.enabled = false
+v4l2_monitor.enabled = false
+libcamera_monitor = libcamera_monitor or {}
+libcamera_monitor.enabled = false
+""",
+    "bluetooth.lua.d/89-headless.lua": "bluez_monitor.enabled = false\n",
+    "wireplumber.conf.d/89-headless.conf": """
+wireplumber.profiles = {
+    main = {
+        monitor.alsa = disabled     monitor.alsa-midi = disabled     monitor.v4l2 = disabled
+        monitor.bluez = disabled    monitor.bluez-midi = disabled    monitor.libcamera = disabled
+    }
+}
+""",
+}
+
+# No service directories: nothing can be started by a call on this bus.
+BUS_CONF = """<busconfig>
+  <type>session</type> <listen>{address}</listen> <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/> <allow eavesdrop="true"/> <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+
+def private_environment(root: Path) -> dict[str, str]:
+    """This process's environment, in which every way to a session leads below ``root``."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(REACHING_OUT) and name not in REACHING_OUT_EXACTLY
+    }
+    private = {name: str(root / directory) for name, directory in DIRECTORIES.items()}
+    return kept | private | {"DBUS_SESSION_BUS_ADDRESS": _bus_address(root), "LC_ALL": "C.UTF-8"}
+
+
+def configuration(root: Path, *, quantum: int, microphone: bool, speakers: bool) -> dict[Path, str]:
+    """Every configuration file, by its path."""
+    nodes = [microphone_arguments(MICROPHONE, "Headless microphone")] if microphone else []
+    nodes += [_speakers_arguments()] if speakers else []
+    objects = "\n".join(f"{{ factory = adapter args = {arguments} }}" for arguments in nodes)
+    config = root / DIRECTORIES["XDG_CONFIG_HOME"]
+    return {
+        root / "bus.conf": BUS_CONF.format(address=_bus_address(root)),
+        config / "pipewire/pipewire.conf.d/10-headless.conf": PIPEWIRE_CONF.format(quantum=quantum, objects=objects),
+    } | {config / "wireplumber" / name: text for name, text in WIREPLUMBER_CONF.items()}
+
+
+def microphone_arguments(name: str, description: str) -> str:
+    """The arguments of a fake microphone: what is played into its ``input_MONO`` is what it hears."""
+    return NULL_NODE.format(
+        media_class="Audio/Source/Virtual", name=name, description=description, channels=1, position="MONO"
+    )
+
+
+def _speakers_arguments() -> str:
+    return NULL_NODE.format(
+        media_class="Audio/Sink", name=SPEAKERS, description="Headless speakers", channels=2, position="FL FR"
+    )
+
+
+def _bus_address(root: Path) -> str:
+    return f"unix:path={quote(str(root / 'run/bus'))}"
