@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Runs ./install.sh --test on Debian 13 as a newcomer there would: in a chroot that has nothing installed at first.
+# Usage, as root: tests/debian13.sh [--prepare | PYTEST ARGS]; --prepare makes the chroot and stops.
+# The chroot is kept in $RWC_PW_CHROOT or ~/.cache/rwc-pw/trixie. All mounts and processes live in namespaces of their
+# own: they end with this script, however it ends.
+set -euo pipefail
+
+checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+readonly checkout
+chroot=$(realpath -m -- "${RWC_PW_CHROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/rwc-pw/trixie}")
+readonly chroot
+readonly home=/home/newcomer
+readonly certificates=/etc/ssl/certs/ca-certificates.crt
+
+in_namespaces() { # FUNCTION ARGS...: run a function of this script
+    # a shell's background command ignores Ctrl-C, and so would every program under test
+    env --default-signal=INT,QUIT unshare --mount --pid --fork --kill-child -- \
+        "$checkout/tests/debian13.sh" --in-namespaces "$@" &
+    namespaces=$!
+    trap 'kill -KILL "$namespaces" 2>/dev/null || true' EXIT # unshare itself waits through every other signal
+    trap 'exit 143' TERM
+    trap 'exit 130' INT
+    wait "$namespaces"
+}
+
+make_chroot() { # FOLDER
+    mkdir -p -- "$1"
+    debootstrap --variant=minbase trixie "$1" "${RWC_PW_MIRROR:-http://deb.debian.org/debian}" >"$1.log" ||
+        { tail -n 20 "$1.log" >&2 && return 1; }
+}
+
+ensure_chroot() {
+    [[ -d $chroot ]] && return
+    if ! command -v debootstrap >/dev/null; then
+        apt-get install -y --no-install-recommends debootstrap >/dev/null ||
+            { apt-get update >/dev/null && apt-get install -y --no-install-recommends debootstrap >/dev/null; }
+    fi
+    rm -rf --one-file-system -- "$chroot.part" # of a run that was cut short
+    in_namespaces make_chroot "$chroot.part"
+    mv -- "$chroot.part" "$chroot"
+}
+
+bind() { # SOURCE: the host's file or folder at the same place in the chroot, read-only
+    if [[ -d $1 ]]; then
+        mkdir -p -- "$chroot$1"
+    else
+        mkdir -p -- "$(dirname -- "$chroot$1")"
+        touch -- "$chroot$1"
+    fi
+    mount -o bind,ro -- "$1" "$chroot$1"
+}
+
+# What pip's configuration names on this machine: files, folders of wheels, and indexes, whose pages link beside them.
+local_paths_of_pip() { # CONFIGURATION...
+    local word
+    { cat /dev/null "$@" && env | sed -n 's/^PIP_[A-Z_]*=//p'; } | grep -oE '(file://)?/[^[:space:]]+' | while read -r word; do
+        [[ $word == file:///*/*/* ]] && word=$(dirname -- "$word")
+        word=${word#file://}
+        if [[ -e $word ]]; then printf '%s\n' "$word"; fi
+    done | sort -u
+}
+
+give_pip_its_configuration() {
+    local user=${XDG_CONFIG_HOME:-$HOME/.config}/pip/pip.conf configurations=() path
+    [[ -f /etc/pip.conf ]] && configurations+=(/etc/pip.conf) && cp -- /etc/pip.conf "$chroot/etc/"
+    if [[ -f $user ]]; then
+        configurations+=("$user")
+        mkdir -p -- "$chroot$home/.config/pip"
+        cp -- "$user" "$chroot$home/.config/pip/"
+    fi
+    while read -r path; do
+        [[ $path == "$certificates" ]] || bind "$path"
+    done < <(local_paths_of_pip "${configurations[@]}")
+}
+
+list_files() { git -c safe.directory='*' ls-files -z "$@" | sort -zu; }
+
+copy_checkout() { # FOLDER: what git would commit, as it is now
+    mkdir -p -- "$1"
+    comm -z23 <(list_files --cached --others --exclude-standard) <(list_files --deleted) |
+        tar --create --null --files-from=- | tar --extract --directory "$1"
+}
+
+test_inside() { # PYTEST ARGS...
+    local speech=${RWC_PW_SPEECH:-$checkout/../shared/speech} name variables=()
+    mount --rbind /dev "$chroot/dev"
+    mount -t proc proc "$chroot/proc"
+    mount -t tmpfs tmpfs "$chroot/tmp"
+    mount -t tmpfs tmpfs "$chroot/run"
+    rm -rf --one-file-system -- "${chroot:?}$home"
+    copy_checkout "$chroot$home/rwc-pw"
+    cp -L -- /etc/resolv.conf "$chroot/etc/resolv.conf"
+    [[ ! -f $certificates ]] || bind "$certificates"
+    give_pip_its_configuration
+    if [[ -d $speech ]]; then
+        mkdir -p -- "$chroot$home/speech"
+        mount -o bind,ro -- "$speech" "$chroot$home/speech"
+        variables+=("RWC_PW_SPEECH=$home/speech")
+    fi
+    for name in CI TERM RWC_PW_REQUIRE_SERVERS http_proxy https_proxy no_proxy SSL_CERT_FILE "${!PIP_@}"; do
+        [[ -z ${!name:-} ]] || variables+=("$name=${!name}")
+    done
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" LANG=C.UTF-8 "${variables[@]}" \
+        chroot "$chroot" "$home/rwc-pw/install.sh" --test "$@" </dev/null
+}
+
+if [[ ${1:-} == --in-namespaces ]]; then
+    "${@:2}"
+    exit
+fi
+((EUID == 0)) || { echo "A chroot needs root: run sudo tests/debian13.sh." >&2 && exit 69; }
+cd -- "$checkout"
+mkdir -p -- "$(dirname -- "$chroot")"
+exec {lock}>"$chroot.lock"
+flock "$lock" # two runs at once would share one chroot
+ensure_chroot
+[[ ${1:-} == --prepare ]] || in_namespaces test_inside "$@"
