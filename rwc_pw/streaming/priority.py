@@ -12,6 +12,4 @@ def raise_priority(pid: int = 0) -> None:
     Where the user may not (no ``rtprio`` limit), sound is carried at ordinary priority.
     """
     with contextlib.suppress(PermissionError, ProcessLookupError):
-        os.sched_setscheduler(
-            pid, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(REAL_TIME_PRIORITY)
-        )
+        os.sched_setscheduler(pid, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(REAL_TIME_PRIORITY))

@@ -1,0 +1,91 @@
+"""The command lines of PipeWire's tools, for every version that they come in."""
+
+import re
+from dataclasses import dataclass
+
+from rwc_pw.errors import UnavailableError
+from rwc_pw.pipewire.graph import LINK_GROUP
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
+
+APPLICATION_ID = "io.github.rwcpw.Voice"
+OLDEST_PW_CAT = (0, 3, 53)  # before it, pw-cat knows no standard input and output
+
+# Nothing that we start outlives us: pw-cat blocked on a pipe does not act on SIGTERM, so it is SIGKILL.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+
+MONITOR_GRAPH = (*DIES_WITH_US, "pw-dump", "--monitor", "--no-colors")
+
+
+@dataclass(frozen=True)
+class PwCat:
+    """What the installed pw-cat understands."""
+
+    needs_raw_flag: bool
+    """From 1.3.81 on, ``-`` without ``--raw`` is a container; before, ``--raw`` is an error."""
+
+    @classmethod
+    def probe(cls, version_text: str, help_text: str) -> "PwCat":
+        """Read ``pw-cat --version`` and ``pw-cat --help``; ``UnavailableError`` when it is too old."""
+        found = re.search(r"(\d+)\.(\d+)\.(\d+)", version_text)
+        if not found or tuple(map(int, found.groups())) < OLDEST_PW_CAT:
+            version = found.group() if found else "unknown"
+            oldest = ".".join(map(str, OLDEST_PW_CAT))
+            raise UnavailableError(
+                f"pw-cat {version} is too old.", f"Install PipeWire {oldest} or newer; Debian 12 and 13 have it."
+            )
+        return cls(needs_raw_flag="--raw" in help_text)
+
+    def capture(self, node_name: str, quantum: int) -> list[str]:
+        """Record mono float32 to standard output, one write a quantum."""
+        unbuffered = ("stdbuf", "-o0")  # libc would hold back 4096 bytes
+        return [*DIES_WITH_US, *unbuffered, "pw-cat", "--record", *self._stream(node_name, quantum)]
+
+    def playback(self, node_name: str, quantum: int) -> list[str]:
+        """Play mono float32 from standard input."""
+        return [*DIES_WITH_US, "pw-cat", "--playback", *self._stream(node_name, quantum)]
+
+    def _stream(self, node_name: str, quantum: int) -> list[str]:
+        return [
+            *(["--raw"] if self.needs_raw_flag else []),
+            *("--target", "0"),  # we link the ports: the session manager would choose the speakers
+            *("--rate", str(SAMPLE_RATE_HZ)),
+            *("--channels", "1"),
+            *("--channel-map", "mono"),
+            *("--format", "f32"),
+            *("--latency", str(quantum)),
+            *("--media-role", "rwc-pw"),  # a role of our own: no volume or target of others is restored on us
+            *("--properties", _properties(node_name)),
+            "-",
+        ]
+
+
+def _properties(node_name: str) -> str:
+    properties = {
+        "node.name": node_name,
+        "node.description": "RWC Voice",
+        "application.name": "RWC Voice",
+        "application.id": APPLICATION_ID,
+        "node.group": LINK_GROUP,
+        "node.link-group": LINK_GROUP,
+        "node.passive": "true",  # alone we keep no device awake
+        "node.autoconnect": "false",
+        "node.dont-reconnect": "true",
+    }
+    return "{ " + " ".join(f'{key} = "{value}"' for key, value in properties.items()) + " }"
+
+
+def link(output_port_id: int, input_port_id: int) -> list[str]:
+    # -P makes the link passive up to 0.3.67; later the streams' node.passive does it
+    return ["pw-link", "-P", str(output_port_id), str(input_port_id)]
+
+
+def unlink(link_id: int) -> list[str]:
+    return ["pw-link", "-d", str(link_id)]
+
+
+def create_source(properties: str) -> list[str]:
+    return ["pw-cli", "create-node", "adapter", properties]
+
+
+def destroy(object_id: int) -> list[str]:
+    return ["pw-cli", "destroy", str(object_id)]

@@ -1,0 +1,153 @@
+"""PipeWire's graph as ``pw-dump`` tells it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SOURCE_NODE = "rwc_voice"
+"""The node name of the microphone "RWC Voice", as the drop-in declares it."""
+LINK_GROUP = "rwc-pw"
+"""``node.group`` and ``node.link-group`` of that node and of our streams, as the drop-in declares it."""
+
+
+@dataclass(frozen=True)
+class Port:
+    id: int
+    node_id: int
+    name: str
+    direction: str
+    """``in`` or ``out``."""
+
+
+@dataclass(frozen=True)
+class Link:
+    id: int
+    output_node_id: int
+    output_port_id: int
+    input_node_id: int
+    input_port_id: int
+
+
+@dataclass(frozen=True)
+class Node:
+    id: int
+    name: str
+    media_class: str
+    state: str
+    """``creating``, ``suspended``, ``idle``, ``running`` or ``error``."""
+    props: Mapping[str, Any] = field(default_factory=dict)
+    muted: bool = False
+
+    @property
+    def label(self) -> str:
+        """What a person knows it by."""
+        for key in ("node.description", "application.name", "media.name"):
+            if self.props.get(key):
+                return str(self.props[key])
+        return self.name
+
+    @property
+    def is_ours(self) -> bool:
+        return self.name == SOURCE_NODE or self.props.get("node.link-group") == LINK_GROUP
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One moment of it."""
+
+    nodes: Mapping[int, Node] = field(default_factory=dict)
+    ports: tuple[Port, ...] = ()
+    links: tuple[Link, ...] = ()
+    default_source: str | None = None
+    """The name of the node that the session manager holds for the default microphone."""
+
+    def named(self, name: str) -> list[Node]:
+        """The nodes of that name, oldest first."""
+        return sorted((node for node in self.nodes.values() if node.name == name), key=lambda node: node.id)
+
+    def ports_of(self, node: Node, direction: str) -> list[Port]:
+        return [port for port in self.ports if port.node_id == node.id and port.direction == direction]
+
+    def listeners(self) -> list[Node]:
+        """Who records from RWC Voice now."""
+        sources = {node.id for node in self.named(SOURCE_NODE)}
+        listening = {link.input_node_id for link in self.links if link.output_node_id in sources}
+        return [self.nodes[id] for id in sorted(listening) if id in self.nodes]
+
+
+class GraphReader:
+    """Follows ``pw-dump --monitor``: takes its output line by line and gives the graph after each change."""
+
+    def __init__(self) -> None:
+        self._objects: dict[int, dict[str, Any]] = {}
+        self._lines: list[str] = []
+
+    def feed(self, line: str) -> Graph | None:
+        """Take one line; the graph, when the line ends a change."""
+        self._lines.append(line)
+        if line.rstrip() != "]":  # the arrays end in the first column, nothing within them does
+            return None
+        changed = json.loads("".join(self._lines))
+        self._lines.clear()
+        for item in changed:
+            if item.get("info", {}) is None:
+                self._objects.pop(item["id"], None)
+            else:
+                self._objects[item["id"]] = item
+        return self._graph()
+
+    def _graph(self) -> Graph:
+        return Graph(
+            nodes={node.id: node for node in map(_node, self._of_type("Node"))},
+            ports=tuple(map(_port, self._of_type("Port"))),
+            links=tuple(map(_link, self._of_type("Link"))),
+            default_source=self._default_source(),
+        )
+
+    def _of_type(self, name: str) -> Iterator[dict[str, Any]]:
+        return (item for item in self._objects.values() if item.get("type") == f"PipeWire:Interface:{name}")
+
+    def _default_source(self) -> str | None:
+        for item in self._of_type("Metadata"):
+            if item.get("props", {}).get("metadata.name") == "default":
+                for entry in item.get("metadata", []):
+                    if entry["key"] == "default.audio.source" and isinstance(entry["value"], dict):
+                        return str(entry["value"]["name"])
+        return None
+
+
+def _node(item: dict[str, Any]) -> Node:
+    info = item.get("info", {})
+    props = info.get("props", {})
+    params = (info.get("params") or {}).get("Props") or []
+    return Node(
+        id=item["id"],
+        name=str(props.get("node.name", "")),
+        media_class=str(props.get("media.class", "")),
+        state=str(info.get("state", "creating")),
+        props=props,
+        muted=any(param.get("mute", False) for param in params),
+    )
+
+
+def _port(item: dict[str, Any]) -> Port:
+    info = item.get("info", {})
+    props = info.get("props", {})
+    return Port(
+        id=item["id"],
+        node_id=int(props.get("node.id", -1)),
+        name=str(props.get("port.name", "")),
+        direction=str(props.get("port.direction", "")),
+    )
+
+
+def _link(item: dict[str, Any]) -> Link:
+    info = item.get("info", {})
+    return Link(
+        id=item["id"],
+        output_node_id=info.get("output-node-id", -1),
+        output_port_id=info.get("output-port-id", -1),
+        input_node_id=info.get("input-node-id", -1),
+        input_port_id=info.get("input-port-id", -1),
+    )

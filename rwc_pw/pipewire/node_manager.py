@@ -1,0 +1,184 @@
+"""Keeps RWC Voice fed: its node, two streams, their links, whatever comes and goes around them."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+
+from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.pipewire import argv
+from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, GraphReader, Node
+from rwc_pw.pipewire.process import run, start, terminate, wait_or_kill
+from rwc_pw.pipewire.streams import Streams
+from rwc_pw.pipewire.transport import Transport
+from rwc_pw.pipewire.wiring import choose_microphone, plan_wiring
+from rwc_pw.streaming.pipeline import StreamingPipeline
+
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 1.0  # sound has to be back two seconds after PipeWire is
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What the graph looks like from RWC Voice."""
+
+    fault: str = "PipeWire has not answered yet"
+    """Why no sound can flow; empty while it can."""
+    microphone: str = ""
+    """The node name of what is recorded, or would be."""
+    listeners: tuple[str, ...] = ()
+    muted: bool = False
+
+
+class NodeManager:
+    """Supervises everything that is ours in PipeWire; ``run`` until cancelled."""
+
+    def __init__(
+        self,
+        pipeline: StreamingPipeline,
+        source_properties: str,
+        quantum: int,
+        on_change: Callable[[NodeState], None],
+    ) -> None:
+        """``source_properties`` is the node of the drop-in, for a PipeWire that has not read it yet."""
+        self._pipeline = pipeline
+        self._source_properties = source_properties
+        self._quantum = quantum
+        self._on_change = on_change
+        self._wanted_microphone = ""
+        self._graph = Graph()
+        self._changed = asyncio.Event()
+        self._streams: Streams | None = None
+        self._streams_seen = False
+        self._source_requested = False
+        self._retry_s = FIRST_RETRY_S
+        self._skipped_samples = 0  # by streams that have ended
+        self.state = NodeState()
+
+    @property
+    def transport(self) -> Transport | None:
+        return self._streams.transport if self._streams else None
+
+    @property
+    def skipped_samples(self) -> int:
+        """Converted, but left out because the player had fallen behind."""
+        return self._skipped_samples + (self.transport.skipped_samples if self.transport else 0)
+
+    def choose(self, microphone: str) -> None:
+        """Record from this source from now on; empty follows the default."""
+        self._wanted_microphone = microphone
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Serve, and begin again when something ends: PipeWire, the session manager, a process of ours."""
+        while True:
+            try:
+                await self._serve()
+            except RwcPwError as error:
+                log.warning("%s", error)
+                self._set_state(NodeState(fault=error.message))
+            await asyncio.sleep(self._retry_s)
+            self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+
+    async def _serve(self) -> None:
+        pw_cat = argv.PwCat.probe(await run(["pw-cat", "--version"]), await run(["pw-cat", "--help"]))
+        monitor = await start(argv.MONITOR_GRAPH, stdout=asyncio.subprocess.PIPE)
+        try:
+            graphs = _graphs(monitor)
+            self._graph = await anext(graphs)
+            self._retry_s = FIRST_RETRY_S
+            self._source_requested = self._streams_seen = False
+            async with Streams(pw_cat, self._pipeline, self._quantum) as self._streams:
+                self._changed.set()
+                await _until_one_fails(self._follow(graphs), self._keep_wired(), self._streams.until_one_ends())
+        finally:
+            if self._streams:
+                self._skipped_samples += self._streams.transport.skipped_samples
+                self._streams = None
+            terminate(monitor)
+            await wait_or_kill(monitor)
+
+    async def _follow(self, graphs: AsyncIterator[Graph]) -> None:
+        async for self._graph in graphs:
+            self._changed.set()
+
+    async def _keep_wired(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            for command in self._needed_commands(self._graph):
+                await run(command)  # the graph tells what came of it
+
+    def _needed_commands(self, graph: Graph) -> list[list[str]]:
+        assert self._streams
+        microphone = choose_microphone(graph, self._wanted_microphone, self.state.microphone)
+        wiring = plan_wiring(graph, microphone, self._streams.capture_node, self._streams.playback_node)
+        self._streams.transport.channels = max(1, wiring.channels)
+        self._check_streams(graph, self._streams)
+        sources = graph.named(SOURCE_NODE)
+        self._set_state(
+            NodeState(
+                fault=self._fault(sources, microphone),
+                microphone=microphone.name if microphone else "",
+                listeners=tuple(node.label for node in graph.listeners()),
+                muted=any(node.muted for node in sources),
+            )
+        )
+        return [
+            *self._source_commands(sources),
+            *(argv.link(*pair) for pair in wiring.create),
+            *(argv.unlink(id) for id in wiring.destroy),
+        ]
+
+    def _source_commands(self, sources: list[Node]) -> list[list[str]]:
+        if sources:
+            return [argv.destroy(node.id) for node in sources[1:]]
+        if self._source_requested:
+            return []
+        self._source_requested = True
+        return [argv.create_source(self._source_properties)]
+
+    def _check_streams(self, graph: Graph, streams: Streams) -> None:
+        """A pw-cat whose node was destroyed hangs silently (0.3.65), so it is the node that we watch."""
+        present = all(graph.named(name) for name in (streams.capture_node, streams.playback_node))
+        if self._streams_seen and not present:
+            raise UnavailableError("A stream of ours was removed from PipeWire's graph.", "It is made again.")
+        self._streams_seen = present
+
+    def _fault(self, sources: list[Node], microphone: Node | None) -> str:
+        if not sources:
+            return "PipeWire has no RWC Voice yet"
+        if microphone:
+            return ""
+        if self._wanted_microphone:
+            return f"the microphone {self._wanted_microphone} is not connected"
+        return "there is no microphone"
+
+    def _set_state(self, state: NodeState) -> None:
+        if state != self.state:
+            self.state = state
+            self._on_change(state)
+
+
+async def _graphs(monitor: asyncio.subprocess.Process) -> AsyncIterator[Graph]:
+    """The graph after each change, until PipeWire ends: then ``UnavailableError``."""
+    reader = GraphReader()
+    assert monitor.stdout
+    async for line in monitor.stdout:
+        if graph := reader.feed(line.decode()):
+            yield graph
+    raise UnavailableError("PipeWire is not running.", "Start it: `systemctl --user start pipewire`.")
+
+
+async def _until_one_fails(*coroutines: Coroutine[None, None, None]) -> None:
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

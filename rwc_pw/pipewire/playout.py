@@ -1,0 +1,48 @@
+"""How much sound waits before the player: one block, so that the delay is small and stays what it is."""
+
+from collections import deque
+
+OBSERVATIONS = 8
+MOST_BLOCKS = 4  # more than that cannot be jitter
+
+
+class PlayoutQueue:
+    """Decides, from the queue's length, what to leave out of a block or to put before it; pure.
+
+    The player takes one block a cycle. One block in reserve covers a late one; a reserve that stays
+    longer is delay for nothing (the graph played silence while we were late), one that stays shorter
+    gives no cover (the capture lost something).
+    """
+
+    def __init__(self) -> None:
+        self.block_samples = 0
+        """The quantum: what is captured and played in one cycle."""
+        self._reserves: deque[int] = deque(maxlen=OBSERVATIONS)
+
+    @property
+    def reserve_samples(self) -> int:
+        """What waits between two cycles, as last observed."""
+        return self._reserves[-1] if self._reserves else self.block_samples
+
+    def set_block(self, block_samples: int) -> None:
+        """The graph now runs at this quantum."""
+        self.block_samples = block_samples
+        self._reserves.clear()
+
+    def observe(self, queued_samples: int) -> None:
+        """Take the queue's length midway between two cycles."""
+        self._reserves.append(queued_samples)
+
+    def correction(self, queued_samples: int, next_samples: int) -> int:
+        """Samples to leave out of the next ones (> 0), or silence to put before them (< 0)."""
+        excess = queued_samples + next_samples - 2 * self.block_samples
+        if excess > (MOST_BLOCKS - 2) * self.block_samples:
+            self._reserves.clear()
+            return min(excess, next_samples)
+        if len(self._reserves) < OBSERVATIONS:
+            return 0
+        surplus = min(self._reserves) - self.block_samples
+        shortage = self.block_samples - max(self._reserves)
+        if surplus > 0 or shortage > 0:
+            self._reserves.clear()
+        return min(surplus, next_samples) if surplus > 0 else -max(0, shortage)

@@ -1,0 +1,68 @@
+"""Starting PipeWire's tools, and ending them for certain."""
+
+import asyncio
+import contextlib
+import logging
+import shlex
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Sequence
+
+from rwc_pw.errors import UnavailableError
+
+END_TIMEOUT_S = 1.0
+RUN_TIMEOUT_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+async def start(argv: Sequence[str], *, stdin: int = DEVNULL, stdout: int = DEVNULL) -> Process:
+    """Start a tool; ``UnavailableError`` when it is not installed.
+
+    To be called in the main thread: the kernel ends the tool with the thread that started it.
+    """
+    log.debug("starting %s", shlex.join(argv))
+    try:
+        return await asyncio.create_subprocess_exec(*argv, stdin=stdin, stdout=stdout, stderr=DEVNULL)
+    except FileNotFoundError as error:
+        raise missing_tool(argv[0]) from error
+
+
+def terminate(process: Process) -> None:
+    """Ask it to end."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+
+
+async def wait_or_kill(process: Process) -> None:
+    """Wait until it has ended; SIGKILL when it takes too long."""
+    try:
+        await asyncio.wait_for(process.wait(), END_TIMEOUT_S)
+    except TimeoutError:
+        log.warning("process %d did not end and is killed", process.pid)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def run(argv: Sequence[str]) -> str:
+    """What a tool prints; ``UnavailableError`` when it does not answer in time. Its exit code says
+    little (pw-cli's is 0 whatever happens): what a command did is read back from the graph."""
+    process = await start(argv, stdout=PIPE)
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), RUN_TIMEOUT_S)
+    except TimeoutError:
+        raise UnavailableError(
+            f"{argv[0]} did not answer within {RUN_TIMEOUT_S:g} s.", "Is PipeWire running?"
+        ) from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return output.decode(errors="replace")
+
+
+def missing_tool(name: str) -> UnavailableError:
+    return UnavailableError(
+        f"The program {name} is not installed.",
+        "Install PipeWire's tools: `./install.sh` does, or `apt install pipewire-bin`.",
+    )

@@ -1,0 +1,72 @@
+"""The two pw-cat processes, and the transport between them."""
+
+import asyncio
+import os
+
+from rwc_pw.errors import UnavailableError
+from rwc_pw.pipewire.argv import PwCat
+from rwc_pw.pipewire.process import start, terminate, wait_or_kill
+from rwc_pw.pipewire.transport import Transport
+from rwc_pw.streaming.pipeline import StreamingPipeline
+from rwc_pw.streaming.priority import raise_priority
+
+
+class Streams:
+    """A recorder and a player in PipeWire's graph, which somebody else links."""
+
+    def __init__(self, pw_cat: PwCat, pipeline: StreamingPipeline, quantum: int) -> None:
+        self.capture_node = f"rwc_pw.capture.{os.getpid()}"
+        self.playback_node = f"rwc_pw.playback.{os.getpid()}"
+        self._pw_cat = pw_cat
+        self._quantum = quantum
+        self._pipeline = pipeline
+        self._processes: list[asyncio.subprocess.Process] = []
+        self._descriptors: list[int] = []
+        self.transport: Transport
+
+    async def __aenter__(self) -> "Streams":
+        capture_read, capture_write = os.pipe()
+        playback_read, playback_write = os.pipe2(os.O_NONBLOCK)
+        drain = os.open(f"/proc/self/fd/{playback_read}", os.O_RDONLY | os.O_NONBLOCK)
+        os.set_blocking(playback_read, True)  # pw-cat takes a pipe that would block for the end of the file
+        self._descriptors = [capture_read, playback_write, drain]
+        try:
+            await self._start(self._pw_cat.capture(self.capture_node, self._quantum), stdout=capture_write)
+            await self._start(self._pw_cat.playback(self.playback_node, self._quantum), stdin=playback_read)
+        except BaseException:
+            await self._end_processes()
+            raise
+        finally:
+            os.close(capture_write)
+            os.close(playback_read)
+        self.transport = Transport(capture_read, playback_write, drain, self._pipeline)
+        self.transport.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """The transport first, then SIGTERM, then our ends of the pipes: pw-cat blocked on one acts on no SIGTERM."""
+        self.transport.stop()
+        await self._end_processes()
+
+    async def _end_processes(self) -> None:
+        for process in self._processes:
+            terminate(process)
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+        for process in self._processes:
+            await wait_or_kill(process)
+
+    async def until_one_ends(self) -> None:
+        """Return never: raise ``UnavailableError`` when pw-cat ends."""
+        waits = [asyncio.ensure_future(process.wait()) for process in self._processes]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        raise UnavailableError("A pw-cat of ours ended unexpectedly.", "It is started again.")
+
+    async def _start(self, argv: list[str], **pipes: int) -> None:
+        process = await start(argv, **pipes)
+        self._processes.append(process)
+        raise_priority(process.pid)

@@ -1,0 +1,144 @@
+"""Carries raw PCM from the recorder's pipe through the pipeline into the player's pipe."""
+
+import array
+import fcntl
+import os
+import select
+import termios
+import threading
+from collections import deque
+from statistics import mode
+
+import numpy as np
+
+from rwc_pw.pipewire.playout import PlayoutQueue
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.streaming.declick import continue_from
+from rwc_pw.streaming.pipeline import StreamingPipeline
+from rwc_pw.streaming.priority import raise_priority
+
+SAMPLE_BYTES = 4  # float32
+READ_BYTES = 65536  # a whole pipe
+IDLE_S = 0.2  # longer than any quantum: nobody listens, the graph stands still
+GRAPH_CYCLES = 1  # from the player's buffer to the app; measured on 0.3.65 and 1.4.2
+
+
+class Transport:
+    """One thread between two pipes.
+
+    For every block captured it plays one of the same length, at the latest when the block's time is
+    over, so nothing ever queues up behind a slow converter.
+    """
+
+    def __init__(self, capture_fd: int, playback_fd: int, drain_fd: int, pipeline: StreamingPipeline) -> None:
+        """``playback_fd`` and ``drain_fd``, the other end of the same pipe, must not block."""
+        self.channels = 1
+        """How many channels of the microphone arrive added up in one."""
+        self.skipped_samples = 0
+        """Left out because the player had fallen behind."""
+        self.is_flowing = False
+        self._capture_fd = capture_fd
+        self._playback_fd = playback_fd
+        self._drain_fd = drain_fd
+        self._stop_fd = os.eventfd(0)
+        self._pipeline = pipeline
+        self._queue = PlayoutQueue()
+        self._block_lengths: deque[int] = deque(maxlen=9)
+        self._partial = b""
+        self._last_played = 0.0
+        self._thread = threading.Thread(target=self._run, name="transport", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; the pipes stay open."""
+        os.eventfd_write(self._stop_fd, 1)
+        self._thread.join()
+        os.close(self._stop_fd)
+
+    @property
+    def block_samples(self) -> int:
+        """The quantum at which the graph runs, as seen in what arrives; 0 before anything has."""
+        return self._queue.block_samples
+
+    @property
+    def latency_samples(self) -> int:
+        """From the microphone to us and from us to the app, in samples."""
+        return GRAPH_CYCLES * self._queue.block_samples + self._queue.reserve_samples
+
+    def _run(self) -> None:
+        raise_priority()
+        timeout_s: float | None = None
+        while True:
+            ready, _, _ = select.select([self._capture_fd, self._stop_fd], [], [], timeout_s)
+            if self._stop_fd in ready:
+                return
+            if ready:
+                if not (data := os.read(self._capture_fd, READ_BYTES)):
+                    return  # the recorder has ended; the node manager sees it, too
+                self._carry(self._decode(data))
+                timeout_s = self._queue.block_samples / SAMPLE_RATE_HZ / 2
+            elif timeout_s != IDLE_S:
+                self._queue.observe(self._queued_samples())
+                timeout_s = IDLE_S
+            else:
+                self._fall_idle()
+                timeout_s = None
+
+    def _decode(self, data: bytes) -> Samples:
+        data = self._partial + data
+        whole = len(data) // SAMPLE_BYTES * SAMPLE_BYTES
+        self._partial = data[whole:]
+        return np.frombuffer(data[:whole], np.float32) / np.float32(self.channels)
+
+    def _carry(self, captured: Samples) -> None:
+        if not len(captured):
+            return
+        self._note_block_length(len(captured))
+        self._pipeline.process_input(captured)
+        patience_s = 0.8 * self._queue.block_samples / SAMPLE_RATE_HZ
+        self._play(self._pipeline.get_output(len(captured), patience_s))
+
+    def _note_block_length(self, length: int) -> None:
+        self._block_lengths.append(length)
+        usual = mode(self._block_lengths)  # after a delay several blocks arrive as one
+        if usual != self._queue.block_samples:
+            self._queue.set_block(usual)
+        if not self.is_flowing:
+            self.is_flowing = True
+            self._write(np.zeros(usual, np.float32))  # the reserve
+
+    def _play(self, samples: Samples) -> None:
+        correction = self._queue.correction(self._queued_samples(), len(samples))
+        if correction > 0:
+            self.skipped_samples += correction
+            samples = continue_from(self._last_played, samples[correction:])
+        elif correction < 0:
+            samples = np.concatenate([np.zeros(-correction, np.float32), samples])
+        self._write(samples)
+
+    def _write(self, samples: Samples) -> None:
+        if not len(samples):
+            return
+        try:
+            written = os.write(self._playback_fd, samples.tobytes()) // SAMPLE_BYTES
+        except BlockingIOError:
+            written = 0
+        self.skipped_samples += len(samples) - written
+        self._last_played = float(samples[-1])
+
+    def _fall_idle(self) -> None:
+        """Let nothing of this stream be heard in the next one."""
+        self.is_flowing = False
+        self._pipeline.reset()
+        self._block_lengths.clear()
+        self._partial = b""
+        self._last_played = 0.0
+        while self._queued_samples():
+            os.read(self._drain_fd, READ_BYTES)
+
+    def _queued_samples(self) -> int:
+        queued = array.array("i", [0])
+        fcntl.ioctl(self._playback_fd, termios.FIONREAD, queued)
+        return queued[0] // SAMPLE_BYTES

@@ -1,0 +1,87 @@
+"""Which microphone is heard, and which links carry the sound: decided purely, from one moment of the graph."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
+
+MONITOR_SUFFIX = ".monitor"
+"""What PulseAudio clients append to a sink's name to mean what it plays."""
+
+
+def choose_microphone(graph: Graph, wanted: str, previous: str | None) -> Node | None:
+    """The node to record from, or None where there is nothing that may be recorded.
+
+    ``wanted`` names a source, or ``SINK.monitor``; empty means the default source. Neither RWC Voice
+    nor, unless it is named, what the user's speakers play is ever chosen. While the default source is
+    one of those, the microphone used before (``previous``, a node name) stays, or the best takes its place.
+    """
+    if wanted.endswith(MONITOR_SUFFIX):
+        return _first(graph.named(wanted.removesuffix(MONITOR_SUFFIX)), _plays)
+    if wanted:
+        return _first(graph.named(wanted), _is_microphone)
+    for name in (graph.default_source, previous):
+        if name and (node := _first(graph.named(name), _is_microphone)):
+            return node
+    microphones = [node for node in graph.nodes.values() if _is_microphone(node)]
+    return max(microphones, key=_preference, default=None)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What to change so that sound flows from the microphone through us to RWC Voice, and nowhere else."""
+
+    create: tuple[tuple[int, int], ...]
+    """Pairs of an output and an input port to link."""
+    destroy: tuple[int, ...]
+    """Links to remove."""
+    channels: int
+    """How many channels of the microphone the capture stream adds up."""
+
+
+def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: str) -> Wiring:
+    """Compare the links of the streams named ``capture`` and ``playback`` with those they should have."""
+    into_capture = _pairs(graph, microphone, _newest(graph, capture))
+    from_playback = _pairs(graph, _newest(graph, playback), _newest(graph, SOURCE_NODE))
+    desired = set(into_capture) | set(from_playback)
+    streams = {node.id for name in (capture, playback) for node in graph.named(name)}
+    existing = {
+        (link.output_port_id, link.input_port_id): link.id
+        for link in graph.links
+        if streams & {link.output_node_id, link.input_node_id}
+    }
+    return Wiring(
+        create=tuple(sorted(desired - existing.keys())),
+        destroy=tuple(sorted(id for pair, id in existing.items() if pair not in desired)),
+        channels=len(into_capture),
+    )
+
+
+def _is_microphone(node: Node) -> bool:
+    return node.media_class.startswith("Audio/Source") and not node.is_ours
+
+
+def _plays(node: Node) -> bool:
+    return node.media_class == "Audio/Sink"
+
+
+def _preference(node: Node) -> tuple[bool, int, int]:
+    hardware = node.media_class == "Audio/Source"
+    return hardware, int(node.props.get("priority.session", 0)), -node.id
+
+
+def _pairs(graph: Graph, output: Node | None, input: Node | None) -> list[tuple[int, int]]:
+    """Every output port of the one with the input port of the other, which is mono."""
+    if output is None or input is None:
+        return []
+    into = graph.ports_of(input, "in")
+    return [(port.id, into[0].id) for port in graph.ports_of(output, "out") if into]
+
+
+def _newest(graph: Graph, name: str) -> Node | None:
+    nodes = graph.named(name)
+    return nodes[-1] if nodes else None
+
+
+def _first(nodes: list[Node], accept: Callable[[Node], bool]) -> Node | None:
+    return next((node for node in nodes if accept(node)), None)
