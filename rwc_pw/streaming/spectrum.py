@@ -1,0 +1,71 @@
+"""What one frame's spectrum says of the voice in it: peaks, envelope, pitch. Frequencies are in bins."""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Reals = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+Indices = NDArray[np.intp]
+
+UNVOICED_HALF_WIDTH_BINS = 4
+LOWEST_PITCH_HZ = 65.0
+HIGHEST_PITCH_HZ = 450.0
+HIGHEST_HARMONIC_HZ = 4000.0  # above it the voice is too noisy to tell the pitch
+VOICED_CORRELATION = 0.3  # white noise stays below 0.15
+_FLOOR = 1e-9
+
+
+def find_peaks(magnitudes: Reals) -> Indices:
+    """The bins that rise above two neighbours on either side, ascending, at least one."""
+    middle = magnitudes[2:-2]
+    higher = (middle > magnitudes[1:-3]) & (middle >= magnitudes[3:-1])
+    higher &= (middle > magnitudes[:-4]) & (middle >= magnitudes[4:])
+    peaks = np.flatnonzero(higher) + 2
+    if not len(peaks):
+        peaks = np.array([magnitudes.argmax()])
+    return peaks
+
+
+def envelope(magnitudes: Reals, peaks: Indices, pitch_bins: float) -> Reals:
+    """The vocal tract's response, (bins,): straight lines in dB between the harmonics' peaks.
+
+    After SEEVOC (D. Paul, "The spectral envelope estimation vocoder", 1981): of the peaks, those that are
+    the highest within half a harmonic. ``pitch_bins`` is 0 for a frame with no pitch.
+    """
+    half = max(2, round(pitch_bins / 2)) if pitch_bins else UNVOICED_HALF_WIDTH_BINS
+    padded = np.concatenate((np.zeros(half), magnitudes, np.zeros(half)))
+    heights = magnitudes[peaks]
+    kept = heights >= sliding_window_view(padded, 2 * half + 1)[peaks].max(axis=1)
+    log_heights = np.log(heights[kept] + _FLOOR)
+    response: Reals = np.exp(np.interp(np.arange(len(magnitudes)), peaks[kept], log_heights))
+    return response
+
+
+class PitchDetector:
+    """Finds the pitch of a frame by the autocorrelation of its magnitudes, compared to the window's own."""
+
+    def __init__(self, window: Reals, sample_rate_hz: int) -> None:
+        frame = len(window)
+        self._top_bin = round(HIGHEST_HARMONIC_HZ * frame / sample_rate_hz)
+        # A quarter of the frame's rate is enough for these harmonics: a lag is four samples long.
+        self._lags = frame // 4
+        self._shortest = round(sample_rate_hz / HIGHEST_PITCH_HZ / 4)
+        self._longest = round(sample_rate_hz / LOWEST_PITCH_HZ / 4)
+        own = np.fft.irfft(np.abs(np.fft.rfft(window, 2 * frame)) ** 2)[:frame:4]
+        self._own = np.sqrt(own[self._shortest : self._longest] / own[0])
+
+    def pitch_bins(self, magnitudes: Reals) -> float:
+        """The pitch in bins, or 0 when the frame has none."""
+        low = magnitudes[: self._lags // 2 + 1].copy()
+        low[:2] = 0.0
+        low[self._top_bin :] = 0.0
+        correlation = np.fft.irfft(low, self._lags)
+        strength = correlation[self._shortest : self._longest] / self._own
+        best = int(strength.argmax())
+        if not 0 < best < len(strength) - 1 or strength[best] < VOICED_CORRELATION * correlation[0]:
+            return 0.0
+        before, here, after = strength[best - 1 : best + 2].tolist()
+        bend = before - 2 * here + after
+        lag = self._shortest + best + (0.5 * (before - after) / bend if bend else 0.0)
+        return float(self._lags / lag)

@@ -1,0 +1,137 @@
+"""The built-in converter: moves pitch and formants in the short-time spectrum."""
+
+import numpy as np
+from stftpitchshift.resampler import linear as stretch
+from stftpitchshift.stft import asymmetric_analysis_window, asymmetric_synthesis_window
+
+from rwc_pw.errors import ConversionError
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
+from rwc_pw.streaming.excitation import Excitation, Noise, PulseTrain
+from rwc_pw.streaming.pitchshifter import PitchShifter
+from rwc_pw.streaming.spectrum import Complexes, PitchDetector, Reals, envelope, find_peaks
+from rwc_pw.voices.builtin import Effect, Voice
+
+FRAME_SAMPLES = 2048
+SYNTHESIS_SAMPLES = 768
+HOP_SAMPLES = 256
+ROBOT_PITCH_HZ = 110.0
+SILENT_POWER = 1e-9  # of a frame's spectrum, about -140 dBFS
+
+
+class VocoderBackend(ConversionBackend):
+    """Speaks in a built-in ``voice``, which may be set between chunks.
+
+    Frames lie on a grid of ``HOP_SAMPLES`` that starts with the first sample, so the output is the same, bit for
+    bit, however the input is cut. A frame of ``FRAME_SAMPLES`` looks back; only its newest ``SYNTHESIS_SAMPLES``
+    are heard, and a sample is done when the last frame that holds it is: at the latest, ``SYNTHESIS_SAMPLES - 1``
+    after it came in. No shorter delay holds for every way of cutting the input.
+    """
+
+    def __init__(self, voice: Voice) -> None:
+        self._analysis = asymmetric_analysis_window(FRAME_SAMPLES, SYNTHESIS_SAMPLES)
+        synthesis = asymmetric_synthesis_window(FRAME_SAMPLES, SYNTHESIS_SAMPLES)
+        overlap = np.sum(self._analysis * synthesis) / HOP_SAMPLES
+        self._synthesis = synthesis[-SYNTHESIS_SAMPLES:] / overlap
+        self._pitch = PitchDetector(self._analysis, SAMPLE_RATE_HZ)
+        self._shifter = PitchShifter(FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ)
+        self._rolled = np.empty(FRAME_SAMPLES)
+        self._nothing = np.zeros(HOP_SAMPLES)
+        self.voice = voice
+        self.initialize()
+
+    @property
+    def latency_samples(self) -> int:
+        """One less than the synthesis window: 16 ms."""
+        return SYNTHESIS_SAMPLES - 1
+
+    @property
+    def voice(self) -> Voice:
+        """The voice that speaks; a new one is faded in by the next frames."""
+        return self._voice
+
+    @voice.setter
+    def voice(self, voice: Voice) -> None:
+        self._voice = voice
+        self._pitch_ratio = 2.0 ** (voice.pitch_semitones / 12)
+        self._formant_ratio = 2.0 ** (voice.formant_semitones / 12)
+        self._excitation = _excitation(voice.effect, self._pitch_ratio)
+        if self._excitation:
+            self._excited = self._excitation.next_samples(FRAME_SAMPLES)
+
+    def initialize(self) -> None:
+        self._heard: Reals = np.zeros(FRAME_SAMPLES)
+        self._sum: Reals = np.zeros(SYNTHESIS_SAMPLES)
+        self._waiting: Samples = np.zeros(0, np.float32)
+        self._ready: Samples = np.zeros(HOP_SAMPLES - 1, np.float32)
+        self._shifter.reset()
+        self.voice = self._voice
+
+    def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        if context is not None:
+            self.initialize()
+            self.convert_chunk(context)
+        if not np.isfinite(audio_chunk).all():
+            raise ConversionError("The sound from the microphone holds values that are not numbers.")
+        waiting = np.concatenate((self._waiting, audio_chunk))
+        whole = len(waiting) // HOP_SAMPLES * HOP_SAMPLES
+        hops = [self._next_hop(waiting[at : at + HOP_SAMPLES]) for at in range(0, whole, HOP_SAMPLES)]
+        self._waiting = waiting[whole:]
+        ready = np.concatenate((self._ready, *hops))
+        self._ready = ready[len(audio_chunk) :]
+        return ready[: len(audio_chunk)]
+
+    def cleanup(self) -> None:
+        pass
+
+    def _next_hop(self, hop: Samples) -> Samples:
+        """Take in the next ``HOP_SAMPLES`` and give those that are done."""
+        _push(self._heard, hop)
+        if self._excitation:
+            _push(self._excited, self._excitation.next_samples(HOP_SAMPLES))
+        spectrum = self._spectrum(self._heard)
+        magnitudes = np.abs(spectrum)
+        power = float(np.dot(magnitudes, magnitudes))
+        if power > SILENT_POWER:
+            frame = np.fft.irfft(self._convert(spectrum, magnitudes, power))
+            half = SYNTHESIS_SAMPLES // 2
+            self._sum += np.concatenate((frame[-half:], frame[:half])) * self._synthesis
+        done = self._sum[:HOP_SAMPLES].astype(np.float32)
+        _push(self._sum, self._nothing)
+        return done
+
+    def _spectrum(self, sound: Reals) -> Complexes:
+        """The spectrum of a frame, its phases relative to the middle of the synthesis window."""
+        after = SYNTHESIS_SAMPLES // 2
+        np.multiply(sound[-after:], self._analysis[-after:], out=self._rolled[:after])
+        np.multiply(sound[:-after], self._analysis[:-after], out=self._rolled[after:])
+        return np.fft.rfft(self._rolled)
+
+    def _convert(self, spectrum: Complexes, magnitudes: Reals, power: float) -> Complexes:
+        """The spectrum in the new voice, with the same power."""
+        peaks = find_peaks(magnitudes)
+        pitch_bins = self._pitch.pitch_bins(magnitudes)
+        response = envelope(magnitudes, peaks, pitch_bins)
+        if self._excitation:
+            source = self._spectrum(self._excited)
+        else:
+            flat = spectrum / response
+            source = self._shifter.shift(spectrum, flat, peaks, magnitudes[peaks], pitch_bins, self._pitch_ratio)
+        converted: Complexes = source * stretch(response, self._formant_ratio)
+        converted_power = float(np.vdot(converted, converted).real)
+        return converted * np.sqrt(power / converted_power) if converted_power else converted
+
+
+def _push(buffer: Reals, new: Reals | Samples) -> None:
+    """Move ``new`` in at the end of ``buffer`` and as much out at its start."""
+    buffer[: -len(new)] = buffer[len(new) :]
+    buffer[-len(new) :] = new
+
+
+def _excitation(effect: Effect, pitch_ratio: float) -> Excitation | None:
+    match effect:
+        case Effect.ROBOT:
+            return PulseTrain(ROBOT_PITCH_HZ * pitch_ratio, SAMPLE_RATE_HZ)
+        case Effect.WHISPER:
+            return Noise()
+        case Effect.NONE:
+            return None
