@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.pipewire.headless_conf import (
@@ -22,6 +22,7 @@ from rwc_pw.pipewire.headless_conf import (
     microphone_arguments,
     private_environment,
 )
+from rwc_pw.pipewire.headless_objects import Objects, node_id, port_id, properties, update
 
 SERVERS = ("dbus-daemon", "pipewire", "wireplumber", "pipewire-pulse")  # in the order of their start
 TOOLS = ("pw-dump", "pw-cli", "pw-metadata", "setpriv")
@@ -30,7 +31,6 @@ LONGEST_SOCKET_PATH = 107  # sun_path of unix(7)
 STOP_DEADLINE_S = 3.0
 FIRST_PATIENCE_S = 0.05
 
-Objects = dict[int, dict[str, Any]]
 Found = TypeVar("Found")
 
 
@@ -135,7 +135,7 @@ class HeadlessPipeWire:
         objects: Objects = {}
         with closing(self._reports(("pw-dump", "--monitor"), b"\n]\n", timeout_s)) as reports:
             for report in reports:
-                _update(objects, json.loads(report + b"]"))
+                update(objects, json.loads(report + b"]"))
                 if found := find(objects):
                     return found
         raise RwcPwError(f"What was awaited did not come within {timeout_s:g} s.{self._obituary()}")
@@ -223,37 +223,9 @@ class HeadlessPipeWire:
         return "".join(f" {name} ended with {code}: see {self.root}/{name}.log." for name, code in ended.items())
 
 
-def node_id(objects: Objects, name: str) -> int | None:
-    """The id of the node called ``name``."""
-    nodes = (i for i, entry in objects.items() if entry["type"] == "PipeWire:Interface:Node")
-    return next((i for i in nodes if properties(objects[i]).get("node.name") == name), None)
-
-
-def port_id(objects: Objects, node: str, port: str) -> int | None:
-    """The id of the port that pw-link calls ``node:port``."""
-    owner = node_id(objects, node)
-    ports = (i for i, entry in objects.items() if entry["type"] == "PipeWire:Interface:Port")
-    wanted = {"node.id": owner, "port.name": port}
-    return next((i for i in ports if owner and wanted.items() <= properties(objects[i]).items()), None)
-
-
-def properties(entry: dict[str, Any]) -> dict[str, Any]:
-    """The properties of one object."""
-    found: dict[str, Any] = entry.get("info", entry).get("props", {})
-    return found
-
-
 def _metadata_name(line: bytes) -> str | None:
     value = re.search(rb"value:'(.*)' type:", line)
     return str(json.loads(value[1])["name"]) if value else None
-
-
-def _update(objects: Objects, report: list[dict[str, Any]]) -> None:
-    for entry in report:
-        if "type" in entry:
-            objects[entry["id"]] = entry
-        else:
-            objects.pop(entry["id"], None)
 
 
 def _listening(path: Path) -> socket.socket:
