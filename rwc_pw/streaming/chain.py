@@ -1,7 +1,7 @@
 """The whole way of the voice through the converter: gate, conversion, gain, limiter."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.gate import NoiseGate
@@ -64,8 +64,10 @@ class VoiceChain(ConversionBackend):
         self._ramped_samples += len(sound)
         return sound * gains.astype(np.float32)
 
-    def _gain_after(self, ramped_samples: ArrayLike) -> NDArray[np.float64]:
-        return np.interp(ramped_samples, (0, GAIN_RAMP_SAMPLES), (self._from_gain, self._to_gain))
+    def _gain_after(self, ramped_samples: NDArray[np.intp] | int) -> NDArray[np.float64]:
+        ramp = (0, GAIN_RAMP_SAMPLES), (self._from_gain, self._to_gain)
+        gains: NDArray[np.float64] = np.interp(np.asarray(ramped_samples), *ramp)
+        return gains
 
 
 def _gain(gain_db: float) -> float:

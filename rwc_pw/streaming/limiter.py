@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 
-Gains = NDArray[np.float64]
+# Gains are counted in whole steps of 1 / UNITY, so that no way of cutting the input changes a rounding.
+UNITY = 1 << 24
+Gains = NDArray[np.int64]
 
 
 class Limiter:
@@ -22,7 +24,7 @@ class Limiter:
         # Rounded towards zero, so that the ceiling holds in float32 too.
         self._ceiling = np.nextafter(np.float32(10.0 ** (ceiling_db / 20.0)), np.float32(0.0))
         self._lookahead_samples = max(1, math.ceil(lookahead_ms * SAMPLE_RATE_HZ / 1000))
-        self._rise_per_sample = 1000.0 / (release_ms * SAMPLE_RATE_HZ)
+        self._rise_per_sample = math.ceil(UNITY * 1000 / (release_ms * SAMPLE_RATE_HZ))
         self.reset()
 
     @property
@@ -34,8 +36,8 @@ class Limiter:
         """Forget the sound still inside."""
         lookahead = self._lookahead_samples
         self._delayed = np.zeros(lookahead, np.float32)
-        self._needed = np.ones(lookahead)
-        self._held = np.ones(lookahead)
+        self._needed: Gains = np.full(lookahead, UNITY)
+        self._held: Gains = np.full(lookahead, UNITY)
 
     def process(self, chunk: Samples) -> Samples:
         """Limit the next samples, (n,) to (n,)."""
@@ -53,17 +55,17 @@ class Limiter:
 
     def _is_idle(self) -> bool:
         """Whether the gain has been 1 for a whole window, so that a quiet chunk leaves all as it is."""
-        return bool(self._needed.min() == 1.0 and self._held.min() == 1.0)
+        return bool(self._needed.min() == UNITY and self._held.min() == UNITY)
 
-    def _gains(self, level: Samples) -> Gains:
+    def _gains(self, level: Samples) -> NDArray[np.float64]:
         """The gain of each sample that leaves now, (n,), from the level of each that enters."""
         n, window = len(level), self._lookahead_samples + 1
-        needed = np.concatenate((self._needed, self._ceiling / np.maximum(level, self._ceiling)))
+        allowed = (UNITY * (self._ceiling / np.maximum(level, self._ceiling))).astype(np.int64)
+        needed = np.concatenate((self._needed, allowed))
         least = sliding_window_view(needed, window).min(axis=1)
-        rise = self._rise_per_sample * np.arange(1, n + 1)
-        floor = np.minimum.accumulate(np.concatenate((self._held[-1:], least - rise)))[1:] + rise
-        held = np.concatenate((self._held, np.minimum(floor, 1.0)))
-        sums = np.concatenate(((0.0,), np.cumsum(held)))
+        rise = self._rise_per_sample * np.arange(n + 1)
+        slow = np.minimum.accumulate(np.concatenate((self._held[-1:], least)) - rise) + rise
+        held = np.concatenate((self._held, np.minimum(slow[1:], UNITY)))
+        sums = np.concatenate(((0,), np.cumsum(held)))
         self._needed, self._held = needed[n:], held[n:]
-        gains: Gains = (sums[window:] - sums[:-window]) / window
-        return gains
+        return (sums[window:] - sums[:-window]) / (window * UNITY)

@@ -15,6 +15,7 @@ FRAME_SAMPLES = 2048
 SYNTHESIS_SAMPLES = 768
 HOP_SAMPLES = 256
 ROBOT_PITCH_HZ = 110.0
+LOUDEST = 1e3  # +60 dBFS; beyond it, and for what is not a number, a sample is an error
 SILENT_POWER = 1e-9  # of a frame's spectrum, about -140 dBFS
 
 
@@ -70,8 +71,8 @@ class VocoderBackend(ConversionBackend):
         if context is not None:
             self.initialize()
             self.convert_chunk(context)
-        if not np.isfinite(audio_chunk).all():
-            raise ConversionError("The sound from the microphone holds values that are not numbers.")
+        if len(audio_chunk) and not np.abs(audio_chunk).max() < LOUDEST:
+            raise ConversionError("The sound from the microphone holds values that no sound has.")
         waiting = np.concatenate((self._waiting, audio_chunk))
         whole = len(waiting) // HOP_SAMPLES * HOP_SAMPLES
         hops = [self._next_hop(waiting[at : at + HOP_SAMPLES]) for at in range(0, whole, HOP_SAMPLES)]

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from rwc_pw.streaming.backend import ConversionBackend, IdentityBackend, Samples
+from rwc_pw.streaming.chain import GAIN_RAMP_SAMPLES, VoiceChain
+from rwc_pw.streaming.gate import NoiseGate
+from rwc_pw.streaming.limiter import Limiter
+from rwc_pw.streaming.vocoder import VocoderBackend
+from rwc_pw.voices.builtin import Voice
+
+DOUBLE_DB = 20 * np.log10(2.0)
+
+
+def a_chain(
+    converter: ConversionBackend | None = None, gain_db: float = 0.0, gate: NoiseGate | None = None
+) -> VoiceChain:
+    return VoiceChain(converter or IdentityBackend(), gate or NoiseGate(open_db=None), Limiter(), gain_db)
+
+
+def noise(count: int, level: float = 0.25) -> Samples:
+    return np.random.default_rng(0).uniform(-level, level, count).astype(np.float32)
+
+
+def flat(count: int, level: float = 0.25) -> Samples:
+    return np.full(count, level, np.float32)
+
+
+def test_its_delay_is_the_sum_of_its_parts() -> None:
+    chain = a_chain(VocoderBackend(Voice("same", "")))
+    sound = noise(6000)
+    delay = chain.latency_samples
+    assert delay > Limiter().latency_samples
+    np.testing.assert_allclose(chain.convert_chunk(sound)[delay:], sound[:-delay], atol=1e-6)
+
+
+def test_the_gain_is_applied() -> None:
+    chain = a_chain(gain_db=DOUBLE_DB)
+    delay = chain.latency_samples
+    np.testing.assert_allclose(chain.convert_chunk(flat(1000))[delay:], 0.5, rtol=1e-6)
+
+
+def test_a_new_gain_comes_in_a_straight_line() -> None:
+    chain = a_chain()
+    chain.convert_chunk(flat(1000))
+    chain.gain_db = DOUBLE_DB
+    after = np.concatenate([chain.convert_chunk(flat(100)) for _ in range(20)])[chain.latency_samples :]
+    np.testing.assert_allclose(np.diff(after[:GAIN_RAMP_SAMPLES]), 0.25 / GAIN_RAMP_SAMPLES, atol=1e-7)
+    np.testing.assert_allclose(after[GAIN_RAMP_SAMPLES:], 0.5, rtol=1e-6)
+
+
+def test_a_gain_set_during_a_ramp_goes_on_from_where_it_is() -> None:
+    chain = a_chain()
+    chain.gain_db = DOUBLE_DB
+    first = chain.convert_chunk(flat(GAIN_RAMP_SAMPLES // 2))
+    chain.gain_db = 0.0
+    both = np.concatenate((first, chain.convert_chunk(flat(2000))))[chain.latency_samples :]
+    assert np.abs(np.diff(both)).max() < 2 * 0.25 / GAIN_RAMP_SAMPLES
+    np.testing.assert_allclose(both[-1], 0.25, rtol=1e-6)
+
+
+def test_no_gain_gets_past_the_limiter() -> None:
+    assert np.abs(a_chain(gain_db=40.0).convert_chunk(noise(2000))).max() <= 10 ** (-1 / 20)
+
+
+def test_the_gate_hears_the_microphone_not_the_gain() -> None:
+    chain = a_chain(gain_db=40.0, gate=NoiseGate(open_db=-30.0, close_db=-36.0))
+    assert not chain.convert_chunk(noise(2000, level=0.01)).any()
+
+
+class Recorder(IdentityBackend):
+    context: Samples | None = None
+
+    def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        self.context = context
+        return audio_chunk
+
+
+def test_the_context_opens_the_gate_and_reaches_the_converter() -> None:
+    recorder = Recorder()
+    chain = a_chain(recorder, gate=NoiseGate(open_db=-30.0, close_db=-70.0))
+    sound = chain.convert_chunk(flat(500, 0.005), context=flat(500))
+    assert recorder.context is not None
+    assert recorder.context[-1] == 0.25
+    assert sound[-1] == np.float32(0.005)
+
+
+def test_initialize_forgets_the_sound_inside() -> None:
+    chain = a_chain()
+    chain.convert_chunk(flat(1000))
+    chain.initialize()
+    assert not chain.convert_chunk(np.zeros(1000, np.float32)).any()
+
+
+@pytest.mark.parametrize("chunk_samples", [1, 100, 256])
+def test_the_cuts_make_no_difference(chunk_samples: int) -> None:
+    sound = noise(3000) * np.linspace(0, 8, 3000, dtype=np.float32)
+    whole = a_chain(gain_db=3.0, gate=NoiseGate()).convert_chunk(sound)
+    chain = a_chain(gain_db=3.0, gate=NoiseGate())
+    parts = [chain.convert_chunk(sound[at : at + chunk_samples]) for at in range(0, len(sound), chunk_samples)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
