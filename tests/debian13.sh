@@ -25,16 +25,20 @@ in_namespaces() { # FUNCTION ARGS...: run a function of this script
 
 make_chroot() { # FOLDER
     mkdir -p -- "$1"
-    debootstrap --variant=minbase trixie "$1" "${RWC_PW_MIRROR:-http://deb.debian.org/debian}" >"$1.log" ||
+    debootstrap --variant=minbase --include=ca-certificates trixie "$1" "${RWC_PW_MIRROR:-http://deb.debian.org/debian}" >"$1.log" ||
         { tail -n 20 "$1.log" >&2 && return 1; }
+}
+
+install_debootstrap() {
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y --no-install-recommends debootstrap >/dev/null 2>&1 && return
+    apt-get update >/dev/null || true # a stranger's broken repository need not matter
+    apt-get install -y --no-install-recommends debootstrap >/dev/null
 }
 
 ensure_chroot() {
     [[ -d $chroot ]] && return
-    if ! command -v debootstrap >/dev/null; then
-        apt-get install -y --no-install-recommends debootstrap >/dev/null ||
-            { apt-get update >/dev/null && apt-get install -y --no-install-recommends debootstrap >/dev/null; }
-    fi
+    command -v debootstrap >/dev/null || install_debootstrap
     rm -rf --one-file-system -- "$chroot.part" # of a run that was cut short
     in_namespaces make_chroot "$chroot.part"
     mv -- "$chroot.part" "$chroot"
@@ -90,7 +94,7 @@ test_inside() { # PYTEST ARGS...
     rm -rf --one-file-system -- "${chroot:?}$home"
     copy_checkout "$chroot$home/rwc-pw"
     cp -L -- /etc/resolv.conf "$chroot/etc/resolv.conf"
-    [[ ! -f $certificates ]] || bind "$certificates"
+    [[ ! -f $certificates ]] || cp -L -- "$certificates" "$chroot$certificates"
     give_pip_its_configuration
     if [[ -d $speech ]]; then
         mkdir -p -- "$chroot$home/speech"
