@@ -1,0 +1,69 @@
+"""Real servers in a private session: one for each test, started in a twentieth of a second."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rwc_pw.pipewire.headless import SERVERS, TOOLS, HeadlessPipeWire
+
+DROP_IN = Path(__file__).parents[2] / "pipewire-conf" / "50-rwc-voice.conf"
+Start = Callable[..., HeadlessPipeWire]
+
+
+@pytest.fixture
+def start_headless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts private sessions, with the drop-in when ``rwc_voice=True``; they must end without a trace."""
+    missing = [name for name in SERVERS + TOOLS if shutil.which(name) is None]
+    if missing and os.environ.get("RWC_PW_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"RWC_PW_REQUIRE_SERVERS=1, and these are not installed: {', '.join(missing)}.")
+    if missing:
+        pytest.skip(f"A private PipeWire needs {', '.join(missing)}.")
+    started: list[HeadlessPipeWire] = []
+
+    def start(*, rwc_voice: bool = False, quantum: int = 256, microphone: bool = True) -> HeadlessPipeWire:
+        root = tmp_path_factory.mktemp("pw")  # not tmp_path: a long test name would make the sockets' paths too long
+        headless = HeadlessPipeWire(root, quantum=quantum, microphone=microphone)
+        if rwc_voice:
+            conf_d = Path(headless.environment["XDG_CONFIG_HOME"], "pipewire", "pipewire.conf.d")
+            conf_d.mkdir(parents=True)
+            shutil.copy(DROP_IN, conf_d)
+        started.append(headless)
+        headless.start()
+        return headless
+
+    yield start
+    for headless in started:
+        headless.stop()
+    assert [trace for headless in started for trace in traces(headless.root)] == []
+
+
+@pytest.fixture
+def headless(start_headless: Start) -> HeadlessPipeWire:
+    """A started private session with a fake microphone and fake speakers."""
+    return start_headless()
+
+
+@pytest.fixture
+def voiced(start_headless: Start) -> HeadlessPipeWire:
+    """The same with the microphone RWC Voice, into which nobody plays."""
+    return start_headless(rwc_voice=True)
+
+
+def traces(root: Path) -> list[str]:
+    """Sockets below ``root``, and processes that live in the session of it."""
+    sockets = [str(path) for path in root.rglob("*") if path.is_socket()]
+    return sockets + [f"{pid}: {command}" for pid, command in processes(root)]
+
+
+def processes(root: Path) -> Iterator[tuple[int, str]]:
+    """Every process of the session at ``root``, with its command line."""
+    mark = b"XDG_RUNTIME_DIR=%b\0" % os.fsencode(root / "run")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes():
+                yield int(process.name), (process / "cmdline").read_text().replace("\0", " ")
+        except OSError:  # it ended meanwhile, or is another user's
+            continue
