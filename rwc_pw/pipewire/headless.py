@@ -28,6 +28,10 @@ SERVERS = ("dbus-daemon", "pipewire", "wireplumber", "pipewire-pulse")  # in the
 TOOLS = ("pw-dump", "pw-cli", "pw-metadata", "setpriv")
 SOCKETS = {"pipewire": "run/pipewire-0", "pipewire-pulse": "run/pulse/native"}
 LONGEST_SOCKET_PATH = 107  # sun_path of unix(7)
+# setpriv arms the signal of our death; a process whose parent died before that has another parent now.
+UNLESS_ORPHANED = '[ "$PPID" = "$0" ] || exit 1; '
+# As systemd does it: clients connect at once and wait in the queue of a server that is not up yet.
+SOCKET_ACTIVATION = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; "
 STOP_DEADLINE_S = 3.0
 FIRST_PATIENCE_S = 0.05
 
@@ -188,11 +192,8 @@ class HeadlessPipeWire:
             self.wait_for_default(key, name)
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        argv = ["setpriv", "--pdeathsig", "KILL"]
-        if name in self._sockets:
-            # systemd's socket activation: clients connect at once and wait in the queue of a server that is not up yet
-            argv += ["sh", "-c", 'exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"]
-        argv.append(name)
+        script = UNLESS_ORPHANED + (SOCKET_ACTIVATION if name in self._sockets else "") + 'exec "$@"'
+        argv = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", script, str(os.getpid()), name]
         if name == "dbus-daemon":
             argv += ["--nofork", "--nopidfile", "--print-address", f"--config-file={self.root}/bus.conf"]
         with (self.root / f"{name}.log").open("ab") as log:
