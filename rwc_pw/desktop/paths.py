@@ -17,6 +17,8 @@ class Paths:
     config_home: Path
     data_home: Path
     state_home: Path
+    command: Path
+    """What install.sh puts on PATH."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> Self:
@@ -25,6 +27,7 @@ class Paths:
             config_home=_base_folder(env, "XDG_CONFIG_HOME", ".config"),
             data_home=_base_folder(env, "XDG_DATA_HOME", ".local/share"),
             state_home=_base_folder(env, "XDG_STATE_HOME", ".local/state"),
+            command=Path(env.get("HOME", "/")) / ".local/bin/rwc-pw",
         )
 
     @property

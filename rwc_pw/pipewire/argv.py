@@ -13,6 +13,7 @@ OLDEST_PW_CAT = (0, 3, 53)  # before it, pw-cat knows no standard input and outp
 # Nothing that we start outlives us: pw-cat blocked on a pipe does not act on SIGTERM, so it is SIGKILL.
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
+GRAPH = ("pw-dump", "--no-colors")
 MONITOR_GRAPH = (*DIES_WITH_US, "pw-dump", "--monitor", "--no-colors")
 
 

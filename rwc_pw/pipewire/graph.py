@@ -1,7 +1,7 @@
 """PipeWire's graph as ``pw-dump`` tells it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,7 @@ class Graph:
     links: tuple[Link, ...] = ()
     default_source: str | None = None
     """The name of the node that the session manager holds for the default microphone."""
+    has_session_manager: bool = False
 
     def named(self, name: str) -> list[Node]:
         """The nodes of that name, oldest first."""
@@ -69,11 +70,22 @@ class Graph:
     def ports_of(self, node: Node, direction: str) -> list[Port]:
         return [port for port in self.ports if port.node_id == node.id and port.direction == direction]
 
+    def voice_nodes(self) -> list[Node]:
+        """RWC Voice: one node, or none."""
+        return self.named(SOURCE_NODE)
+
+    def feeders(self) -> list[Node]:
+        """Who plays into RWC Voice now."""
+        sources = {node.id for node in self.voice_nodes()}
+        return self._nodes_of(link.output_node_id for link in self.links if link.input_node_id in sources)
+
     def listeners(self) -> list[Node]:
         """Who records from RWC Voice now."""
-        sources = {node.id for node in self.named(SOURCE_NODE)}
-        listening = {link.input_node_id for link in self.links if link.output_node_id in sources}
-        return [self.nodes[id] for id in sorted(listening) if id in self.nodes]
+        sources = {node.id for node in self.voice_nodes()}
+        return self._nodes_of(link.input_node_id for link in self.links if link.output_node_id in sources)
+
+    def _nodes_of(self, ids: Iterable[int]) -> list[Node]:
+        return [self.nodes[id] for id in sorted(set(ids)) if id in self.nodes]
 
 
 class GraphReader:
@@ -98,23 +110,29 @@ class GraphReader:
         return self._graph()
 
     def _graph(self) -> Graph:
+        defaults = next((item for item in self._of_type("Metadata") if _is_defaults(item)), None)
         return Graph(
             nodes={node.id: node for node in map(_node, self._of_type("Node"))},
             ports=tuple(map(_port, self._of_type("Port"))),
             links=tuple(map(_link, self._of_type("Link"))),
-            default_source=self._default_source(),
+            default_source=_default_source(defaults),
+            has_session_manager=defaults is not None,
         )
 
     def _of_type(self, name: str) -> Iterator[dict[str, Any]]:
         return (item for item in self._objects.values() if item.get("type") == f"PipeWire:Interface:{name}")
 
-    def _default_source(self) -> str | None:
-        for item in self._of_type("Metadata"):
-            if item.get("props", {}).get("metadata.name") == "default":
-                for entry in item.get("metadata", []):
-                    if entry["key"] == "default.audio.source" and isinstance(entry["value"], dict):
-                        return str(entry["value"]["name"])
-        return None
+
+def _is_defaults(metadata: dict[str, Any]) -> bool:
+    """The session manager makes it, and it goes with the session manager."""
+    return bool(metadata.get("props", {}).get("metadata.name") == "default")
+
+
+def _default_source(defaults: dict[str, Any] | None) -> str | None:
+    for entry in defaults.get("metadata", []) if defaults else []:
+        if entry["key"] == "default.audio.source" and isinstance(entry["value"], dict):
+            return str(entry["value"]["name"])
+    return None
 
 
 def _node(item: dict[str, Any]) -> Node:

@@ -51,9 +51,10 @@ wireplumber.profiles = {
 """,
 }
 
-# No service directories: nothing can be started by a call on this bus.
+# One service directory, private as all else: a call on this bus starts nothing of the machine's.
 BUS_CONF = """<busconfig>
   <type>session</type> <listen>{address}</listen> <auth>EXTERNAL</auth>
+  <servicedir>{services}</servicedir>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/> <allow eavesdrop="true"/> <allow own="*"/>
   </policy>
@@ -79,7 +80,7 @@ def configuration(root: Path, *, quantum: int, microphone: bool, speakers: bool)
     objects = "\n".join(f"{{ factory = adapter args = {arguments} }}" for arguments in nodes)
     config = root / DIRECTORIES["XDG_CONFIG_HOME"]
     return {
-        root / "bus.conf": BUS_CONF.format(address=_bus_address(root)),
+        root / "bus.conf": BUS_CONF.format(address=_bus_address(root), services=root / "data/dbus-1/services"),
         config / "pipewire/pipewire.conf.d/10-headless.conf": PIPEWIRE_CONF.format(quantum=quantum, objects=objects),
     } | {config / "wireplumber" / name: text for name, text in WIREPLUMBER_CONF.items()}
 

@@ -2,17 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import cast
 
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.pipewire import argv
-from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, GraphReader, Node
+from rwc_pw.pipewire.graph import Graph, GraphReader, Node
 from rwc_pw.pipewire.process import run, start, terminate, wait_or_kill
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
 from rwc_pw.pipewire.wiring import choose_microphone, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
+from rwc_pw.tasks import until_one_ends
 
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 1.0  # sound has to be back two seconds after PipeWire is
@@ -90,9 +92,10 @@ class NodeManager:
             self._graph = await anext(graphs)
             self._retry_s = FIRST_RETRY_S
             self._source_requested = self._streams_seen = False
-            async with Streams(pw_cat, self._pipeline, self._quantum) as self._streams:
+            async with Streams(pw_cat, self._pipeline, self._quantum) as streams:
+                self._streams = streams
                 self._changed.set()
-                await _until_one_fails(self._follow(graphs), self._keep_wired(), self._streams.until_one_ends())
+                await until_one_ends(self._follow(graphs), self._keep_wired(streams), streams.until_one_ends())
         finally:
             if self._streams:
                 self._skipped_samples += self._streams.transport.skipped_samples
@@ -104,20 +107,19 @@ class NodeManager:
         async for self._graph in graphs:
             self._changed.set()
 
-    async def _keep_wired(self) -> None:
+    async def _keep_wired(self, streams: Streams) -> None:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            for command in self._needed_commands(self._graph):
+            for command in self._needed_commands(self._graph, streams):
                 await run(command)  # the graph tells what came of it
 
-    def _needed_commands(self, graph: Graph) -> list[list[str]]:
-        assert self._streams
+    def _needed_commands(self, graph: Graph, streams: Streams) -> list[list[str]]:
         microphone = choose_microphone(graph, self._wanted_microphone, self.state.microphone)
-        wiring = plan_wiring(graph, microphone, self._streams.capture_node, self._streams.playback_node)
-        self._streams.transport.channels = max(1, wiring.channels)
-        self._check_streams(graph, self._streams)
-        sources = graph.named(SOURCE_NODE)
+        wiring = plan_wiring(graph, microphone, streams.capture_node, streams.playback_node)
+        streams.transport.channels = max(1, wiring.channels)
+        self._check_streams(graph, streams)
+        sources = graph.voice_nodes()
         self._set_state(
             NodeState(
                 fault=self._fault(sources, microphone),
@@ -165,20 +167,7 @@ class NodeManager:
 async def _graphs(monitor: asyncio.subprocess.Process) -> AsyncIterator[Graph]:
     """The graph after each change, until PipeWire ends: then ``UnavailableError``."""
     reader = GraphReader()
-    assert monitor.stdout
-    async for line in monitor.stdout:
+    async for line in cast(asyncio.StreamReader, monitor.stdout):
         if graph := reader.feed(line.decode()):
             yield graph
     raise UnavailableError("PipeWire is not running.", "Start it: `systemctl --user start pipewire`.")
-
-
-async def _until_one_fails(*coroutines: Coroutine[None, None, None]) -> None:
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

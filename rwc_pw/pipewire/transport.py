@@ -7,6 +7,7 @@ import select
 import termios
 import threading
 from collections import deque
+from dataclasses import dataclass
 from statistics import mode
 
 import numpy as np
@@ -23,6 +24,14 @@ IDLE_S = 0.2  # longer than any quantum: nobody listens, the graph stands still
 GRAPH_CYCLES = 1  # from the player's buffer to the app; measured on 0.3.65 and 1.4.2
 
 
+@dataclass(frozen=True)
+class Levels:
+    """The loudest samples, full scale 1."""
+
+    captured: float = 0.0
+    played: float = 0.0
+
+
 class Transport:
     """One thread between two pipes.
 
@@ -37,6 +46,7 @@ class Transport:
         self.skipped_samples = 0
         """Left out because the player had fallen behind."""
         self.is_flowing = False
+        self._levels = Levels()
         self._capture_fd = capture_fd
         self._playback_fd = playback_fd
         self._drain_fd = drain_fd
@@ -66,6 +76,11 @@ class Transport:
     def latency_samples(self) -> int:
         """From the microphone to us and from us to the app, in samples."""
         return GRAPH_CYCLES * self._queue.block_samples + self._queue.reserve_samples
+
+    def take_levels(self) -> Levels:
+        """The loudest samples since the last call."""
+        levels, self._levels = self._levels, Levels()
+        return levels
 
     def _run(self) -> None:
         raise_priority()
@@ -98,7 +113,12 @@ class Transport:
         self._note_block_length(len(captured))
         self._pipeline.process_input(captured)
         patience_s = 0.8 * self._queue.block_samples / SAMPLE_RATE_HZ
-        self._play(self._pipeline.get_output(len(captured), patience_s))
+        converted = self._pipeline.get_output(len(captured), patience_s)
+        self._levels = Levels(
+            captured=max(self._levels.captured, float(np.abs(captured).max())),
+            played=max(self._levels.played, float(np.abs(converted).max())),
+        )
+        self._play(converted)
 
     def _note_block_length(self, length: int) -> None:
         self._block_lengths.append(length)

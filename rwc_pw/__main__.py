@@ -1,0 +1,3 @@
+from rwc_pw.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""The configuration: declared once, read from TOML, every problem told at once."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from rwc_pw.desktop.files import write_atomically
+from rwc_pw.errors import ConfigError, UsageError
+from rwc_pw.voices.builtin import (
+    BUILTIN_VOICES,
+    DEFAULT_VOICE_NAME,
+    FORMANT_RANGE_SEMITONES,
+    PITCH_RANGE_SEMITONES,
+    Voice,
+)
+
+
+def _option(default: Any, least: float | None = None, most: float | None = None) -> Any:
+    return field(default=default, metadata={"least": least, "most": most})
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a user can set; the keys of config.toml are these names."""
+
+    voice: str = DEFAULT_VOICE_NAME
+    pitch: float = _option(0.0, -PITCH_RANGE_SEMITONES, PITCH_RANGE_SEMITONES)
+    """Semitones added to the voice's own."""
+    formant: float = _option(0.0, -FORMANT_RANGE_SEMITONES, FORMANT_RANGE_SEMITONES)
+    """Semitones added to the voice's own."""
+    gain: float = _option(0.0, -60.0, 24.0)
+    """Decibels added to the converted voice."""
+    gate: float = _option(-50.0, -120.0, 0.0)
+    """The microphone counts as silent below, in decibels of full scale."""
+    input_device: str = ""
+    """The microphone's node name; empty follows the default one."""
+    chunk_size: int = _option(256, 64, 16384)
+    """Samples of one conversion."""
+    quantum: int = _option(256, 32, 8192)
+    """Samples of one cycle, as asked of PipeWire."""
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, object]) -> Self:
+        """Check ``values`` against the declaration; ``ConfigError`` tells all that is wrong."""
+        problems = [problem for key, value in values.items() if (problem := _problem(key, value))]
+        if not problems:
+            config = cls(**values)  # type: ignore[arg-type]  # just checked
+            problems = config._combined_problems()
+        if problems:
+            raise ConfigError("\n".join(problems), "Mend the configuration, then run the command again.")
+        return config
+
+    def changed(self, changes: Mapping[str, object]) -> Self:
+        """This configuration with a user's changes; ``UsageError`` tells all that is wrong with them."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        try:
+            return self.from_values({**values, **changes})
+        except ConfigError as error:
+            raise UsageError(error.message, "Nothing was changed.") from error
+
+    def target_voice(self) -> Voice:
+        """The voice with the user's shifts; ``UsageError`` when that would be the user's own."""
+        return BUILTIN_VOICES[self.voice].with_shift(self.pitch, self.formant)
+
+    def _combined_problems(self) -> list[str]:
+        try:
+            self.target_voice()
+        except UsageError as error:
+            return [f"{error.message} {error.remedy}"]
+        return []
+
+
+def load_config(path: Path) -> Config:
+    """Read config.toml; the defaults where there is none."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Config.from_values(values)
+    except FileNotFoundError:
+        return Config()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.", "Mend that line, or remove the file.") from error
+    except OSError as error:
+        raise ConfigError(f"Cannot read {path}: {error.strerror}.", "Mend its permissions.") from error
+    except ConfigError as error:
+        raise ConfigError(
+            f"{path} cannot be used:\n{error.message}", f"Mend {path}, then run the command again."
+        ) from error
+
+
+def save_config(path: Path, changes: Mapping[str, object]) -> Config:
+    """Change these keys of config.toml and leave its other lines, and comments, as they are."""
+    import tomlkit  # here alone: only a change needs it, and status has to answer at once
+
+    config = load_config(path).changed(changes)
+    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    for key, value in changes.items():
+        if value == getattr(Config(), key):
+            document.pop(key, None)
+        else:
+            document[key] = value
+    write_atomically(path, tomlkit.dumps(document))
+    return config
+
+
+def _problem(key: str, value: object) -> str:
+    """What is wrong with one entry; empty when nothing is."""
+    declared = {item.name: item for item in fields(Config)}
+    if key not in declared:
+        return f"{key}: there is no such setting{_did_you_mean(key, declared)}"
+    kind = type(declared[key].default)
+    accepted = (int, float) if kind is float else (kind,)
+    if isinstance(value, bool) or not isinstance(value, accepted):
+        return f"{key}: {value!r} is not {_NOUNS[kind]}."
+    if key == "voice" and value not in BUILTIN_VOICES:
+        return f"voice: there is no voice {value!r}{_did_you_mean(str(value), BUILTIN_VOICES)}"
+    least, most = declared[key].metadata.get("least"), declared[key].metadata.get("most")
+    if least is not None and not least <= value <= most:  # type: ignore[operator]  # numbers alone have bounds
+        return f"{key}: {value} is not between {least:g} and {most:g}."
+    return ""
+
+
+_NOUNS = {str: "a text", int: "a whole number", float: "a number"}
+
+
+def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}."

@@ -1,0 +1,111 @@
+"""The daemon's face on the session bus; its name there is also the single-instance lock."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Protocol
+
+from dbus_next import DBusError, RequestNameReply
+from dbus_next.aio import MessageBus
+from dbus_next.constants import NameFlag
+from dbus_next.service import ServiceInterface, method, signal
+
+from rwc_pw.control.bus import connect
+from rwc_pw.control.names import BUS_NAME, ERROR_NAME, INTERFACE, OBJECT_PATH
+from rwc_pw.errors import RwcPwError, UnavailableError
+
+RECONNECT_S = 0.1  # sooner than the bus would start a second daemon for somebody who calls
+LONGEST_WITHOUT_BUS_S = 30.0  # the session is over
+
+
+class Controlled(Protocol):
+    """What can be asked of the daemon over the bus."""
+
+    def status_json(self) -> str: ...
+    async def settle(self) -> None: ...
+    def reload(self) -> None: ...
+    def set_bypass(self, bypass: bool) -> None: ...
+    def quit(self) -> None: ...
+
+
+class BusService:
+    """Holds the name and answers under it; ``run`` until another daemon has it or the bus is gone for good."""
+
+    def __init__(self, daemon: Controlled) -> None:
+        self._interface = _Interface(daemon)
+        self._bus: MessageBus | None = None
+
+    def announce(self) -> None:
+        """Tell those who watch that the status has changed."""
+        if self._bus and self._bus.connected:
+            self._interface.StatusChanged()
+
+    async def acquire(self) -> None:
+        """Connect and take the name; ``UnavailableError`` without a bus, ``RwcPwError`` when it is taken."""
+        bus = await connect()
+        bus.export(OBJECT_PATH, self._interface)
+        if await bus.request_name(BUS_NAME, NameFlag.DO_NOT_QUEUE) is not RequestNameReply.PRIMARY_OWNER:
+            bus.disconnect()
+            raise RwcPwError("RWC Voice is already running.", "`rwc-pw status` shows what it does.")
+        self._bus = bus
+
+    async def run(self) -> None:
+        """Keep the name over the bus's restarts; call after ``acquire``."""
+        while self._bus:
+            with contextlib.suppress(OSError, EOFError):
+                await self._bus.wait_for_disconnect()
+            await self._reacquire()
+
+    def release(self) -> None:
+        """Leave the bus."""
+        if self._bus and self._bus.connected:
+            self._bus.disconnect()
+
+    async def _reacquire(self) -> None:
+        deadline_s = asyncio.get_running_loop().time() + LONGEST_WITHOUT_BUS_S
+        while True:
+            try:
+                return await self.acquire()
+            except UnavailableError:
+                if asyncio.get_running_loop().time() > deadline_s:
+                    raise
+                await asyncio.sleep(RECONNECT_S)
+
+
+class _Interface(ServiceInterface):
+    def __init__(self, daemon: Controlled) -> None:
+        super().__init__(INTERFACE)
+        self._daemon = daemon
+
+    @method()
+    def Status(self) -> "s":  # type: ignore[name-defined]  # noqa: F821
+        return self._daemon.status_json()
+
+    @method()
+    async def Settle(self) -> "s":  # type: ignore[name-defined]  # noqa: F821
+        await self._daemon.settle()
+        return self._daemon.status_json()
+
+    @method()
+    def Reload(self) -> None:
+        _told(self._daemon.reload)
+
+    @method()
+    def SetBypass(self, bypass: "b") -> None:  # type: ignore[name-defined]  # noqa: F821
+        _told(lambda: self._daemon.set_bypass(bypass))
+
+    @method()
+    def Quit(self) -> None:
+        self._daemon.quit()
+
+    @signal()
+    def StatusChanged(self) -> "s":  # type: ignore[name-defined]  # noqa: F821
+        return self._daemon.status_json()
+
+
+def _told(action: Callable[[], None]) -> None:
+    """Errors that the user can mend reach the caller as a sentence."""
+    try:
+        action()
+    except RwcPwError as error:
+        raise DBusError(ERROR_NAME, f"{error.message} {error.remedy}") from error

@@ -1,0 +1,48 @@
+"""The daemon: the engine and the bus, started in order, stopped in reverse."""
+
+import asyncio
+import signal
+
+from rwc_pw.config import load_config
+from rwc_pw.control.service import BusService
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.engine import VoiceEngine
+from rwc_pw.tasks import until_one_ends
+
+SETTLE_S = 3.0
+
+
+class Daemon:
+    """Feeds RWC Voice and answers on the bus until it is told to end."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._bus = BusService(self)
+        self._engine = VoiceEngine(load_config(paths.config_file), self._bus.announce)
+        self._ending = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until ``quit``, SIGTERM, SIGINT, or the end of the session."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ending.set)
+        await self._bus.acquire()
+        try:
+            await until_one_ends(self._engine.run(), self._bus.run(), self._ending.wait())
+        finally:
+            self._bus.release()
+
+    def status_json(self) -> str:
+        return self._engine.status().to_json()
+
+    async def settle(self) -> None:
+        await self._engine.settle(SETTLE_S)
+
+    def reload(self) -> None:
+        self._engine.apply(load_config(self._paths.config_file))
+
+    def set_bypass(self, bypass: bool) -> None:
+        self._engine.set_bypass(bypass)
+
+    def quit(self) -> None:
+        self._ending.set()

@@ -1,0 +1,46 @@
+"""Writing small text files so that nobody ever reads half of one."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from rwc_pw.errors import RwcPwError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace ``path``, its folders made private; ``RwcPwError`` when the disk or the permissions refuse."""
+    try:
+        _make_folder(path.parent)
+        _replace(path, text)
+    except OSError as error:
+        raise refusal("write", path, error) from error
+
+
+def refusal(verb: str, path: Path, error: OSError) -> RwcPwError:
+    """What to tell the user of ``error``."""
+    return RwcPwError(
+        f"Cannot {verb} {path}: {error.strerror}.",
+        f"Free some space or mend the permissions of {path.parent}, then run the command again.",
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    """``folder`` and its parents, private to the user as the XDG specification asks."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whoever reads ``path`` meanwhile sees the old file or the new one, whole."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".rwc-pw-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,150 @@
+"""Checks everything that RWC Voice stands on, each with its remedy."""
+
+import resource
+import shutil
+from dataclasses import dataclass
+from typing import Literal
+
+from rwc_pw.config import load_config
+from rwc_pw.control.client import Client
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.errors import RwcPwError
+from rwc_pw.pipewire.argv import PwCat
+from rwc_pw.pipewire.devices import list_devices
+from rwc_pw.pipewire.graph import Graph
+from rwc_pw.pipewire.process import run
+from rwc_pw.pipewire.source import read_graph
+from rwc_pw.pipewire.wiring import choose_microphone
+from rwc_pw.status import State
+from rwc_pw.streaming.priority import REAL_TIME_PRIORITY
+
+TOOLS = ("pw-cat", "pw-link", "pw-dump", "pw-cli", "stdbuf", "setpriv")
+
+Verdict = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was looked at, what was found, and what to do about it."""
+
+    name: str
+    verdict: Verdict
+    finding: str
+    remedy: str = ""
+
+
+async def examine(paths: Paths) -> list[Check]:
+    """Every check, in the order in which to mend what fails."""
+    return [
+        _check_configuration(paths),
+        _check_tools(),
+        await _check_pw_cat(),
+        _check_priority(),
+        *await _check_graph(),
+        _check_pulse(),
+        _check_registration(paths),
+        await _check_daemon(),
+    ]
+
+
+def _failed(name: str, error: RwcPwError) -> Check:
+    return Check(name, "fail", error.message, error.remedy)
+
+
+def _check_configuration(paths: Paths) -> Check:
+    try:
+        config = load_config(paths.config_file)
+    except RwcPwError as error:
+        return _failed("configuration", error)
+    return Check("configuration", "ok", f"the voice is {config.voice}")
+
+
+def _check_tools() -> Check:
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if missing:
+        return Check("tools", "fail", f"missing: {', '.join(missing)}", "Run `./install.sh`, which installs them.")
+    return Check("tools", "ok", ", ".join(TOOLS))
+
+
+async def _check_pw_cat() -> Check:
+    try:
+        version = await run(["pw-cat", "--version"])
+        PwCat.probe(version, await run(["pw-cat", "--help"]))
+    except RwcPwError as error:
+        return _failed("pw-cat", error)
+    return Check("pw-cat", "ok", version.split()[-1])
+
+
+def _check_priority() -> Check:
+    _, allowed = resource.getrlimit(resource.RLIMIT_RTPRIO)
+    if 0 <= allowed < REAL_TIME_PRIORITY:
+        return Check(
+            "real-time priority",
+            "warn",
+            "not allowed: sound may stutter while the machine is busy",
+            "Join the group that PipeWire's package made for it: `sudo usermod -aG pipewire $USER`, then log in again.",
+        )
+    return Check("real-time priority", "ok", "allowed")
+
+
+async def _check_graph() -> list[Check]:
+    try:
+        graph = await read_graph()
+    except RwcPwError as error:
+        return [_failed("PipeWire", error)]
+    return [
+        Check("PipeWire", "ok", f"running, {len(graph.nodes)} nodes"),
+        _check_session_manager(graph),
+        _check_microphone(graph),
+        _check_voice_node(graph),
+    ]
+
+
+def _check_session_manager(graph: Graph) -> Check:
+    if graph.has_session_manager:
+        return Check("session manager", "ok", "running")
+    return Check("session manager", "fail", "none runs", "Start it: `systemctl --user start wireplumber`.")
+
+
+def _check_microphone(graph: Graph) -> Check:
+    microphone = choose_microphone(graph, "", None)
+    if microphone:
+        return Check("microphone", "ok", microphone.label)
+    return Check("microphone", "warn", "there is none, so RWC Voice is silent", "Plug one in, or unblock it.")
+
+
+def _check_voice_node(graph: Graph) -> Check:
+    found = len(graph.voice_nodes())
+    if found == 1:
+        return Check("RWC Voice", "ok", "apps can choose it")
+    if found:
+        return Check("RWC Voice", "fail", f"it is there {found} times", "Run `rwc-pw disable`, then `rwc-pw enable`.")
+    return Check("RWC Voice", "warn", "it is not there", "Run `rwc-pw enable`.")
+
+
+def _check_pulse() -> Check:
+    try:
+        list_devices()
+    except RwcPwError as error:
+        return _failed("pipewire-pulse", error)
+    return Check("pipewire-pulse", "ok", "running: browsers and most apps come through it")
+
+
+def _check_registration(paths: Paths) -> Check:
+    missing = [path for path in (paths.drop_in, paths.autostart_entry, paths.bus_service) if not path.is_file()]
+    if missing:
+        return Check("registration", "warn", f"missing: {', '.join(map(str, missing))}", "Run `rwc-pw enable`.")
+    return Check("registration", "ok", "RWC Voice comes back at every login")
+
+
+async def _check_daemon() -> Check:
+    try:
+        async with Client() as client:
+            status = await client.status()
+    except RwcPwError as error:
+        return _failed("daemon", error)
+    if status.state is State.OFF:
+        return Check("daemon", "warn", "it does not run", "Run `rwc-pw enable`.")
+    if status.reason:
+        return Check("daemon", "warn", f"{status.state}: {status.reason}", "What is above and not ok may be the cause.")
+    return Check("daemon", "ok", str(status.state))

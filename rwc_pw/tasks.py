@@ -1,0 +1,18 @@
+"""Coroutines that stand and fall together."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+async def until_one_ends(*coroutines: Coroutine[Any, Any, Any]) -> None:
+    """Run all until one returns or raises; the others are cancelled and have ended when this returns or raises."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
