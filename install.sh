@@ -68,7 +68,7 @@ install_line() { # MANAGER PACKAGE...
     case $1 in
         dnf) echo "dnf install -y ${*:2}" ;;
         pacman) echo "pacman -S --needed --noconfirm ${*:2}" ;;
-        *) echo "apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=60 ${*:2}" ;;
+        *) echo "apt-get install -y --no-install-recommends ${*:2}" ;;
     esac
 }
 
@@ -86,12 +86,24 @@ root_word() {
 run_as_root() { # ROOT-WORD LINE
     local words
     read -ra words <<<"$2"
+    [[ $2 != apt-get* ]] || words+=(-o DPkg::Lock::Timeout=60) # a machine just started is often updating itself
     "$1" env DEBIAN_FRONTEND=noninteractive "${words[@]}" >>"$log" 2>&1
+}
+
+install_packages() { # ROOT-WORD LINE
+    say "running $2"
+    run_as_root "$@" && return
+    if [[ $2 == apt-get* ]]; then # a new machine has no package lists, an old one outdated lists
+        run_as_root "$1" "apt-get update" || true # a stranger's broken repository need not matter
+        run_as_root "$@" && return
+    fi
+    tail -n 5 "$log" >&2
+    return 1
 }
 
 # Install what of the table is missing; where that cannot be done print the line that does it, and fail.
 ensure() { # TABLE
-    local manager root line name apt dnf pacman missing=() packages=()
+    local manager root line remedy name apt dnf pacman missing=() packages=()
     manager=$(package_manager)
     while read -r name apt dnf pacman; do
         have "$name" && continue
@@ -106,32 +118,26 @@ ensure() { # TABLE
 
     mapfile -t packages < <(printf '%s\n' "${packages[@]}" | tr , '\n' | sort -u)
     line=$(install_line "$manager" "${packages[@]}")
-    if [[ -z $manager ]]; then
-        printf 'Missing: %s. On Debian this line installs them; its like is needed here:\n    %s\n' "${missing[*]}" "$line" >&2
-        return 1
+    remedy="Run this line as root, then ./install.sh again:"
+    [[ -n $manager ]] || remedy="Install them as this line does on Debian, then run ./install.sh again:"
+    if [[ -n $manager ]] && root=$(root_word); then
+        install_packages "$root" "$line" && return
     fi
-    if ! root=$(root_word); then
-        printf 'Missing: %s. This line installs them, as root:\n    %s\n' "${missing[*]}" "$line" >&2
-        return 1
-    fi
-    say "installing ${packages[*]}"
-    run_as_root "$root" "$line" && return
-    if [[ $manager == apt-get ]]; then # a new machine has no package lists, an old one outdated lists
-        run_as_root "$root" "apt-get update" || true # a stranger's broken repository need not matter
-        run_as_root "$root" "$line" && return
-    fi
-    tail -n 5 "$log" >&2
-    printf 'The packages could not be installed. This is the line that failed:\n    %s\n' "$line" >&2
+    printf 'Missing: %s.\n%s\n    %s\n' "${missing[*]}" "$remedy" "$line" >&2
     return 1
 }
 
 # --- Python packages ---
 
 make_venv() { # FOLDER
+    local python
     "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
+    python=$(find_python) || die $EXIT_UNAVAILABLE "There is no Python 3.11 or newer that can make virtual environments." \
+        "Install one, then run ./install.sh again."
     rm -rf -- "$1"
     mkdir -p -- "$(dirname -- "$1")"
-    "$(find_python)" -m venv "$1" || die $EXIT_UNAVAILABLE "Python cannot make a virtual environment." "Its message is above."
+    "$python" -m venv "$1" ||
+        die $EXIT_UNAVAILABLE "Python could not make $1." "Its message is above; mend that, then run ./install.sh again."
 }
 
 pip_install() { # VENV REQUIREMENT...
@@ -180,7 +186,6 @@ install_rwc_pw() {
 run_tests() { # PYTEST ARGS...
     local venv=$checkout/.cache/test-venv requirements
     ensure "$RUN_TABLE"$'\n'"$TEST_TABLE" || say "going on with the tests that can run without them."
-    find_python >/dev/null || exit $EXIT_UNAVAILABLE
     make_venv "$venv"
     mapfile -t requirements < <("$venv/bin/python" -c 'import tomllib
 print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["test"], sep="\n")')
