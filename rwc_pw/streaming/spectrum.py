@@ -1,19 +1,19 @@
 """What one frame's spectrum says of the voice in it: peaks, envelope, pitch. Frequencies are in bins."""
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from stftpitchshift.cepster import lifter
 
 Reals = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 Indices = NDArray[np.intp]
 
-UNVOICED_HALF_WIDTH_BINS = 4
+UNVOICED_QUEFRENCY_SAMPLES = 90
 LOWEST_PITCH_HZ = 65.0
 HIGHEST_PITCH_HZ = 450.0
 HIGHEST_HARMONIC_HZ = 4000.0  # above it the voice is too noisy to tell the pitch
-VOICED_CORRELATION = 0.3  # white noise stays below 0.15
-_FLOOR = 1e-9
+VOICED_CORRELATION = 0.2  # white noise stays below 0.15
+_FLOOR = 1e-9  # keeps the logarithm finite
 
 
 def find_peaks(magnitudes: Reals) -> Indices:
@@ -27,18 +27,14 @@ def find_peaks(magnitudes: Reals) -> Indices:
     return peaks
 
 
-def envelope(magnitudes: Reals, peaks: Indices, pitch_bins: float) -> Reals:
-    """The vocal tract's response, (bins,): straight lines in dB between the harmonics' peaks.
+def envelope(magnitudes: Reals, pitch_bins: float) -> Reals:
+    """The vocal tract's response, (bins,): the magnitudes' cepstrum up to half the pitch period.
 
-    After SEEVOC (D. Paul, "The spectral envelope estimation vocoder", 1981): of the peaks, those that are
-    the highest within half a harmonic. ``pitch_bins`` is 0 for a frame with no pitch.
+    ``pitch_bins`` is 0 for a frame with no pitch.
     """
-    half = max(2, round(pitch_bins / 2)) if pitch_bins else UNVOICED_HALF_WIDTH_BINS
-    padded = np.concatenate((np.zeros(half), magnitudes, np.zeros(half)))
-    heights = magnitudes[peaks]
-    kept = heights >= sliding_window_view(padded, 2 * half + 1)[peaks].max(axis=1)
-    log_heights = np.log(heights[kept] + _FLOOR)
-    response: Reals = np.exp(np.interp(np.arange(len(magnitudes)), peaks[kept], log_heights))
+    frame = 2 * (len(magnitudes) - 1)
+    quefrency = round(frame / pitch_bins / 2) if pitch_bins else UNVOICED_QUEFRENCY_SAMPLES
+    response: Reals = lifter(magnitudes[np.newaxis] + _FLOOR, quefrency)[0]
     return response
 
 

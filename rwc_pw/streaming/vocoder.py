@@ -109,12 +109,12 @@ class VocoderBackend(ConversionBackend):
 
     def _convert(self, spectrum: Complexes, magnitudes: Reals, power: float) -> Complexes:
         """The spectrum in the new voice, with the same power."""
-        peaks = find_peaks(magnitudes)
         pitch_bins = self._pitch.pitch_bins(magnitudes)
-        response = envelope(magnitudes, peaks, pitch_bins)
+        response = envelope(magnitudes, pitch_bins)
         if self._excitation:
             source = self._spectrum(self._excited)
         else:
+            peaks = find_peaks(magnitudes)
             flat = spectrum / response
             source = self._shifter.shift(spectrum, flat, peaks, magnitudes[peaks], pitch_bins, self._pitch_ratio)
         converted: Complexes = source * stretch(response, self._formant_ratio)
