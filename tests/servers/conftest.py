@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rwc_pw.pipewire.headless import SERVERS, TOOLS, HeadlessPipeWire
+from tests.servers.program import Program
 
 DROP_IN = Path(__file__).parents[2] / "pipewire-conf" / "50-rwc-voice.conf"
 Start = Callable[..., HeadlessPipeWire]
@@ -67,3 +68,11 @@ def processes(root: Path) -> Iterator[tuple[int, str]]:
                 yield int(process.name), (process / "cmdline").read_text().replace("\0", " ")
         except OSError:  # it ended meanwhile, or is another user's
             continue
+
+
+@pytest.fixture
+def program(headless: HeadlessPipeWire) -> Iterator[Program]:
+    """``rwc-pw`` in a private session; switched off at the end."""
+    program = Program(headless)
+    yield program
+    program.run("disable")

@@ -143,3 +143,11 @@ def test_the_servers_die_with_their_parent(tmp_path_factory):
 def wait_for_end(descriptor: int) -> None:
     assert select.select([descriptor], [], [], 5)[0]
     os.close(descriptor)
+
+
+def test_a_test_that_forgets_the_environment_reaches_nobody(headless):
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run(("pactl", "info"), check=True, capture_output=True)
+    assert subprocess.run(("pw-cli", "info", "0"), check=False, capture_output=True).stdout == b""
+    assert not os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY", "PULSE_SERVER", "PIPEWIRE_REMOTE"}
+    assert headless.environment["XDG_RUNTIME_DIR"] != os.environ["XDG_RUNTIME_DIR"]
