@@ -40,3 +40,8 @@ def _samples(client: "subprocess.Popen[bytes]", seconds: float) -> np.ndarray:
     timer.cancel()
     timer.join()
     return np.frombuffer(read, dtype=np.float32)
+
+
+def source_names(headless: HeadlessPipeWire) -> list[str]:
+    """The sources that an app can choose."""
+    return [line.split("\t")[1] for line in headless.run("pactl", "list", "short", "sources").splitlines()]
