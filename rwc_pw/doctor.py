@@ -107,7 +107,7 @@ def _check_session_manager(graph: Graph) -> Check:
 
 
 def _check_microphone(graph: Graph) -> Check:
-    microphone = choose_microphone(graph, "", None)
+    microphone = choose_microphone(graph, "", ())
     if microphone:
         return Check("microphone", "ok", microphone.label)
     return Check("microphone", "warn", "there is none, so RWC Voice is silent", "Plug one in, or unblock it.")

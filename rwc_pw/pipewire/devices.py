@@ -25,7 +25,7 @@ class Device:
 
 def list_devices() -> list[Device]:
     """What RWC Voice could record from, microphones first; ``UnavailableError`` without pipewire-pulse."""
-    with _pulse() as pulse:
+    with connected_pulse() as pulse:
         default = pulse.server_info().default_source_name
         devices = [
             Device(
@@ -44,7 +44,7 @@ def list_devices() -> list[Device]:
 
 def mute_voice(muted: bool) -> None:
     """Mute RWC Voice itself, as any mixer would; ``UnavailableError`` when it is not there."""
-    with _pulse() as pulse:
+    with connected_pulse() as pulse:
         try:
             source = pulse.get_source_by_name(SOURCE_NODE)
         except pulsectl.PulseIndexError:
@@ -53,11 +53,15 @@ def mute_voice(muted: bool) -> None:
 
 
 @contextmanager
-def _pulse() -> Iterator[pulsectl.Pulse]:
+def connected_pulse() -> Iterator[pulsectl.Pulse]:
+    """A connection to pipewire-pulse, which it never starts; ``UnavailableError`` when it fails or is lost."""
+    pulse = pulsectl.Pulse("rwc-pw", connect=False)
     try:
-        with pulsectl.Pulse("rwc-pw") as pulse:
-            yield pulse
+        pulse.connect()
+        yield pulse
     except pulsectl.PulseError as error:
         raise UnavailableError(
             "pipewire-pulse does not answer.", "Start it: `systemctl --user start pipewire-pulse`."
         ) from error
+    finally:
+        pulse.close()

@@ -59,8 +59,6 @@ class Graph:
     nodes: Mapping[int, Node] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
     links: tuple[Link, ...] = ()
-    default_source: str | None = None
-    """The name of the node that the session manager holds for the default microphone."""
     has_session_manager: bool = False
 
     def named(self, name: str) -> list[Node]:
@@ -110,13 +108,11 @@ class GraphReader:
         return self._graph()
 
     def _graph(self) -> Graph:
-        defaults = next((item for item in self._of_type("Metadata") if _is_defaults(item)), None)
         return Graph(
             nodes={node.id: node for node in map(_node, self._of_type("Node"))},
             ports=tuple(map(_port, self._of_type("Port"))),
             links=tuple(map(_link, self._of_type("Link"))),
-            default_source=_default_source(defaults),
-            has_session_manager=defaults is not None,
+            has_session_manager=any(map(_is_defaults, self._of_type("Metadata"))),
         )
 
     def _of_type(self, name: str) -> Iterator[dict[str, Any]]:
@@ -126,13 +122,6 @@ class GraphReader:
 def _is_defaults(metadata: dict[str, Any]) -> bool:
     """The session manager makes it, and it goes with the session manager."""
     return bool(metadata.get("props", {}).get("metadata.name") == "default")
-
-
-def _default_source(defaults: dict[str, Any] | None) -> str | None:
-    for entry in defaults.get("metadata", []) if defaults else []:
-        if entry["key"] == "default.audio.source" and isinstance(entry["value"], dict):
-            return str(entry["value"]["name"])
-    return None
 
 
 def _node(item: dict[str, Any]) -> Node:

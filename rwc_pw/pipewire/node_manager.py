@@ -1,6 +1,7 @@
 """Keeps RWC Voice fed: its node, two streams, their links, whatever comes and goes around them."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import cast
 
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.pipewire import argv
+from rwc_pw.pipewire.default_source import DefaultSourceWatch
 from rwc_pw.pipewire.graph import Graph, GraphReader, Node
 from rwc_pw.pipewire.process import run, start, terminate, wait_or_kill
 from rwc_pw.pipewire.streams import Streams
@@ -50,6 +52,7 @@ class NodeManager:
         self._quantum = quantum
         self._on_change = on_change
         self._wanted_microphone = ""
+        self._default_source = ""
         self._graph = Graph()
         self._changed = asyncio.Event()
         self._streams: Streams | None = None
@@ -75,14 +78,27 @@ class NodeManager:
 
     async def run(self) -> None:
         """Serve, and begin again when something ends: PipeWire, the session manager, a process of ours."""
-        while True:
-            try:
-                await self._serve()
-            except RwcPwError as error:
-                log.warning("%s", error)
-                self._set_state(NodeState(fault=error.message))
-            await asyncio.sleep(self._retry_s)
-            self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+        loop = asyncio.get_running_loop()
+        watch = DefaultSourceWatch(lambda name: _soon(loop, self._note_default_source, name))
+        watch.start()
+        try:
+            while True:
+                await self._serve_until_it_fails()
+                await asyncio.sleep(self._retry_s)
+                self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+        finally:
+            watch.stop()
+
+    def _note_default_source(self, name: str) -> None:
+        self._default_source = name
+        self._changed.set()
+
+    async def _serve_until_it_fails(self) -> None:
+        try:
+            await self._serve()
+        except RwcPwError as error:
+            log.warning("%s", error)
+            self._set_state(NodeState(fault=error.message))
 
     async def _serve(self) -> None:
         pw_cat = argv.PwCat.probe(await run(["pw-cat", "--version"]), await run(["pw-cat", "--help"]))
@@ -115,7 +131,7 @@ class NodeManager:
                 await run(command)  # the graph tells what came of it
 
     def _needed_commands(self, graph: Graph, streams: Streams) -> list[list[str]]:
-        microphone = choose_microphone(graph, self._wanted_microphone, self.state.microphone)
+        microphone = choose_microphone(graph, self._wanted_microphone, (self._default_source, self.state.microphone))
         wiring = plan_wiring(graph, microphone, streams.capture_node, streams.playback_node)
         streams.transport.channels = max(1, wiring.channels)
         self._check_streams(graph, streams)
@@ -171,3 +187,8 @@ async def _graphs(monitor: asyncio.subprocess.Process) -> AsyncIterator[Graph]:
         if graph := reader.feed(line.decode()):
             yield graph
     raise UnavailableError("PipeWire is not running.", "Start it: `systemctl --user start pipewire`.")
+
+
+def _soon(loop: asyncio.AbstractEventLoop, action: Callable[[str], None], argument: str) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has been closed
+        loop.call_soon_threadsafe(action, argument)

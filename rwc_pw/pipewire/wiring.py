@@ -1,6 +1,6 @@
 """Which microphone is heard, and which links carry the sound: decided purely, from one moment of the graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
@@ -9,22 +9,21 @@ MONITOR_SUFFIX = ".monitor"
 """What PulseAudio clients append to a sink's name to mean what it plays."""
 
 
-def choose_microphone(graph: Graph, wanted: str, previous: str | None) -> Node | None:
+def choose_microphone(graph: Graph, wanted: str, preferred: Sequence[str]) -> Node | None:
     """The node to record from, or None where there is nothing that may be recorded.
 
-    ``wanted`` names a source, or ``SINK.monitor``; empty means the default source. Neither RWC Voice
-    nor, unless it is named, what the user's speakers play is ever chosen. While the default source is
-    one of those, the microphone used before (``previous``, a node name) stays, or the best takes its place.
+    ``wanted`` names a source, or ``SINK.monitor``. When it is empty, the first of ``preferred`` that is a
+    microphone is chosen (the default source, then the one used before), else the best one. Neither RWC
+    Voice nor, unless it is named, what the user's speakers play is ever chosen.
     """
     if wanted.endswith(MONITOR_SUFFIX):
         return _first(graph.named(wanted.removesuffix(MONITOR_SUFFIX)), _plays)
     if wanted:
         return _first(graph.named(wanted), _is_microphone)
-    for name in (graph.default_source, previous):
-        if name and (node := _first(graph.named(name), _is_microphone)):
+    for name in preferred:
+        if node := _first(graph.named(name), _is_microphone):
             return node
-    microphones = [node for node in graph.nodes.values() if _is_microphone(node)]
-    return max(microphones, key=_preference, default=None)
+    return max(filter(_is_microphone, graph.nodes.values()), key=_preference, default=None)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.servers.conftest import processes
-from tests.servers.program import Program
 from tests.servers.pulse_client import source_names
 
 
@@ -14,7 +13,7 @@ def ours(headless: HeadlessPipeWire) -> list[str]:
 
 
 def files(headless: HeadlessPipeWire) -> set[Path]:
-    homes = [Path(headless.environment[name]) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")]
+    homes = [Path(headless.environment[name]) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")]
     return {path for home in homes for path in home.rglob("*") if "pulse" not in path.parts}
 
 
