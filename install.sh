@@ -185,6 +185,7 @@ install_rwc_pw() {
 
 run_tests() { # PYTEST ARGS...
     local venv=$checkout/.cache/test-venv requirements
+    cd -- "$checkout"
     ensure "$RUN_TABLE"$'\n'"$TEST_TABLE" || say "going on with the tests that can run without them."
     make_venv "$venv"
     mapfile -t requirements < <("$venv/bin/python" -c 'import tomllib
@@ -208,5 +209,4 @@ esac
 
 log=$(mktemp)
 trap 'rm -f -- "$log"' EXIT
-cd -- "$checkout"
 $task "$@"
