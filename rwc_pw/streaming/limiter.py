@@ -21,8 +21,8 @@ class Limiter:
     """
 
     def __init__(self, ceiling_db: float = -1.0, lookahead_ms: float = 2.0, release_ms: float = 100.0) -> None:
-        # Rounded towards zero, so that the ceiling holds in float32 too.
-        self._ceiling = np.nextafter(np.float32(10.0 ** (ceiling_db / 20.0)), np.float32(0.0))
+        # A float32, rounded down.
+        self._ceiling = float(np.nextafter(np.float32(10.0 ** (ceiling_db / 20.0)), np.float32(0.0)))
         self._lookahead_samples = max(1, math.ceil(lookahead_ms * SAMPLE_RATE_HZ / 1000))
         self._rise_per_sample = math.ceil(UNITY * 1000 / (release_ms * SAMPLE_RATE_HZ))
         self.reset()
@@ -50,8 +50,7 @@ class Limiter:
         if peak <= self._ceiling and self._is_idle():
             return sound[:n]
         gains = self._gains(np.abs(chunk))
-        limited = (sound[:n] * gains).astype(np.float32)
-        return np.clip(limited, -self._ceiling, self._ceiling)
+        return (sound[:n] * gains).astype(np.float32)
 
     def _is_idle(self) -> bool:
         """Whether the gain has been 1 for a whole window, so that a quiet chunk leaves all as it is."""
@@ -60,7 +59,8 @@ class Limiter:
     def _gains(self, level: Samples) -> NDArray[np.float64]:
         """The gain of each sample that leaves now, (n,), from the level of each that enters."""
         n, window = len(level), self._lookahead_samples + 1
-        allowed = (UNITY * (self._ceiling / np.maximum(level, self._ceiling))).astype(np.int64)
+        # In float64 and rounded down: the product, rounded to float32, cannot pass the ceiling.
+        allowed = (UNITY * self._ceiling / np.maximum(level, self._ceiling).astype(np.float64)).astype(np.int64)
         needed = np.concatenate((self._needed, allowed))
         least = sliding_window_view(needed, window).min(axis=1)
         rise = self._rise_per_sample * np.arange(n + 1)

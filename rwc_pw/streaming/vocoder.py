@@ -12,11 +12,10 @@ from rwc_pw.streaming.spectrum import Complexes, PitchDetector, Reals, envelope,
 from rwc_pw.voices.builtin import Effect, Voice
 
 FRAME_SAMPLES = 2048
-SYNTHESIS_SAMPLES = 768
+SYNTHESIS_SAMPLES = 1024
 HOP_SAMPLES = 256
 ROBOT_PITCH_HZ = 110.0
 LOUDEST = 1e3  # +60 dBFS; beyond it, and for what is not a number, a sample is an error
-SILENT_POWER = 1e-9  # of a frame's spectrum, about -140 dBFS
 
 
 class VocoderBackend(ConversionBackend):
@@ -42,7 +41,7 @@ class VocoderBackend(ConversionBackend):
 
     @property
     def latency_samples(self) -> int:
-        """One less than the synthesis window: 16 ms."""
+        """One less than the synthesis window: 21 ms."""
         return SYNTHESIS_SAMPLES - 1
 
     @property
@@ -92,7 +91,7 @@ class VocoderBackend(ConversionBackend):
         spectrum = self._spectrum(self._heard)
         magnitudes = np.abs(spectrum)
         power = float(np.dot(magnitudes, magnitudes))
-        if power > SILENT_POWER:
+        if power > 0.0:
             frame = np.fft.irfft(self._convert(spectrum, magnitudes, power))
             half = SYNTHESIS_SAMPLES // 2
             self._sum += np.concatenate((frame[-half:], frame[:half])) * self._synthesis

@@ -84,11 +84,17 @@ def test_the_context_opens_the_gate_and_reaches_the_converter() -> None:
     assert sound[-1] == np.float32(0.005)
 
 
-def test_initialize_forgets_the_sound_inside() -> None:
-    chain = a_chain()
+def test_initialize_forgets_all_that_was() -> None:
+    chain = a_chain(VocoderBackend(Voice("same", "")), gate=NoiseGate(open_db=-30.0, close_db=-70.0))
     chain.convert_chunk(flat(1000))
     chain.initialize()
-    assert not chain.convert_chunk(np.zeros(1000, np.float32)).any()
+    assert not chain.convert_chunk(flat(2000, 0.005)).any()
+
+
+def test_a_context_leaves_nothing_of_what_was_before() -> None:
+    chain = a_chain()
+    chain.convert_chunk(flat(1000))
+    assert not chain.convert_chunk(np.zeros(200, np.float32), context=np.zeros(10, np.float32)).any()
 
 
 @pytest.mark.parametrize("chunk_samples", [1, 100, 256])

@@ -157,6 +157,7 @@ def test_silence_is_silence_from_the_start_and_after_a_word(voice: Voice) -> Non
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 def test_what_is_no_sound_is_an_error_and_initialize_starts_anew(value: float) -> None:
     backend = VocoderBackend(ROBOT)
+    backend.convert_chunk(noise(1000))
     broken = noise(700)
     broken[300] = value
     with pytest.raises(ConversionError, match="microphone"):
@@ -177,6 +178,22 @@ def test_with_context_it_begins_in_the_middle_of_a_word() -> None:
     backend.convert_chunk(noise(777))
     out = backend.convert_chunk(sound[5000:], context=sound[:5000])
     np.testing.assert_allclose(out, sound[5000 - LATENCY : 9000 - LATENCY], atol=1e-6)
+
+
+def test_with_context_nothing_is_left_of_what_was_before() -> None:
+    backend = VocoderBackend(BUILTIN_VOICES["deeper"])
+    backend.convert_chunk(noise(5000))
+    assert not backend.convert_chunk(np.zeros(3000, np.float32), context=np.zeros(100, np.float32)).any()
+
+
+@pytest.mark.parametrize("semitones", [-4.0, 4.0])
+def test_harmonics_stay_lines(semitones: float) -> None:
+    """What trembles from frame to frame puts sound between them."""
+    out = convert(Voice("", "", semitones), vowel(200.0, 40_000))[8000:]
+    power = np.abs(np.fft.rfft(out * np.blackman(len(out)))) ** 2
+    orders = np.fft.rfftfreq(len(out), 1 / SAMPLE_RATE_HZ) / (200.0 * 2 ** (semitones / 12))
+    near = np.abs(orders - np.rint(orders)) < 0.1
+    assert 10 * np.log10(power[~near].sum() / power[near].sum()) < -32
 
 
 def test_a_new_voice_comes_in_without_a_click() -> None:
