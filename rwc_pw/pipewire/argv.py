@@ -13,6 +13,9 @@ OLDEST_PW_CAT = (0, 3, 53)  # before it, pw-cat knows no standard input and outp
 # Nothing that we start outlives us: pw-cat blocked on a pipe does not act on SIGTERM, so it is SIGKILL.
 DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
+# libc would hold back 4096 bytes of the recording, and take as many ahead for the player, where nobody sees them
+UNBUFFERED = ("stdbuf", "-i0", "-o0")
+
 GRAPH = ("pw-dump", "--no-colors")
 MONITOR_GRAPH = (*DIES_WITH_US, "pw-dump", "--monitor", "--no-colors")
 
@@ -38,12 +41,11 @@ class PwCat:
 
     def capture(self, node_name: str, quantum: int) -> list[str]:
         """Record mono float32 to standard output, one write a quantum."""
-        unbuffered = ("stdbuf", "-o0")  # libc would hold back 4096 bytes
-        return [*DIES_WITH_US, *unbuffered, "pw-cat", "--record", *self._stream(node_name, quantum)]
+        return [*DIES_WITH_US, *UNBUFFERED, "pw-cat", "--record", *self._stream(node_name, quantum)]
 
     def playback(self, node_name: str, quantum: int) -> list[str]:
         """Play mono float32 from standard input."""
-        return [*DIES_WITH_US, "pw-cat", "--playback", *self._stream(node_name, quantum)]
+        return [*DIES_WITH_US, *UNBUFFERED, "pw-cat", "--playback", *self._stream(node_name, quantum)]
 
     def _stream(self, node_name: str, quantum: int) -> list[str]:
         return [

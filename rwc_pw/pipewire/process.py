@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rwc_pw.errors import UnavailableError
 
 END_TIMEOUT_S = 1.0
-RUN_TIMEOUT_S = 5.0
+RUN_TIMEOUT_S = 3.0
 
 log = logging.getLogger(__name__)
 

@@ -79,10 +79,15 @@ class BufferManager:
         return self._delay_samples
 
     def write_input(self, audio: Samples) -> None:
-        """Append captured sound, (n,); the oldest is dropped and counted when the buffer is full."""
-        dropped = self._input.push(audio)
-        self._dropped_samples += dropped
-        self._gap_samples += dropped
+        """Append captured sound, (n,); the oldest chunks are dropped and counted when the buffer is full."""
+        excess = len(self._input) + len(audio) - self._input.capacity_samples
+        if excess > 0:
+            # whole chunks: the next one begins where it would have begun, so blocks find it as full as ever
+            dropped = -(-excess // self.config.chunk_size) * self.config.chunk_size
+            audio = np.concatenate([self._input.pull(len(self._input)), audio])[dropped:]
+            self._dropped_samples += dropped
+            self._gap_samples += dropped
+        self._input.push(audio)
 
     def read_chunk_for_processing(self) -> Samples | None:
         """The next ``chunk_size`` samples, or None while there are fewer; ``write_output`` must follow."""

@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from rwc_pw.pipewire.headless import SERVERS, TOOLS, HeadlessPipeWire
 from tests.servers.program import Program
@@ -76,3 +78,15 @@ def program(headless: HeadlessPipeWire) -> Iterator[Program]:
     program = Program(headless)
     yield program
     program.run("disable")
+
+
+@pytest.fixture(scope="session")
+def speech() -> np.ndarray:
+    """A minute of real speech where it lies beside the project, else of noise that comes and goes; mono at 48 kHz."""
+    folder = Path(os.environ.get("RWC_PW_SPEECH", Path(__file__).parents[3] / "shared" / "speech"))
+    files = sorted(folder.rglob("*.flac"))[::5]
+    if not files:
+        time_s = np.arange(60 * 48000) / 48000
+        return (0.2 * np.random.default_rng(1).standard_normal(len(time_s)) * np.sin(7 * time_s) ** 2).astype("f4")
+    thrice = [np.repeat(soundfile.read(file, dtype="float32")[0], 3) for file in files]  # 16 kHz, where it matters not
+    return np.concatenate(thrice)[: 60 * 48000]

@@ -1,0 +1,68 @@
+"""The node manager in this process, around a converter that the test brings."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Self
+
+import pytest
+
+from rwc_pw.desktop.dropin import dropin_text, source_properties
+from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.pipewire.node_manager import NodeManager, NodeState
+from rwc_pw.streaming import BufferConfig, ConversionBackend, StreamingPipeline
+
+DEADLINE_S = 10.0
+
+
+class Rig:
+    """Feeds RWC Voice of a private session through ``backend``; everything ends with the ``with``."""
+
+    def __init__(
+        self, headless: HeadlessPipeWire, backend: ConversionBackend, *, chunk_size: int = 256, quantum: int = 256
+    ) -> None:
+        self._environment = headless.environment
+        self.pipeline = StreamingPipeline(backend, BufferConfig(chunk_size=chunk_size))
+        self._changed = threading.Condition()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, args=(quantum,), name="rig")
+
+    def __enter__(self) -> Self:
+        """Start; on return the microphone is wired to RWC Voice, if there is one."""
+        self._patch = pytest.MonkeyPatch()
+        for name, value in self._environment.items():
+            self._patch.setenv(name, value)
+        self.pipeline.start()
+        self._thread.start()
+        self.wait(lambda state: not state.fault or "PipeWire" not in state.fault)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join()
+        self.pipeline.stop()
+        self._patch.undo()
+
+    def wait(self, expected: Callable[[NodeState], bool]) -> NodeState:
+        """The first state that is as expected."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: hasattr(self, "nodes") and expected(self.nodes.state), DEADLINE_S), (
+                f"last: {self.nodes.state}"
+            )
+            return self.nodes.state
+
+    def declared_samples(self) -> float:
+        """The delay from the microphone to the app that we would tell the user."""
+        return self.nodes.transport.latency_samples + self.pipeline.get_metrics().total_latency_ms * 48
+
+    def _run(self, quantum: int) -> None:
+        asyncio.set_event_loop(self._loop)
+        self.nodes = NodeManager(self.pipeline, source_properties(dropin_text()), quantum, self._note)
+        self._task = self._loop.create_task(self.nodes.run())
+        self._loop.run_until_complete(asyncio.wait([self._task]))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+    def _note(self, _: NodeState) -> None:
+        with self._changed:
+            self._changed.notify_all()

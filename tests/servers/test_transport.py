@@ -1,0 +1,131 @@
+"""Sound on its way through us: how late, how much of it, and what happens when the converter fails."""
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from rwc_pw.streaming import ConversionBackend, IdentityBackend
+from tests.servers.rig import Rig
+from tests.servers.sound import RATE_HZ, PairRecorder, Player, delay_samples, record_pair
+
+MICROPHONE_PORT = "headless_microphone:capture_MONO"
+VOICE_PORT = "rwc_voice:capture_MONO"
+WINDOW = RATE_HZ // 10
+
+
+def noise(seconds: float, level: float = 0.3) -> np.ndarray:
+    return level * np.random.default_rng(1).uniform(-1, 1, round(seconds * RATE_HZ)).astype(np.float32)
+
+
+def delays(pair: np.ndarray) -> np.ndarray:
+    """The delay in each tenth of a second in which something was said and heard."""
+    found = delay_samples(pair[:, 0], pair[:, 1], WINDOW, longest=RATE_HZ // 5)
+    return found[~np.isnan(found)]
+
+
+@pytest.mark.parametrize("quantum", [128, 256, 1024])
+def test_it_is_two_quanta_late_and_says_so(start_headless, quantum):
+    headless = start_headless(quantum=quantum)
+    with Rig(headless, IdentityBackend(), chunk_size=quantum) as rig, Player(headless, noise(8)):
+        pair = record_pair(headless, MICROPHONE_PORT, VOICE_PORT, seconds=4)
+        declared = rig.declared_samples()
+    measured = delays(pair)[10:]  # the first second may still settle
+    assert len(measured) >= 20
+    assert np.median(measured) <= 2 * quantum + RATE_HZ // 1000
+    assert measured.max() - measured.min() <= quantum
+    assert np.median(measured) == pytest.approx(declared, abs=2 * RATE_HZ // 1000)
+
+
+def test_every_sample_of_speech_arrives_once_and_in_order(start_headless, speech):
+    headless = start_headless(quantum=1024)
+    said = speech[: 10 * RATE_HZ]
+    with Rig(headless, IdentityBackend(), chunk_size=1024):
+        with PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder, Player(headless, said) as player:
+            player.wait()
+            recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=5)
+        pair = recorder.frames()
+    start = np.flatnonzero(pair[:, 0])[0]
+    delay = int(np.median(delays(pair)))
+    heard = pair[start + delay :, 1]
+    assert_array_equal(heard, pair[start : start + len(heard), 0])
+
+
+class Stalling(ConversionBackend):
+    """Passes sound on, and stops for as long as ``hold`` is set."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+
+    def initialize(self) -> None: ...
+
+    def convert_chunk(self, audio_chunk, context=None):
+        self.go.wait()
+        return audio_chunk
+
+    def cleanup(self) -> None: ...
+
+
+def test_after_a_stall_the_delay_is_what_it_was_and_the_loss_is_counted(start_headless):
+    headless = start_headless(quantum=1024)
+    backend = Stalling()
+    with Rig(headless, backend, chunk_size=1024) as rig, Player(headless, noise(20)):
+        with PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder:
+            recorder.wait(2 * RATE_HZ, timeout_s=10)
+            backend.go.clear()
+            recorder.wait(3 * RATE_HZ, timeout_s=10)
+            overdue = rig.pipeline.get_metrics().buffer_health.overdue_samples
+            backend.go.set()
+            recorder.wait(6 * RATE_HZ, timeout_s=10)
+            pair = recorder.frames()[: 6 * RATE_HZ]
+        health = rig.pipeline.get_metrics().buffer_health
+    before, after = delays(pair[: 2 * RATE_HZ])[-5:], delays(pair[5 * RATE_HZ :])
+    assert np.median(after) == pytest.approx(np.median(before), abs=5 * RATE_HZ // 1000)
+    assert overdue > RATE_HZ // 2
+    lost = health.dropped_samples + health.late_samples
+    silent = np.count_nonzero(pair[2 * RATE_HZ : 5 * RATE_HZ, 1] == 0)
+    assert lost == pytest.approx(silent, abs=4 * 1024)
+
+
+class Failing(ConversionBackend):
+    """Answers each chunk with what the next of ``answers`` makes of it."""
+
+    def __init__(self, answers) -> None:
+        self._answers = itertools.chain(answers, itertools.repeat(np.negative))
+        self.reached = threading.Event()
+
+    def initialize(self) -> None: ...
+
+    def convert_chunk(self, audio_chunk, context=None):
+        if not audio_chunk.any():
+            return np.zeros_like(audio_chunk)
+        return next(self._answers)(audio_chunk)
+
+    def cleanup(self) -> None: ...
+
+
+def explode(_):
+    raise RuntimeError("boom")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [explode, lambda chunk: chunk[:-1], lambda chunk: chunk * np.nan, lambda _: None],
+    ids=["raises", "short", "nan", "nothing"],
+)
+def test_when_the_converter_fails_there_is_silence_and_then_the_converted_voice_again(start_headless, answer):
+    headless = start_headless(quantum=1024)
+    with Rig(headless, Failing([answer] * 3), chunk_size=1024) as rig, Player(headless, noise(6)):
+        pair = record_pair(headless, MICROPHONE_PORT, VOICE_PORT, seconds=3)
+        assert rig.pipeline.get_metrics().error == ""
+    assert not escaped(pair)
+    said, heard = pair[-RATE_HZ:, 0], pair[-RATE_HZ:, 1]
+    assert np.isfinite(delay_samples(said, -heard, WINDOW, longest=RATE_HZ // 5)).sum() >= 5
+
+
+def escaped(pair: np.ndarray) -> bool:
+    """Whether the real voice, as it was said, is anywhere in what was heard."""
+    return bool(np.isfinite(delay_samples(pair[:, 0], pair[:, 1], WINDOW, longest=RATE_HZ)).any())
