@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,12 @@ from rwc_pw.desktop.dropin import dropin_text, source_properties
 
 def test_the_packaged_drop_in_is_the_one_at_the_top_of_the_checkout():
     assert dropin_text() == Path(__file__).parents[2].joinpath("pipewire-conf/50-rwc-voice.conf").read_text()
+
+
+def test_the_installed_package_carries_the_drop_in(tmp_path):
+    """Another Python, away from the checkout: under ``install.sh --test`` this is what the wheel holds."""
+    show = "import sys; from rwc_pw.desktop.dropin import dropin_text; sys.stdout.write(dropin_text())"
+    assert subprocess.check_output([sys.executable, "-P", "-c", show], cwd=tmp_path, text=True) == dropin_text()
 
 
 def test_the_shipped_node_as_a_pw_cli_argument():
