@@ -36,7 +36,7 @@ class VocoderBackend(ConversionBackend):
         self._shifter = PitchShifter(FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ)
         self._rolled = np.empty(FRAME_SAMPLES)
         self._nothing = np.zeros(HOP_SAMPLES)
-        self.voice = voice
+        self._voice = voice
         self.initialize()
 
     @property
