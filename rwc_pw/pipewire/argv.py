@@ -1,5 +1,6 @@
 """The command lines of PipeWire's tools, for every version that they come in."""
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -10,8 +11,17 @@ from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
 APPLICATION_ID = "io.github.rwcpw.Voice"
 OLDEST_PW_CAT = (0, 3, 53)  # before it, pw-cat knows no standard input and output
 
-# Nothing that we start outlives us: pw-cat blocked on a pipe does not act on SIGTERM, so it is SIGKILL.
-DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+
+def dies_with(parent_pid: int) -> tuple[str, ...]:
+    """What to put before a command so that it never outlives the process that starts it.
+
+    pw-cat blocked on a pipe does not act on SIGTERM, so it is SIGKILL. setpriv arms that signal; a command whose
+    parent died before has another parent by then, and does not begin.
+    """
+    return ("setpriv", "--pdeathsig", "KILL", "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(parent_pid))
+
+
+DIES_WITH_US = dies_with(os.getpid())
 
 # libc would hold back 4096 bytes of the recording, and take as many ahead for the player, where nobody sees them
 UNBUFFERED = ("stdbuf", "-i0", "-o0")
@@ -26,6 +36,10 @@ class PwCat:
 
     needs_raw_flag: bool
     """From 1.3.81 on, ``-`` without ``--raw`` is a container; before, ``--raw`` is an error."""
+
+    @property
+    def raw_flag(self) -> tuple[str, ...]:
+        return ("--raw",) if self.needs_raw_flag else ()
 
     @classmethod
     def probe(cls, version_text: str, help_text: str) -> "PwCat":
@@ -49,7 +63,7 @@ class PwCat:
 
     def _stream(self, node_name: str, quantum: int) -> list[str]:
         return [
-            *(["--raw"] if self.needs_raw_flag else []),
+            *self.raw_flag,
             *("--target", "0"),  # we link the ports: the session manager would choose the speakers
             *("--rate", str(SAMPLE_RATE_HZ)),
             *("--channels", "1"),

@@ -27,6 +27,8 @@ class Link:
     output_port_id: int
     input_node_id: int
     input_port_id: int
+    state: str
+    """``active`` when sound may flow."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Graph:
     ports: tuple[Port, ...] = ()
     links: tuple[Link, ...] = ()
     has_session_manager: bool = False
+    client_pids: frozenset[int] = frozenset()
+    """Processes that are connected."""
 
     def named(self, name: str) -> list[Node]:
         """The nodes of that name, oldest first."""
@@ -67,6 +71,17 @@ class Graph:
 
     def ports_of(self, node: Node, direction: str) -> list[Port]:
         return [port for port in self.ports if port.node_id == node.id and port.direction == direction]
+
+    def port(self, path: str) -> Port | None:
+        """The port that pw-link calls ``node:port``."""
+        node_name, _, name = path.rpartition(":")
+        ids = {node.id for node in self.named(node_name)}
+        return next((port for port in self.ports if port.name == name and port.node_id in ids), None)
+
+    def link(self, output: Port, into: Port) -> Link | None:
+        """The link between two ports."""
+        ends = output.id, into.id
+        return next((link for link in self.links if (link.output_port_id, link.input_port_id) == ends), None)
 
     def voice_nodes(self) -> list[Node]:
         """RWC Voice: one node, or none."""
@@ -113,6 +128,7 @@ class GraphReader:
             ports=tuple(map(_port, self._of_type("Port"))),
             links=tuple(map(_link, self._of_type("Link"))),
             has_session_manager=any(map(_is_defaults, self._of_type("Metadata"))),
+            client_pids=frozenset(map(_client_pid, self._of_type("Client"))),
         )
 
     def _of_type(self, name: str) -> Iterator[dict[str, Any]]:
@@ -122,6 +138,10 @@ class GraphReader:
 def _is_defaults(metadata: dict[str, Any]) -> bool:
     """The session manager makes it, and it goes with the session manager."""
     return bool(metadata.get("props", {}).get("metadata.name") == "default")
+
+
+def _client_pid(client: dict[str, Any]) -> int:
+    return int(client.get("info", {}).get("props", {}).get("pipewire.sec.pid", -1))
 
 
 def _node(item: dict[str, Any]) -> Node:
@@ -157,4 +177,5 @@ def _link(item: dict[str, Any]) -> Link:
         output_port_id=info.get("output-port-id", -1),
         input_node_id=info.get("input-node-id", -1),
         input_port_id=info.get("input-port-id", -1),
+        state=str(info.get("state", "init")),
     )

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.pipewire.argv import GRAPH, dies_with
+from rwc_pw.pipewire.graph import Graph, GraphReader
 from rwc_pw.pipewire.headless_conf import (
     DIRECTORIES,
     MICROPHONE,
@@ -22,16 +24,13 @@ from rwc_pw.pipewire.headless_conf import (
     microphone_arguments,
     private_environment,
 )
-from rwc_pw.pipewire.headless_objects import Objects, node_id, port_id, properties, update
 
 SERVERS = ("dbus-daemon", "pipewire", "wireplumber", "pipewire-pulse")  # in the order of their start
-TOOLS = ("pw-dump", "pw-cli", "pw-metadata", "setpriv")
+TOOLS = ("pw-dump", "pw-cli", "pw-cat", "pw-link", "pw-metadata", "setpriv")
 SOCKETS = {"pipewire": "run/pipewire-0", "pipewire-pulse": "run/pulse/native"}
 LONGEST_SOCKET_PATH = 107  # sun_path of unix(7)
-# setpriv arms the signal of our death; a process whose parent died before that has another parent now.
-UNLESS_ORPHANED = '[ "$PPID" = "$0" ] || exit 1; '
 # As systemd does it: clients connect at once and wait in the queue of a server that is not up yet.
-SOCKET_ACTIVATION = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; "
+SOCKET_ACTIVATION = ("sh", "-c", 'exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh")
 STOP_DEADLINE_S = 3.0
 FIRST_PATIENCE_S = 0.05
 
@@ -118,12 +117,12 @@ class HeadlessPipeWire:
     def add_microphone(self, name: str) -> None:
         """One more fake microphone, until it is removed or PipeWire ends."""
         self.run("pw-cli", "create-node", "adapter", " ".join(microphone_arguments(name, name).split()))
-        self.wait_for(lambda objects: port_id(objects, name, "input_MONO") and port_id(objects, name, "capture_MONO"))
+        self.wait_for(lambda graph: graph.port(f"{name}:input_MONO") and graph.port(f"{name}:capture_MONO"))
 
     def remove_node(self, name: str) -> None:
         """Destroy a node, as pulling a plug would."""
-        self.run("pw-cli", "destroy", str(self.wait_for(lambda objects: node_id(objects, name))))
-        self.wait_for(lambda objects: node_id(objects, name) is None)
+        self.run("pw-cli", "destroy", str(self.wait_for(lambda graph: graph.named(name))[0].id))
+        self.wait_for(lambda graph: not graph.named(name))
 
     def set_default_source(self, name: str) -> None:
         """Make an existing source the user's choice of microphone."""
@@ -131,16 +130,15 @@ class HeadlessPipeWire:
         self.run("pw-metadata", "0", "default.configured.audio.source", value, "Spa:String:JSON")
         self.wait_for_default("default.audio.source", name)
 
-    def wait_for(self, find: Callable[[Objects], Found | None], *, timeout_s: float = 10.0) -> Found:
-        """The first true answer of ``find``, which is asked whenever an object of PipeWire comes, changes or goes.
+    def wait_for(self, find: Callable[[Graph], Found | None], *, timeout_s: float = 10.0) -> Found:
+        """The first true answer of ``find``, which is asked whenever something in the graph comes, changes or goes.
 
         Not for the entries of metadata: before PipeWire 1.0 pw-dump reports those only with some later change.
         """
-        objects: Objects = {}
-        with closing(self._reports(("pw-dump", "--monitor"), b"\n]\n", timeout_s)) as reports:
-            for report in reports:
-                update(objects, json.loads(report + b"]"))
-                if found := find(objects):
+        reader = GraphReader()
+        with closing(self._lines((*GRAPH, "--monitor"), timeout_s)) as lines:
+            for line in lines:
+                if (graph := reader.feed(line.decode())) and (found := find(graph)):
                     return found
         raise RwcPwError(f"What was awaited did not come within {timeout_s:g} s.{self._obituary()}")
 
@@ -151,15 +149,15 @@ class HeadlessPipeWire:
         patience_s, left_s = FIRST_PATIENCE_S, timeout_s
         while left_s > 0:
             monitor = ("pw-metadata", "--monitor", "0", key)
-            with closing(self._reports(monitor, b"\n", min(patience_s, left_s))) as lines:
+            with closing(self._lines(monitor, min(patience_s, left_s))) as lines:
                 if any(_metadata_name(line) == name for line in lines):
                     return
             left_s -= patience_s
             patience_s *= 2
         raise RwcPwError(f"{name} did not become {key} within {timeout_s:g} s.{self._obituary()}")
 
-    def _reports(self, argv: Sequence[str], end: bytes, timeout_s: float) -> Generator[bytes, None, None]:
-        """What a monitoring tool reports, piece by piece as it comes, until the deadline or the tool's end."""
+    def _lines(self, argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, None]:
+        """What a monitoring tool reports, line by line as it comes, until the deadline or the tool's end."""
         deadline = time.monotonic() + timeout_s
         text = b""
         with subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tool:
@@ -168,8 +166,8 @@ class HeadlessPipeWire:
                 while select.select([tool.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
                     if not (read := os.read(tool.stdout.fileno(), 1 << 16)):
                         return
-                    *reports, text = (text + read).split(end)
-                    yield from reports
+                    *lines, text = (text + read).split(b"\n")
+                    yield from lines
             finally:
                 tool.kill()
 
@@ -183,17 +181,14 @@ class HeadlessPipeWire:
     def _start_session_manager(self) -> None:
         """Start WirePlumber and wait until it has chosen the default nodes."""
         server = self._spawn("wireplumber")
-        self.wait_for(
-            lambda objects: any(properties(entry).get("pipewire.sec.pid") == server.pid for entry in objects.values())
-        )
-        with closing(self._reports(("pw-metadata", "--monitor"), b"\n", timeout_s=10.0)) as lines:
+        self.wait_for(lambda graph: server.pid in graph.client_pids)
+        with closing(self._lines(("pw-metadata", "--monitor"), timeout_s=10.0)) as lines:
             next(lines, None)  # 'Found "default" metadata'
         for key, name in self._defaults.items():
             self.wait_for_default(key, name)
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
-        script = UNLESS_ORPHANED + (SOCKET_ACTIVATION if name in self._sockets else "") + 'exec "$@"'
-        argv = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", script, str(os.getpid()), name]
+        argv = [*dies_with(os.getpid()), *(SOCKET_ACTIVATION if name in self._sockets else ()), name]
         if name == "dbus-daemon":
             argv += ["--nofork", "--nopidfile", "--print-address", f"--config-file={self.root}/bus.conf"]
         with (self.root / f"{name}.log").open("ab") as log:

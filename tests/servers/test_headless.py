@@ -10,9 +10,8 @@ import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.pipewire.headless import MICROPHONE, SERVERS, SPEAKERS, HeadlessPipeWire
-from rwc_pw.pipewire.headless_objects import node_id
+from rwc_pw.pipewire.recording import installed_pw_cat
 from tests.servers.conftest import processes, traces
-from tests.servers.sound import raw_flag
 
 SOURCE = "default.audio.source"
 
@@ -47,7 +46,17 @@ def test_the_graph_runs_at_the_quantum_whatever_a_client_asks(start_headless, qu
 def writes_of_a_recorder(headless: HeadlessPipeWire, *, latency: int) -> set[int]:
     """How many samples an unbuffered recorder writes at a time: those of one cycle of the graph."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # which keeps one write apart from the next
-    argv = ("stdbuf", "-o0", "pw-cat", "--record", *raw_flag(), "--latency", str(latency), "--rate", "48000")
+    argv = (
+        "stdbuf",
+        "-o0",
+        "pw-cat",
+        "--record",
+        *installed_pw_cat().raw_flag,
+        "--latency",
+        str(latency),
+        "--rate",
+        "48000",
+    )
     argv += ("--channels", "1", "--format", "f32", "-")
     with ours, its, subprocess.Popen(argv, env=headless.environment, stdout=its.fileno()) as recorder:
         ours.settimeout(5)
@@ -83,7 +92,7 @@ def test_a_client_that_comes_while_pipewire_is_dead_waits_for_it(headless):
 def test_what_never_comes_is_an_error_at_the_deadline(headless):
     begun = time.monotonic()
     with pytest.raises(RwcPwError, match=r"did not come within 0\.3 s"):
-        headless.wait_for(lambda objects: node_id(objects, "nobody"), timeout_s=0.3)
+        headless.wait_for(lambda graph: graph.named("nobody"), timeout_s=0.3)
     with pytest.raises(RwcPwError, match="nobody did not become"):
         headless.wait_for_default(SOURCE, "nobody", timeout_s=0.3)
     assert 0.6 <= time.monotonic() - begun < 2

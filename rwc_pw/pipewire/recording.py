@@ -1,0 +1,207 @@
+"""Sound into and out of a private PipeWire: a pretend speaker, and a pretend app that records."""
+
+import functools
+import itertools
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from rwc_pw.errors import RwcPwError
+from rwc_pw.pipewire.argv import DIES_WITH_US, PwCat
+from rwc_pw.pipewire.graph import Graph, Port
+from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.pipewire.headless_conf import MICROPHONE
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+
+DEADLINE_S = 10.0
+FRAME_BYTES = 8  # two channels of float32
+_numbers = itertools.count(1)
+
+Frames = NDArray[np.float32]
+"""Two channels: shape (n, 2), float32, at ``SAMPLE_RATE_HZ``."""
+
+
+class Player:
+    """Plays mono float32 once into an input port, through a pw-cat whose link keeps the graph running."""
+
+    def __init__(
+        self,
+        headless: HeadlessPipeWire,
+        samples: Samples,
+        *,
+        into: str = f"{MICROPHONE}:input_MONO",
+        rate_hz: int = SAMPLE_RATE_HZ,
+    ) -> None:
+        """PipeWire resamples where ``rate_hz`` is not its own."""
+        self._headless = headless
+        self._into = into
+        self._name = f"player-{next(_numbers)}"
+        self._file = headless.root / f"{self._name}.wav"
+        soundfile.write(self._file, samples.astype(np.float32), rate_hz, subtype="FLOAT")
+
+    def __enter__(self) -> Self:
+        """Start; on return the link is active."""
+        self._process = _start(self._headless, _player(self._name, self._file))
+        try:
+            connect(self._headless, f"{self._name}:output_MONO", self._into)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def wait(self, timeout_s: float = 60.0) -> None:
+        """Wait until everything was played."""
+        try:
+            code = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise RwcPwError(f"What is played did not end within {timeout_s:g} s.") from None
+        if code:
+            raise RwcPwError(f"The player ended early, with {code}.")
+
+    def stop(self) -> None:
+        _end(self._process)
+
+
+class PairRecorder:
+    """Records two output ports in one pw-cat, so that both come under one clock."""
+
+    def __init__(self, headless: HeadlessPipeWire, left_port: str, right_port: str) -> None:
+        self._headless = headless
+        self._ports = {"FL": left_port, "FR": right_port}
+        self._heard = bytearray()
+        self._changed = threading.Condition()
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        """Start; what is recorded begins when both links are active."""
+        name = f"recorder-{next(_numbers)}"
+        self._process = _start(self._headless, _recorder(name), stdout=subprocess.PIPE)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        try:
+            for channel, port in self._ports.items():
+                connect(self._headless, port, f"{name}:input_{channel}")
+            with self._changed:
+                del self._heard[: len(self._heard) // FRAME_BYTES * FRAME_BYTES]
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def wait(self, frames: int, timeout_s: float) -> None:
+        """Wait until so many frames were recorded."""
+        with self._changed:
+            enough = self._changed.wait_for(lambda: self._ended or len(self._heard) >= frames * FRAME_BYTES, timeout_s)
+            if self._ended:
+                raise RwcPwError("The recorder ended early.")
+            if not enough:
+                have = len(self._heard) // FRAME_BYTES
+                raise RwcPwError(f"Of {frames} frames only {have} were recorded within {timeout_s:g} s.")
+
+    def frames(self) -> Frames:
+        """What was recorded until now, (n, 2)."""
+        with self._changed:
+            whole = len(self._heard) // FRAME_BYTES * FRAME_BYTES
+            return np.frombuffer(bytes(self._heard[:whole]), dtype=np.float32).reshape(-1, 2)
+
+    def stop(self) -> None:
+        _end(self._process)
+        self._reader.join(DEADLINE_S)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - for mypy: it is a pipe
+        with self._process.stdout as pipe:
+            while read := pipe.read1():  # type: ignore[attr-defined]  # it is buffered
+                self._take(read)
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _take(self, read: bytes) -> None:
+        with self._changed:
+            self._heard += read
+            self._changed.notify_all()
+
+
+def record_pair(
+    headless: HeadlessPipeWire,
+    left_port: str,
+    right_port: str,
+    *,
+    seconds: float | None = None,
+    until: Callable[[], object] | None = None,
+) -> Frames:
+    """What two output ports carry, (n, 2) at 48 kHz: for ``seconds``, or until ``until()`` returns."""
+    with PairRecorder(headless, left_port, right_port) as recorder:
+        if until is not None:
+            until()
+            return recorder.frames()
+        frames = round((seconds or 1.0) * SAMPLE_RATE_HZ)
+        recorder.wait(frames, timeout_s=DEADLINE_S + frames / SAMPLE_RATE_HZ)
+        return recorder.frames()[:frames]
+
+
+def connect(headless: HeadlessPipeWire, output: str, into: str) -> None:
+    """Link two ports, ``node:port``, as soon as both are there, and wait until the link is active."""
+    ends = headless.wait_for(lambda graph: _both(graph, output, into), timeout_s=DEADLINE_S)
+    headless.run("pw-link", *(str(port.id) for port in ends))
+    headless.wait_for(lambda graph: _is_active(graph, ends), timeout_s=DEADLINE_S)
+
+
+@functools.cache
+def installed_pw_cat() -> PwCat:
+    """What the pw-cat on PATH understands."""
+    said = (
+        subprocess.run(("pw-cat", option), capture_output=True, text=True, check=False).stdout
+        for option in ("--version", "--help")
+    )
+    return PwCat.probe(*said)
+
+
+def _both(graph: Graph, output: str, into: str) -> tuple[Port, Port] | None:
+    ends = graph.port(output), graph.port(into)
+    return ends if ends[0] and ends[1] else None  # type: ignore[return-value]  # neither is None
+
+
+def _is_active(graph: Graph, ends: tuple[Port, Port]) -> bool:
+    link = graph.link(*ends)
+    return link is not None and link.state == "active"
+
+
+def _player(name: str, file: Path) -> list[str]:
+    return [*DIES_WITH_US, "pw-cat", "--playback", *_stream(name), str(file)]
+
+
+def _recorder(name: str) -> list[str]:
+    stereo = ("--rate", str(SAMPLE_RATE_HZ), "--channels", "2", "--channel-map", "stereo", "--format", "f32")
+    return [*DIES_WITH_US, "pw-cat", "--record", *installed_pw_cat().raw_flag, *stereo, *_stream(name), "-"]
+
+
+def _stream(name: str) -> tuple[str, ...]:
+    """A stream that the session manager leaves alone."""
+    return ("--target", "0", "--properties", f"{{ node.name = {name} node.autoconnect = false }}")
+
+
+def _start(headless: HeadlessPipeWire, argv: Sequence[str], stdout: int | None = None) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(argv, env=headless.environment, stdin=subprocess.DEVNULL, stdout=stdout)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
