@@ -242,12 +242,12 @@ def demo(
     ),
 ) -> None:
     """Let a pretend app record RWC Voice on a private PipeWire, and show what it heard."""
-    from rwc_pw.demo import run_demo
+    from rwc_pw.demo.demo import run_demo
 
     result = run_demo(load_config(_paths().config_file), input, output)
     for path in (result.spoken, result.heard, result.picture):
         print(path)
-    print(f"Measured from the microphone to the app: {result.latency_ms:.1f} ms.")
+    print(f"Measured from the microphone to the app: {result.latency_ms:.1f} ms ({result.declared_ms:.1f} declared).")
 
 
 @app.command(hidden=True)

@@ -1,0 +1,189 @@
+"""RWC Voice shown without a microphone, a desktop or a PipeWire of the user's: somebody speaks, an app records."""
+
+import io
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from rwc_pw.config import Config, save_config
+from rwc_pw.demo.latency import latency_ms
+from rwc_pw.demo.picture import draw
+from rwc_pw.desktop import launcher
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.pipewire.argv import DIES_WITH_US
+from rwc_pw.pipewire.graph import SOURCE_NODE, Graph
+from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.pipewire.headless_conf import MICROPHONE
+from rwc_pw.pipewire.recording import Frames, PairRecorder, Player
+from rwc_pw.status import Status
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+
+LONGEST_INPUT_S = 60
+LEAD_IN_SAMPLES = SAMPLE_RATE_HZ // 5
+TAIL_SAMPLES = SAMPLE_RATE_HZ // 2  # on top of the delay
+PATIENCE_S = 20.0
+STOP_DEADLINE_S = 5.0
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """The files that the demo wrote, and how late the app heard what was said."""
+
+    spoken: Path
+    heard: Path
+    picture: Path
+    latency_ms: float
+    """Measured in the recording."""
+    declared_ms: float
+    """What ``rwc-pw status`` told meanwhile."""
+
+
+def run_demo(config: Config, input: Path | None, output: Path) -> DemoResult:
+    """Speak ``input`` into RWC Voice on a private PipeWire and write what was spoken and heard to ``output``.
+
+    ``UsageError`` for an input that is no speech; nothing but the three files is left, however it ends.
+    """
+    speech, rate_hz = _read_speech(input)
+    with _folder(output), tempfile.TemporaryDirectory(prefix="rwc-pw-") as scratch:
+        frames, declared_ms = _perform(config, speech, rate_hz, Path(scratch))
+        first = int(np.flatnonzero(frames[:, 0])[0]) if frames[:, 0].any() else 0
+        spoken, heard = frames[max(0, first - LEAD_IN_SAMPLES) :].T
+        measured_ms = latency_ms(spoken, heard)
+        if measured_ms is None:
+            raise RwcPwError(
+                "RWC Voice stayed silent throughout.",
+                f"The speech has to be louder than the gate, {config.gate:g} dBFS: choose another --input, "
+                "or a lower gate with `rwc-pw set --gate`.",
+            )
+        titles = "Spoken into the microphone", f"Heard from RWC Voice: {config.voice}, {measured_ms:.1f} ms later"
+        picture = draw(dict(zip(titles, (spoken, heard), strict=True)), Path(scratch))
+        return DemoResult(
+            spoken=_write(output / "spoken.wav", _wav(spoken)),
+            heard=_write(output / "heard.wav", _wav(heard)),
+            picture=_write(output / "spectrogram.png", picture),
+            latency_ms=measured_ms,
+            declared_ms=declared_ms,
+        )
+
+
+def _perform(config: Config, speech: Samples, rate_hz: int, root: Path) -> tuple[Frames, float]:
+    """Microphone and RWC Voice as one app records both, from before the first word until after the last."""
+    with (
+        HeadlessPipeWire(root, quantum=config.quantum) as headless,
+        _daemon(headless, config),
+        PairRecorder(headless, f"{MICROPHONE}:capture_MONO", f"{SOURCE_NODE}:capture_MONO") as recorder,
+    ):
+        recorder.wait(LEAD_IN_SAMPLES, PATIENCE_S)
+        with Player(headless, speech, rate_hz=rate_hz) as player:
+            player.wait(len(speech) / rate_hz + PATIENCE_S)
+            status = _status(headless)
+            if status.latency_ms is None:
+                raise RwcPwError(f"RWC Voice does not speak: {status.reason or 'nothing reaches it'}.")
+        tail = TAIL_SAMPLES + round(status.latency_ms * SAMPLE_RATE_HZ / 1000)
+        recorder.wait(len(recorder.frames()) + tail, PATIENCE_S)
+        return recorder.frames(), status.latency_ms
+
+
+@contextmanager
+def _daemon(headless: HeadlessPipeWire, config: Config) -> Iterator[None]:
+    """rwc-pw's daemon in the private session; on entering it is wired to the microphone and RWC Voice."""
+    save_config(Paths.from_environment(headless.environment).config_file, {**asdict(config), "input_device": ""})
+    argv = [*DIES_WITH_US, *launcher.command(), "daemon"]
+    log = headless.root / "daemon.log"
+    with log.open("wb") as output:
+        daemon = subprocess.Popen(
+            argv,
+            env=headless.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is for us, who end it in order
+        )
+    try:
+        headless.wait_for(_is_wired, timeout_s=PATIENCE_S)
+        yield
+    finally:
+        daemon.terminate()
+        try:
+            daemon.wait(STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+
+def _is_wired(graph: Graph) -> bool:
+    microphones = {node.id for node in graph.named(MICROPHONE)}
+    ours = {node.id for node in graph.nodes.values() if node.is_ours}
+    heard = any(link.output_node_id in microphones and link.input_node_id in ours for link in graph.links)
+    return heard and bool(graph.feeders())
+
+
+def _status(headless: HeadlessPipeWire) -> Status:
+    return Status.from_json(headless.run(*launcher.command(), "status", "--json"))
+
+
+def _read_speech(path: Path | None) -> tuple[Samples, int]:
+    """The file's channels as one, and its rate; without a file the speech that is shipped."""
+    try:
+        with (
+            (path or resources.files(__package__) / "speech.ogg").open("rb") as file,
+            soundfile.SoundFile(file) as sound,
+        ):
+            rate_hz = sound.samplerate
+            samples = sound.read((LONGEST_INPUT_S + 1) * rate_hz, dtype="float32", always_2d=True).mean(axis=1)
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.", "Name a sound file after --input.") from error
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: raw sound, which does not tell its rate
+        raise UsageError(f"{path} is not sound that can be read.", "Give a WAV, FLAC, OGG or MP3 file.") from error
+    if len(samples) > LONGEST_INPUT_S * rate_hz:
+        raise UsageError(f"{path} is longer than {LONGEST_INPUT_S} s.", "Cut it: the demo takes as long as the speech.")
+    if not 0 < np.abs(samples).max(initial=0) < np.inf:
+        raise UsageError(f"{path} is silent.", "Give a file in which somebody speaks.")
+    return samples, rate_hz
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """``path`` as a folder that can be written to; it goes again if nothing was written."""
+    is_new = not path.exists()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # something is in it
+                path.rmdir()
+        raise
+
+
+def _write(path: Path, content: bytes) -> Path:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        with suppress(OSError):
+            path.unlink()
+        raise _unwritable(path, error) from error
+    return path
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"Cannot write {path}: {error.strerror}.", "Choose another folder with --output.")
+
+
+def _wav(sound: Samples) -> bytes:
+    content = io.BytesIO()
+    soundfile.write(content, sound, SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
+    return content.getvalue()

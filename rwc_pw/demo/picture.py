@@ -1,0 +1,71 @@
+"""What was said and what was heard, as two spectrograms one above the other."""
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+
+FRAME_SAMPLES = 2048  # 43 ms: the harmonics of a low voice show apart
+HOP_SAMPLES = 192
+HIGHEST_HZ = 6000
+RANGE_DB = 70
+
+
+def draw(sounds: dict[str, Samples], scratch: Path) -> bytes:
+    """A PNG with a spectrogram for each of ``sounds``, which are named and start together.
+
+    matplotlib keeps its cache in ``scratch``, not in the user's home.
+    """
+    with _cache_in(scratch):
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(11, 7), layout="constrained")
+        panels = figure.subplots(len(sounds), sharex=True, squeeze=False)[:, 0]
+        for panel, (title, sound) in zip(panels, sounds.items(), strict=True):
+            levels_db = spectrogram_db(sound)
+            seconds = len(sound) / SAMPLE_RATE_HZ
+            panel.imshow(
+                levels_db,
+                origin="lower",
+                aspect="auto",
+                extent=(0, seconds, 0, HIGHEST_HZ / 1000),
+                vmax=levels_db.max(),
+                vmin=levels_db.max() - RANGE_DB,
+                cmap="magma",
+            )
+            panel.set_title(title)
+            panel.set_ylabel("Frequency (kHz)")
+        panels[-1].set_xlabel("Time (s)")
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=110)
+    return png.getvalue()
+
+
+def spectrogram_db(sound: Samples) -> NDArray[np.float64]:
+    """Levels up to ``HIGHEST_HZ``, (frequencies, times), 0 dB for a sine of full scale."""
+    window = np.hanning(FRAME_SAMPLES)
+    frames = sliding_window_view(np.pad(sound, FRAME_SAMPLES // 2), FRAME_SAMPLES)[::HOP_SAMPLES]
+    magnitudes = np.abs(np.fft.rfft(frames * window)) * 2 / window.sum()
+    bins = HIGHEST_HZ * FRAME_SAMPLES // SAMPLE_RATE_HZ
+    levels: NDArray[np.float64] = 20 * np.log10(np.maximum(magnitudes[:, :bins], 1e-6)).T
+    return levels
+
+
+@contextmanager
+def _cache_in(folder: Path) -> Iterator[None]:
+    before = os.environ.get("MPLCONFIGDIR")
+    os.environ["MPLCONFIGDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["MPLCONFIGDIR"]
+        else:
+            os.environ["MPLCONFIGDIR"] = before
