@@ -1,6 +1,7 @@
 """How much sound waits before the player: one block, so that the delay is small and stays what it is."""
 
 from collections import deque
+from statistics import median_low
 
 OBSERVATIONS = 8
 MOST_BLOCKS = 4  # more than that cannot be jitter
@@ -21,8 +22,8 @@ class PlayoutQueue:
 
     @property
     def reserve_samples(self) -> int:
-        """What waits between two cycles, as last observed."""
-        return self._reserves[-1] if self._reserves else self.block_samples
+        """What usually waits between two cycles, as observed."""
+        return median_low(self._reserves) if self._reserves else self.block_samples
 
     def set_block(self, block_samples: int) -> None:
         """The graph now runs at this quantum."""

@@ -1,6 +1,7 @@
 """Carries raw PCM from the recorder's pipe through the pipeline into the player's pipe."""
 
 import array
+import contextlib
 import fcntl
 import os
 import select
@@ -20,7 +21,9 @@ from rwc_pw.streaming.priority import raise_priority
 
 SAMPLE_BYTES = 4  # float32
 READ_BYTES = 65536  # a whole pipe
-IDLE_S = 0.2  # longer than any quantum: nobody listens, the graph stands still
+IDLE_S = 0.1  # so long, and so many blocks, without a sample: the graph stands still, or there is no microphone
+IDLE_BLOCKS = 4
+SILENT_PAGE = bytes(4096)  # the unit in which the kernel frees a pipe
 GRAPH_CYCLES = 1  # from the player's buffer to the app; measured on 0.3.65 and 1.4.2
 
 
@@ -56,6 +59,8 @@ class Transport:
         self._block_lengths: deque[int] = deque(maxlen=9)
         self._partial = b""
         self._last_played = 0.0
+        self._is_mid_cycle = False
+        self._is_first_cycle = False
         self._thread = threading.Thread(target=self._run, name="transport", daemon=True)
 
     def start(self) -> None:
@@ -84,22 +89,34 @@ class Transport:
 
     def _run(self) -> None:
         raise_priority()
-        timeout_s: float | None = None
+        self._fall_idle()
         while True:
-            ready, _, _ = select.select([self._capture_fd, self._stop_fd], [], [], timeout_s)
-            if self._stop_fd in ready:
+            arrived, player_took_silence = self._wait()
+            if self._stop_fd in arrived:
                 return
-            if ready:
+            if arrived:
                 if not (data := os.read(self._capture_fd, READ_BYTES)):
                     return  # the recorder has ended; the node manager sees it, too
                 self._carry(self._decode(data))
-                timeout_s = self._queue.block_samples / SAMPLE_RATE_HZ / 2
-            elif timeout_s != IDLE_S:
-                self._queue.observe(self._queued_samples())
-                timeout_s = IDLE_S
+            elif player_took_silence:
+                self._fill_with_silence()
+            elif self._is_mid_cycle:
+                self._look_at_queue()
             else:
                 self._fall_idle()
-                timeout_s = None
+
+    def _wait(self) -> tuple[list[int], list[int]]:
+        """What has arrived, and whether the player reads while nothing does; neither when it is time to look."""
+        watched = [self._capture_fd, self._stop_fd]
+        if not self.is_flowing:
+            arrived, took, _ = select.select(watched, [self._playback_fd], [])
+            return arrived, took
+        blocks = 0.5 if self._is_mid_cycle else IDLE_BLOCKS
+        least_s = 0.0 if self._is_mid_cycle else IDLE_S
+        arrived, _, _ = select.select(
+            watched, [], [], max(least_s, blocks * self._queue.block_samples / SAMPLE_RATE_HZ)
+        )
+        return arrived, []
 
     def _decode(self, data: bytes) -> Samples:
         data = self._partial + data
@@ -119,6 +136,7 @@ class Transport:
             played=max(self._levels.played, float(np.abs(converted).max())),
         )
         self._play(converted)
+        self._is_mid_cycle = True
 
     def _note_block_length(self, length: int) -> None:
         self._block_lengths.append(length)
@@ -126,8 +144,8 @@ class Transport:
         if usual != self._queue.block_samples:
             self._queue.set_block(usual)
         if not self.is_flowing:
-            self.is_flowing = True
-            self._write(np.zeros(usual, np.float32))  # the reserve
+            self.is_flowing = self._is_first_cycle = True
+            self._leave_queued(usual)
 
     def _play(self, samples: Samples) -> None:
         correction = self._queue.correction(self._queued_samples(), len(samples))
@@ -148,15 +166,38 @@ class Transport:
         self.skipped_samples += len(samples) - written
         self._last_played = float(samples[-1])
 
+    def _look_at_queue(self) -> None:
+        self._is_mid_cycle = False
+        if self._is_first_cycle:
+            self._is_first_cycle = False
+            self._leave_queued(self._queue.block_samples)  # what goes is silence from before the stream
+        self._queue.observe(self._queued_samples())
+
     def _fall_idle(self) -> None:
-        """Let nothing of this stream be heard in the next one."""
+        """Nothing arrives any more: nobody listens, or there is no microphone. Nothing of this stream is kept.
+
+        pw-cat blocked on an empty pipe answers PipeWire no more, and the graph would never start again;
+        so there is silence for it to take, and the pipe is full of it: only then does the kernel tell us
+        when the player reads.
+        """
         self.is_flowing = False
         self._pipeline.reset()
         self._block_lengths.clear()
         self._partial = b""
         self._last_played = 0.0
-        while self._queued_samples():
-            os.read(self._drain_fd, READ_BYTES)
+        self._leave_queued(0)
+        self._fill_with_silence()
+
+    def _fill_with_silence(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(self._playback_fd, SILENT_PAGE)
+
+    def _leave_queued(self, samples: int) -> None:
+        """Take back what waits for the player but for so many samples."""
+        if (surplus := self._queued_samples() - samples) > 0:
+            with contextlib.suppress(BlockingIOError):  # the player was quicker
+                os.read(self._drain_fd, surplus * SAMPLE_BYTES)
 
     def _queued_samples(self) -> int:
         queued = array.array("i", [0])

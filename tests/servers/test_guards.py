@@ -1,0 +1,91 @@
+"""What must never happen: our voice in the speakers, the speakers in our voice, our voice in itself."""
+
+import numpy as np
+import pytest
+
+from rwc_pw.pipewire.headless import SPEAKERS
+from tests.servers.program import Program
+from tests.servers.pulse_client import record
+from tests.servers.sound import Player, record_pair, tone
+
+
+def links_of(headless, name: str) -> list[tuple[str, str]]:
+    """The links of every port whose node's name begins with ``name``, as pw-link tells them."""
+    found, port = [], ""
+    for line in headless.run("pw-link", "--links").splitlines():
+        if not line.startswith(" "):
+            port = line.strip()
+        elif port.startswith(name):
+            found.append((port, line.split()[-1]))
+    return found
+
+
+def test_nothing_of_ours_plays_in_the_speakers(headless, program):
+    program("enable")
+    with Player(headless, tone(200, 10)):
+        heard = record(headless, "rwc_voice", 1.0)
+        speakers = record_pair(headless, f"{SPEAKERS}:monitor_FL", f"{SPEAKERS}:monitor_FR", seconds=0.5)
+    assert np.abs(heard).max() > 0.05
+    assert not speakers.any()
+
+
+def test_a_link_to_the_speakers_that_somebody_makes_is_removed(headless, program):
+    program("enable")
+    [(output, _)] = links_of(headless, "rwc_pw.playback")
+    headless.run("pw-link", output, f"{SPEAKERS}:playback_FL")
+    headless.wait_for(lambda _: len(links_of(headless, "rwc_pw.playback")) == 1 or None)
+    assert links_of(headless, "rwc_pw.playback") == [(output, "rwc_voice:input_MONO")]
+
+
+def test_without_a_microphone_what_the_speakers_play_is_not_the_voice(start_headless):
+    headless = start_headless(microphone=False)
+    program = Program(headless)
+    program("enable")
+    try:
+        assert program.status()["state"] == "degraded"
+        assert "no microphone" in program.status()["reason"]
+        with Player(headless, tone(200, 10), into=f"{SPEAKERS}:playback_FL"):
+            assert not np.any(record(headless, "rwc_voice", 1.0))
+        assert links_of(headless, "rwc_pw.capture") == []
+    finally:
+        program("disable")
+
+
+def test_rwc_voice_as_the_only_source_does_not_feed_itself(start_headless):
+    headless = start_headless(microphone=False)
+    program = Program(headless)
+    program("enable")
+    try:
+        assert not np.any(record(headless, "rwc_voice", 0.5))
+        assert links_of(headless, "rwc_pw.capture") == []
+        headless.add_microphone("usb")
+        with program.watched() as watch:
+            watch.until(input_device="usb", state="armed")
+    finally:
+        program("disable")
+
+
+def test_rwc_voice_as_the_new_default_leaves_the_microphone_as_it_is(headless, program):
+    program("enable")
+    headless.set_default_source("rwc_voice")
+    with program.watched() as watch:
+        program("set", "--gain", "1")  # whatever has been told is settled when this shows
+        watch.until(state="armed")
+    assert [port for _, port in links_of(headless, "rwc_pw.capture")] == ["headless_microphone:capture_MONO"]
+    with Player(headless, tone(200, 10)):
+        assert np.abs(record(headless, "rwc_voice", 1.0)).max() > 0.05
+
+
+@pytest.mark.parametrize("asked", ["rwc_voice", "headless_speakers"])
+def test_neither_is_a_microphone_that_can_be_asked_for(headless, program, asked):
+    program("enable")
+    program("set", "--input-device", asked)
+    assert program.status()["state"] == "degraded"
+    assert links_of(headless, "rwc_pw.capture") == []
+
+
+def test_a_monitor_is_an_input_when_it_is_named(headless, program):
+    program("enable")
+    program("set", "--input-device", f"{SPEAKERS}.monitor")
+    with Player(headless, tone(200, 10), into=f"{SPEAKERS}:playback_FL"):
+        assert np.abs(record(headless, "rwc_voice", 1.0)).max() > 0.02
