@@ -1,6 +1,5 @@
 """Checks everything that RWC Voice stands on, each with its remedy."""
 
-import resource
 import shutil
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +15,7 @@ from rwc_pw.pipewire.process import run
 from rwc_pw.pipewire.source import read_graph
 from rwc_pw.pipewire.wiring import choose_microphone
 from rwc_pw.status import State
-from rwc_pw.streaming.priority import REAL_TIME_PRIORITY
+from rwc_pw.streaming.priority import may_raise_priority
 
 TOOLS = ("pw-cat", "pw-link", "pw-dump", "pw-cli", "stdbuf", "setpriv")
 
@@ -76,15 +75,14 @@ async def _check_pw_cat() -> Check:
 
 
 def _check_priority() -> Check:
-    _, allowed = resource.getrlimit(resource.RLIMIT_RTPRIO)
-    if 0 <= allowed < REAL_TIME_PRIORITY:
-        return Check(
-            "real-time priority",
-            "warn",
-            "not allowed: sound may stutter while the machine is busy",
-            "Join the group that PipeWire's package made for it: `sudo usermod -aG pipewire $USER`, then log in again.",
-        )
-    return Check("real-time priority", "ok", "allowed")
+    if may_raise_priority():
+        return Check("real-time priority", "ok", "allowed")
+    return Check(
+        "real-time priority",
+        "warn",
+        "not allowed: sound may stutter while the machine is busy",
+        "Join the group that has it, log in again: `sudo usermod -aG pipewire $USER` (Arch: realtime).",
+    )
 
 
 async def _check_graph() -> list[Check]:

@@ -25,7 +25,7 @@ in_namespaces() { # FUNCTION ARGS...: run a function of this script
 
 make_chroot() { # FOLDER
     mkdir -p -- "$1"
-    debootstrap --variant=minbase --include=ca-certificates trixie "$1" "${RWC_PW_MIRROR:-http://deb.debian.org/debian}" >"$1.log" ||
+    debootstrap --variant=minbase --include=ca-certificates trixie "$1" >"$1.log" ||
         { tail -n 20 "$1.log" >&2 && return 1; }
 }
 

@@ -85,6 +85,7 @@ def _properties(node_name: str) -> str:
         "node.group": LINK_GROUP,
         "node.link-group": LINK_GROUP,
         "node.passive": "true",  # alone we keep no device awake
+        "node.suspend-on-idle": "true",  # the session manager suspends devices, but no streams
         "node.autoconnect": "false",
         "node.dont-reconnect": "true",
     }

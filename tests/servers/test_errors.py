@@ -1,0 +1,94 @@
+"""What a user can mend is told in a sentence, with what to do and the right exit code."""
+
+import json
+import os
+
+import pytest
+
+from tests.servers.program import configure
+
+
+def test_without_a_session_bus(program):
+    program.environment["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nonexistent/bus"
+    assert "no D-Bus session bus" in program.complaint("enable", code=69)
+    assert "no D-Bus session bus" in program.complaint("bypass", "on", code=69)
+    assert program.status()["state"] == "off"
+    program("disable")
+
+
+def test_without_pipewire(program, tmp_path):
+    program.environment["XDG_RUNTIME_DIR"] = str(tmp_path)
+    assert "PipeWire is not running" in program.complaint("real-time", code=69)
+    assert "pipewire-pulse" in program.complaint("devices", code=69)
+    assert "pipewire-pulse" in program.complaint("mute", code=69)
+    checks = {check["name"]: check for check in json.loads(program("doctor", "--json", code=1))}
+    assert checks["PipeWire"]["verdict"] == "fail"
+    assert "start pipewire" in checks["PipeWire"]["remedy"]
+
+
+def test_without_pipewires_tools(program, tmp_path):
+    program.environment["PATH"] = str(tmp_path)
+    assert "pw-dump is not installed" in program.complaint("real-time", code=69)
+    assert "missing: pw-cat" in program("doctor", code=1)
+
+
+def test_with_a_pw_cat_that_is_too_old(program, tmp_path):
+    old = tmp_path / "pw-cat"
+    old.write_text("#!/bin/sh\necho 'Compiled with libpipewire 0.3.40'\n")
+    old.chmod(0o755)
+    program.environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    assert "0.3.40 is too old" in program("doctor", code=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("voice = ", "not valid TOML"),
+        ("voise = 'robot'\npitch = 99", "did you mean voice"),
+        ("voise = 'robot'\npitch = 99", "not between -24 and 24"),
+        ("pitch = 4\nformant = 2", "bypass on"),
+    ],
+)
+def test_with_a_configuration_that_cannot_be(program, text, told):
+    configure(program, text)
+    assert told in program.complaint("enable", code=78)
+    assert told in program.complaint("real-time", code=78)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("use", "nobody"),
+        ("set",),
+        ("set", "--pitch", "25"),
+        ("real-time", "-c", "512"),
+        ("real-time", "-p", "25"),
+        ("real-time", "-r", "2"),
+        ("real-time", "-m", "nobody"),
+        ("bypass",),
+        ("nonsense",),
+    ],
+    ids=" ".join,
+)
+def test_with_words_that_are_off(program, arguments):
+    assert program.complaint(*arguments, code=2)
+
+
+def test_with_a_home_that_cannot_be_used(program, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.touch()
+    program.environment["XDG_CONFIG_HOME"] = str(blocked)
+    assert "Cannot read" in program.complaint("use", "robot", code=78)
+    program.environment["XDG_CONFIG_HOME"] = str(tmp_path / "config")
+    program.environment["XDG_DATA_HOME"] = str(blocked)
+    assert "Cannot write" in program.complaint("enable", code=1)
+
+
+def test_a_traceback_only_with_debug(program):
+    program.environment["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nonexistent/bus"
+    assert "Traceback" in program.run("--debug", "bypass", "on").stderr
+
+
+def test_doctor_finds_all_well(program):
+    program("enable")
+    assert {check["verdict"] for check in json.loads(program("doctor", "--json"))} == {"ok"}

@@ -1,0 +1,110 @@
+"""What an app hears: the converted voice, live, and changes without a click."""
+
+import signal
+import subprocess
+
+import numpy as np
+import pytest
+
+from tests.servers import chromium
+from tests.servers.pulse_client import record, record_with_ffmpeg
+from tests.servers.sound import RATE_HZ, PairRecorder, Player, record_pair
+
+PITCH_HZ = 170.0
+DEEPER = 2 ** (-4 / 12)
+
+
+def voiced(seconds: float) -> np.ndarray:
+    """A sound with the harmonics of a voice at ``PITCH_HZ``."""
+    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    return sum(0.2 / n * np.sin(2 * np.pi * n * PITCH_HZ * time_s) for n in range(1, 20)).astype(np.float32)
+
+
+def pitch_hz(samples: np.ndarray, rate_hz: float) -> float:
+    """The repetition rate, from the highest peak of the autocorrelation between 60 and 400 Hz."""
+    samples = samples[-int(rate_hz) // 2 :]
+    spectrum = np.fft.rfft(samples, 2 * len(samples))
+    likeness = np.fft.irfft(np.abs(spectrum) ** 2)
+    shortest, longest = int(rate_hz / 400), int(rate_hz / 60)
+    return rate_hz / (shortest + int(np.argmax(likeness[shortest:longest])))
+
+
+@pytest.fixture
+def speaking(headless, program):
+    """Somebody speaks into the microphone of an RWC Voice that is on."""
+    program("enable")
+    with Player(headless, voiced(60)):
+        yield headless
+
+
+def test_parec_hears_a_deeper_voice(speaking):
+    assert pitch_hz(record(speaking, "rwc_voice", 1.5), RATE_HZ) == pytest.approx(PITCH_HZ * DEEPER, rel=0.02)
+
+
+def test_ffmpeg_hears_a_deeper_voice(speaking):
+    assert pitch_hz(record_with_ffmpeg(speaking, "rwc_voice", 1.5), RATE_HZ) == pytest.approx(
+        PITCH_HZ * DEEPER, rel=0.02
+    )
+
+
+@pytest.mark.chromium
+def test_chromium_hears_a_deeper_voice(speaking):
+    samples, rate_hz = chromium.record(speaking, "RWC Voice", 1.5)
+    assert pitch_hz(samples, rate_hz) == pytest.approx(PITCH_HZ * DEEPER, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("command", "pitch"),
+    [
+        (("use", "brighter"), PITCH_HZ * 2 ** (4 / 12)),
+        (("set", "--pitch", "-3"), PITCH_HZ * 2 ** (-7 / 12)),
+        (("bypass", "on"), PITCH_HZ),
+    ],
+    ids=["use", "set", "bypass"],
+)
+def test_a_change_while_people_listen_is_heard_without_a_click(speaking, program, command, pitch):
+    with PairRecorder(speaking, "headless_microphone:capture_MONO", "rwc_voice:capture_MONO") as recorder:
+        recorder.wait(RATE_HZ, timeout_s=10)
+        settled = len(recorder.frames())
+        program(*command)
+        recorder.wait(len(recorder.frames()) + RATE_HZ, timeout_s=10)
+        heard = recorder.frames()[:, 1]
+    assert pitch_hz(heard, RATE_HZ) == pytest.approx(pitch, rel=0.02)
+    steps = np.abs(np.diff(heard[RATE_HZ // 2 :]))  # from when all is settled over the change to the end
+    usual = max(np.abs(np.diff(heard[RATE_HZ // 2 : settled])).max(), np.abs(np.diff(heard[-RATE_HZ // 2 :])).max())
+    assert steps.max() <= 1.5 * usual
+
+
+def test_the_real_voice_is_heard_under_bypass_alone_and_a_restart_ends_it(speaking, program):
+    program("bypass", "on")
+    assert pitch_hz(record(speaking, "rwc_voice", 1.5), RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
+    program("bypass", "off")
+    assert pitch_hz(record(speaking, "rwc_voice", 1.5), RATE_HZ) == pytest.approx(PITCH_HZ * DEEPER, rel=0.02)
+    program("bypass", "on")
+    program("disable")
+    program("enable")
+    assert not program.status()["bypass"]
+
+
+def test_muted_it_is_silent(speaking, program):
+    program("mute")
+    assert program.status()["muted"]
+    assert not record(speaking, "rwc_voice", 0.5).any()
+    program("mute", "off")
+    assert record(speaking, "rwc_voice", 0.5).any()
+
+
+def test_real_time_feeds_the_microphone_without_a_bus_and_takes_it_along(headless, program):
+    headless.kill("dbus-daemon")
+
+    process = subprocess.Popen(
+        program.argv("real-time", "-c", "1024", "-p", "-3"), env=program.environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        with Player(headless, voiced(30)):
+            pair = record_pair(headless, "headless_microphone:capture_MONO", "rwc_voice:capture_MONO", seconds=2)
+        assert pitch_hz(pair[:, 1], RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (-7 / 12), rel=0.02)
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    assert "rwc_voice" not in headless.run("pw-link", "--output")
