@@ -31,6 +31,7 @@ LEAD_IN_SAMPLES = SAMPLE_RATE_HZ // 5
 TAIL_SAMPLES = SAMPLE_RATE_HZ // 2  # on top of the delay
 PATIENCE_S = 20.0
 STOP_DEADLINE_S = 5.0
+OTHER_OUTPUT = "Choose another folder with --output."
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def _perform(config: Config, speech: Samples, rate_hz: int, root: Path) -> tuple
             player.wait(len(speech) / rate_hz + PATIENCE_S)
             status = _status(headless)
             if status.latency_ms is None:
-                raise RwcPwError(f"RWC Voice does not speak: {status.reason or 'nothing reaches it'}.")
+                reason = status.reason or "nothing reaches it"
+                raise RwcPwError(f"RWC Voice does not speak: {reason}.", "Run `rwc-pw doctor`.")
         tail = TAIL_SAMPLES + round(status.latency_ms * SAMPLE_RATE_HZ / 1000)
         recorder.wait(len(recorder.frames()) + tail, PATIENCE_S)
         return recorder.frames(), status.latency_ms
@@ -96,19 +98,19 @@ def _perform(config: Config, speech: Samples, rate_hz: int, root: Path) -> tuple
 def _daemon(headless: HeadlessPipeWire, config: Config) -> Iterator[None]:
     """rwc-pw's daemon in the private session; on entering it is wired to the microphone and RWC Voice."""
     save_config(Paths.from_environment(headless.environment).config_file, {**asdict(config), "input_device": ""})
-    argv = [*DIES_WITH_US, *launcher.command(), "daemon"]
-    log = headless.root / "daemon.log"
-    with log.open("wb") as output:
-        daemon = subprocess.Popen(
-            argv,
-            env=headless.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # Ctrl-C is for us, who end it in order
-        )
+    daemon = subprocess.Popen(
+        [*DIES_WITH_US, *launcher.command(), "daemon"],
+        env=headless.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us, who end it in order
+    )
     try:
-        headless.wait_for(_is_wired, timeout_s=PATIENCE_S)
+        try:
+            headless.wait_for(_is_wired, timeout_s=PATIENCE_S)
+        except RwcPwError as error:
+            reason = _status(headless).reason or "its daemon is not ready"
+            raise RwcPwError(f"RWC Voice did not start: {reason}.", "Run `rwc-pw doctor`.") from error
         yield
     finally:
         daemon.terminate()
@@ -132,11 +134,9 @@ def _status(headless: HeadlessPipeWire) -> Status:
 
 def _read_speech(path: Path | None) -> tuple[Samples, int]:
     """The file's channels as one, and its rate; without a file the speech that is shipped."""
+    source = path or resources.files(__package__) / "speech.ogg"
     try:
-        with (
-            (path or resources.files(__package__) / "speech.ogg").open("rb") as file,
-            soundfile.SoundFile(file) as sound,
-        ):
+        with source.open("rb") as file, soundfile.SoundFile(file) as sound:
             rate_hz = sound.samplerate
             samples = sound.read((LONGEST_INPUT_S + 1) * rate_hz, dtype="float32", always_2d=True).mean(axis=1)
     except OSError as error:
@@ -159,7 +159,7 @@ def _folder(path: Path) -> Iterator[None]:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise UsageError(f"Cannot write {path}: {error.strerror}.", OTHER_OUTPUT) from error
     try:
         yield
     except BaseException:
@@ -175,12 +175,8 @@ def _write(path: Path, content: bytes) -> Path:
     except OSError as error:
         with suppress(OSError):
             path.unlink()
-        raise _unwritable(path, error) from error
+        raise RwcPwError(f"Cannot write {path}: {error.strerror}.", OTHER_OUTPUT) from error
     return path
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"Cannot write {path}: {error.strerror}.", "Choose another folder with --output.")
 
 
 def _wav(sound: Samples) -> bytes:

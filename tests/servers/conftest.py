@@ -16,14 +16,19 @@ DROP_IN = Path(__file__).parents[2] / "pipewire-conf" / "50-rwc-voice.conf"
 Start = Callable[..., HeadlessPipeWire]
 
 
-@pytest.fixture
-def start_headless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Starts private sessions, with the drop-in when ``rwc_voice=True``; they must end without a trace."""
+@pytest.fixture(scope="session")
+def servers() -> None:
+    """PipeWire's programs are installed, or the test is skipped."""
     missing = [name for name in SERVERS + TOOLS if shutil.which(name) is None]
     if missing and os.environ.get("RWC_PW_REQUIRE_SERVERS") == "1":
         pytest.fail(f"RWC_PW_REQUIRE_SERVERS=1, and these are not installed: {', '.join(missing)}.")
     if missing:
         pytest.skip(f"A private PipeWire needs {', '.join(missing)}.")
+
+
+@pytest.fixture
+def start_headless(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:  # noqa: ARG001
+    """Starts private sessions, with the drop-in when ``rwc_voice=True``; they must end without a trace."""
     started: list[HeadlessPipeWire] = []
 
     def start(*, rwc_voice: bool = False, quantum: int = 256, microphone: bool = True) -> HeadlessPipeWire:

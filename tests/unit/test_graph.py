@@ -1,0 +1,53 @@
+import json
+
+from rwc_pw.pipewire.graph import Graph, GraphReader
+
+
+def node(id: int, name: str) -> dict:
+    return {"id": id, "type": "PipeWire:Interface:Node", "info": {"state": "idle", "props": {"node.name": name}}}
+
+
+def port(id: int, node_id: int, name: str) -> dict:
+    props = {"node.id": node_id, "port.name": name, "port.direction": "out"}
+    return {"id": id, "type": "PipeWire:Interface:Port", "info": {"props": props}}
+
+
+def link(id: int, output: int, into: int, state: str) -> dict:
+    info = {"output-port-id": output, "input-port-id": into, "state": state}
+    return {"id": id, "type": "PipeWire:Interface:Link", "info": info}
+
+
+def client(id: int, pid: int) -> dict:
+    return {"id": id, "type": "PipeWire:Interface:Client", "info": {"props": {"pipewire.sec.pid": pid}}}
+
+
+def told(*reports: list[dict]) -> Graph:
+    """The graph after ``pw-dump --monitor`` has told these."""
+    reader, graph = GraphReader(), None
+    for report in reports:
+        for line in json.dumps(report, indent=2).splitlines(keepends=True):
+            graph = reader.feed(line)
+    assert graph is not None
+    return graph
+
+
+def test_a_port_is_found_by_the_path_that_pw_link_knows():
+    graph = told([node(1, "a"), node(2, "b:c"), port(3, 1, "x"), port(4, 2, "x"), port(5, 2, "y")])
+    assert graph.port("a:x").id == 3
+    assert graph.port("b:c:x").id == 4
+    assert graph.port("a:y") is None
+    assert graph.port("c:x") is None
+
+
+def test_a_link_is_found_by_its_ends_in_their_order():
+    ports = [node(1, "a"), port(2, 1, "x"), port(3, 1, "y")]
+    graph = told([*ports, link(4, 2, 3, "init")], [link(4, 2, 3, "active")])
+    x, y = graph.port("a:x"), graph.port("a:y")
+    assert graph.link(x, y).state == "active"
+    assert graph.link(y, x) is None
+
+
+def test_what_has_gone_is_forgotten():
+    graph = told([node(1, "a"), client(2, 77), client(3, 78)], [{"id": 1, "info": None}, {"id": 2, "info": None}])
+    assert graph.named("a") == []
+    assert graph.client_pids == {78}
