@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
-from rwc_pw.streaming.declick import continue_from
+from rwc_pw.streaming.declick import Declick
 from rwc_pw.streaming.fifo import SampleFifo
 
 
@@ -64,14 +64,13 @@ class BufferManager:
     def reset(self) -> None:
         """Forget all sound and begin a new timeline; the counts of what was lost stay."""
         self._input.clear()
-        self._output.clear()
+        self._output.clear()  # NaN stands for silence in it
+        self._declick = Declick()
         self._gap_samples = 0  # dropped from the input, their silence not yet in the output
         self._converting_samples = 0
         self._overdue_samples = 0
         self._delay_samples = 0
-        self._heard_level = 0.0  # the last sample that was read
-        self._end_level = 0.0  # the last sample that waits in the output
-        self._end_broken = False  # what is appended next does not follow what waits
+        self._held_back_samples = 0  # silence, still to be read before the output
 
     @property
     def delay_samples(self) -> int:
@@ -94,7 +93,7 @@ class BufferManager:
         if len(self._input) < self.config.chunk_size:
             return None
         if self._gap_samples:
-            self._append(np.zeros(self._gap_samples, np.float32), is_silence=True)
+            self._append_silence(self._gap_samples)
             self._gap_samples = 0
         self._converting_samples = self.config.chunk_size
         return self._input.pull(self.config.chunk_size)
@@ -104,28 +103,30 @@ class BufferManager:
         if not self._converting_samples:
             return  # a new timeline was begun while the chunk was under way
         if audio is None:
-            self._append(np.zeros(self._converting_samples, np.float32), is_silence=True)
+            self._append_silence(self._converting_samples)
         else:
-            self._append(audio, is_silence=False)
+            self._append(audio)
         self._converting_samples = 0
 
     def hold_back(self, samples: int) -> None:
-        """Lengthen the delay: room for a converter that takes long for its chunk."""
+        """Lengthen the delay by silence before all that waits: room for a converter that takes long for its chunk."""
         self._delay_samples += samples
-        self._output.push(np.zeros(samples, np.float32))
+        self._held_back_samples += samples
 
     def is_due(self, size: int) -> bool:
         """Whether waiting for the converter would bring more of the next ``size`` samples."""
-        return len(self._output) < min(size, self._convertible_samples())
+        return len(self._output) < min(size - self._held_back_samples, self._convertible_samples())
 
     def read_output(self, size: int) -> Samples:
         """The next ``size`` samples of the timeline, (size,); silence stands for what is not there."""
-        unborn = max(0, size - self._convertible_samples())
+        unborn = max(0, size - self._held_back_samples - self._convertible_samples())
         self._delay_samples += unborn
-        ready = self._output.pull(size - unborn)
-        late = size - unborn - len(ready)
+        early = min(size, self._held_back_samples + unborn)
+        self._held_back_samples -= early - unborn
+        ready = self._output.pull(size - early)
+        late = size - early - len(ready)
         self._overdue_samples += late
-        return np.concatenate([self._heard(unborn), self._heard(ready, after_gap=unborn > 0), self._heard(late)])
+        return self._declick.process(np.concatenate([_silence(early), ready, _silence(late)]))
 
     def get_buffer_health(self) -> BufferHealth:
         """What waits and what was lost."""
@@ -146,29 +147,28 @@ class BufferManager:
         coming = self._converting_samples + gap + whole_chunks - self._overdue_samples
         return len(self._output) + max(0, coming)
 
-    def _append(self, audio: Samples, *, is_silence: bool) -> None:
-        late = min(self._overdue_samples, len(audio))
-        self._overdue_samples -= late
-        if not is_silence:  # silence is no loss of its own: what it stands for is counted where it was lost
-            self._late_samples += late
-        audio = audio[late:]
-        if not len(audio):
-            self._end_broken = True
-            return
-        if is_silence or late or self._end_broken:
-            audio = continue_from(self._end_level if len(self._output) else self._heard_level, audio)
-        self._end_broken = is_silence
-        self._end_level = float(audio[-1])
-        dropped = self._output.push(audio)
-        self._dropped_samples += dropped
-        self._delay_samples -= dropped
+    def _append(self, audio: Samples) -> None:
+        late = self._take_overdue(len(audio))
+        self._late_samples += late
+        self._push_output(audio[late:])
 
-    def _heard(self, sound: Samples | int, *, after_gap: bool = True) -> Samples:
-        """Note what is read, (n,), or so many samples of silence, joined to what was read before."""
-        audio = np.zeros(sound, np.float32) if isinstance(sound, int) else sound
-        if not len(audio):
-            return audio
-        if after_gap and (self._heard_level or audio[0]):
-            audio = continue_from(self._heard_level, audio)
-        self._heard_level = float(audio[-1])
-        return audio
+    def _append_silence(self, samples: int) -> None:
+        """No loss of its own: what it stands for is counted where it was lost."""
+        self._push_output(_silence(samples - self._take_overdue(samples)))
+
+    def _take_overdue(self, samples: int) -> int:
+        """How many of the next samples were answered with silence already."""
+        late = min(self._overdue_samples, samples)
+        self._overdue_samples -= late
+        return late
+
+    def _push_output(self, timeline: Samples) -> None:
+        dropped = self._output.push(timeline)
+        if len(dropped):
+            self._dropped_samples += int(np.count_nonzero(~np.isnan(dropped)))
+            self._delay_samples -= len(dropped)
+            self._declick.break_off()
+
+
+def _silence(samples: int) -> Samples:
+    return np.full(samples, np.nan, np.float32)

@@ -17,12 +17,12 @@ class SampleFifo:
     def __len__(self) -> int:
         return self._end - self._start
 
-    def push(self, samples: Samples) -> int:
-        """Append (n,); return how many samples, the oldest, had to go."""
-        dropped = max(0, len(self) + len(samples) - self.capacity_samples)
-        never_stored = max(0, dropped - len(self))
-        self._start += dropped - never_stored
-        samples = samples[never_stored:]
+    def push(self, samples: Samples) -> Samples:
+        """Append (n,); return the oldest, which had to go."""
+        excess = max(0, len(self) + len(samples) - self.capacity_samples)
+        dropped = self.pull(excess)
+        if never_stored := excess - len(dropped):
+            dropped, samples = np.concatenate([dropped, samples[:never_stored]]), samples[never_stored:]
         if self._end + len(samples) > len(self._buffer):
             kept = len(self)
             self._buffer[:kept] = self._buffer[self._start : self._end].copy()
