@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
 
@@ -43,6 +44,15 @@ class PipelineMetrics:
     """Why silence stands for the converted voice now; empty while all is well."""
 
 
+@dataclass(frozen=True)
+class _Work:
+    chunk: Samples
+    history: Samples
+    """What was captured right before."""
+    begins: bool
+    """Whether it begins a stream: the converter carries nothing that belongs to it."""
+
+
 class StreamingPipeline:
     """``process_input`` takes the microphone's sound, ``get_output`` gives as much converted sound.
 
@@ -66,7 +76,7 @@ class StreamingPipeline:
         self._stopping = False
         self._successor: ConversionBackend | None = None
         self._history = np.zeros(0, np.float32)
-        self._begin_anew = True  # the converter's carried state does not belong to the next chunk
+        self._begins = True  # the next chunk begins a stream
         self._headroom_samples = 0
         self._held_back = False
         self._error = ""
@@ -93,6 +103,7 @@ class StreamingPipeline:
             return
         with self._input_written:
             self._stopping = True
+            successor, self._successor = self._successor, None
             self._input_written.notify_all()
             self._output_written.notify_all()
         thread.join(STOP_TIMEOUT_S)
@@ -100,6 +111,8 @@ class StreamingPipeline:
             log.warning("the converter did not return within %g s and is left behind", STOP_TIMEOUT_S)
         else:
             self._backend.cleanup()
+        if successor:
+            successor.cleanup()
 
     def process_input(self, audio: Samples) -> None:
         """Hand over captured sound, (n,) float32; never blocks, the oldest is dropped and counted when full."""
@@ -127,7 +140,9 @@ class StreamingPipeline:
     def replace_backend(self, backend: ConversionBackend) -> None:
         """Let ``backend``, initialised by the caller, take over at the next chunk's edge, without a click."""
         with self._input_written:
-            self._successor = backend
+            overtaken, self._successor = self._successor, backend
+        if overtaken:
+            overtaken.cleanup()
 
     def reset(self) -> None:
         """Forget all sound on its way; the next block begins a new stream."""
@@ -135,7 +150,7 @@ class StreamingPipeline:
             self._buffers.reset()
             self._held_back = False
             self._history = np.zeros(0, np.float32)
-            self._begin_anew = True
+            self._begins = True
 
     def get_metrics(self) -> PipelineMetrics:
         """What has been measured up to now."""
@@ -154,9 +169,9 @@ class StreamingPipeline:
 
     def _run(self) -> None:
         raise_priority()
-        while (chunk := self._next_chunk()) is not None:
+        while work := self._next_work():
             started_s = time.monotonic()
-            converted = self._convert(chunk)
+            converted = self._convert(work)
             self._processing_time_s = time.monotonic() - started_s
             with self._output_written:
                 self._buffers.write_output(converted)
@@ -164,49 +179,58 @@ class StreamingPipeline:
             self._chunks_processed += 1
             self._publish_metrics()
 
-    def _next_chunk(self) -> Samples | None:
+    def _next_work(self) -> _Work | None:
         with self._input_written:
             while not self._stopping:
                 if (chunk := self._buffers.read_chunk_for_processing()) is not None:
-                    return chunk
+                    work = _Work(chunk, self._history, self._begins)
+                    self._history = np.concatenate([self._history, chunk])[-CONTEXT_SAMPLES:]
+                    self._begins = False
+                    return work
                 self._input_written.wait()
         return None
 
-    def _convert(self, chunk: Samples) -> Samples | None:
+    def _convert(self, work: _Work) -> Samples | None:
         """The converted chunk, or None (silence) while the converter fails."""
-        if self._error and time.monotonic() < self._retry_at_s:
+        with self._input_written:
+            successor, self._successor = self._successor, None
+        if self._error and not successor and time.monotonic() < self._retry_at_s:
             return None
         try:
-            converted = self._convert_or_raise(chunk)
+            converted = self._hand_over(work, successor) if successor else self._convert_or_raise(work)
         except Exception as error:  # the edge to the converter: whatever it raises must become silence
             self._fail(error)
             return None
         self._error, self._retry_pause_s = "", FIRST_RETRY_S
         return converted
 
-    def _convert_or_raise(self, chunk: Samples) -> Samples:
-        with self._input_written:
-            successor, self._successor = self._successor, None
-            begin_anew, self._begin_anew = self._begin_anew, False
-            history = self._history
-            self._history = np.concatenate([history, chunk])[-CONTEXT_SAMPLES:]
-        if self._error and successor is None:
+    def _convert_or_raise(self, work: _Work) -> Samples:
+        if self._error:
             self._backend.initialize()
-            begin_anew = True
-        if successor is None:
-            return _checked(self._backend.convert_chunk(chunk, history if begin_anew else None), chunk)
+        context = work.history if self._error or work.begins else None
+        return _checked(self._backend.convert_chunk(work.chunk, context), work.chunk)
+
+    def _hand_over(self, work: _Work, successor: ConversionBackend) -> Samples | None:
+        """The chunk that passes from one converter to the next; None (silence) where the first one fails at last."""
         predecessor, self._backend = self._backend, successor
-        converted = _checked(successor.convert_chunk(chunk, history), chunk)
-        if not (self._error or begin_anew):
-            converted = _crossfade(_checked(predecessor.convert_chunk(chunk), chunk), converted)
-        predecessor.cleanup()
-        return converted
+        speaks = not (self._error or work.begins)
+        before = None
+        try:
+            with ExitStack() as at_last:
+                at_last.callback(predecessor.cleanup)
+                if speaks:
+                    before = _checked(predecessor.convert_chunk(work.chunk), work.chunk)
+        except Exception as error:  # what has been replaced is no fault of the one that speaks now
+            log.warning("the converter that was replaced failed: %s", error)
+        after = _checked(successor.convert_chunk(work.chunk, work.history), work.chunk)
+        if not speaks:
+            return after
+        return _crossfade(before, after) if before is not None else None
 
     def _fail(self, error: Exception) -> None:
         if not self._error:
             log.error("the converter failed: %s", error, exc_info=not isinstance(error, ConversionError))
-        self._error = f"the converter failed: {error or type(error).__name__}"
-        self._begin_anew = True
+        self._error = f"the converter failed: {str(error) or type(error).__name__}"
         self._retry_at_s = time.monotonic() + self._retry_pause_s
         self._retry_pause_s = min(2 * self._retry_pause_s, LONGEST_RETRY_S)
 
@@ -230,7 +254,10 @@ class StreamingPipeline:
         now_s = time.monotonic()
         if self._on_metrics_update and now_s >= self._published_at_s + METRICS_INTERVAL_S:
             self._published_at_s = now_s
-            self._on_metrics_update(self.get_metrics())
+            try:
+                self._on_metrics_update(self.get_metrics())
+            except Exception:  # the edge to whoever watches: the sound goes on
+                log.exception("the callback for metrics failed")
 
 
 def _checked(converted: Samples, chunk: Samples) -> Samples:
