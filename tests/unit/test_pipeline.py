@@ -1,0 +1,414 @@
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from rwc_pw.errors import ConversionError
+from rwc_pw.streaming import (
+    BufferConfig,
+    ConversionBackend,
+    IdentityBackend,
+    PipelineMetrics,
+    StreamingPipeline,
+    pipeline,
+)
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+
+CHUNK = 256
+DEADLINE_S = 5.0  # waited for only where a test fails
+WARM_UP = 5 * CHUNK
+
+
+def hum(start: int, count: int) -> Samples:
+    return (0.5 * np.sin(np.arange(start, start + count) * 2 * np.pi / 400)).astype(np.float32)
+
+
+class Probe(ConversionBackend):
+    """Gives back its input ``gain`` times, and remembers what was asked of it."""
+
+    def __init__(self, gain: float = 1.0, latency_samples: int = 0) -> None:
+        self.gain = gain
+        self.calls: list[str] = []
+        self.contexts: list[Samples | None] = []
+        self.heard = np.zeros(0, np.float32)
+        self.answer: Callable[[Samples], object] = lambda chunk: chunk * np.float32(self.gain)
+        self._latency_samples = latency_samples
+
+    @property
+    def latency_samples(self) -> int:
+        return self._latency_samples
+
+    def initialize(self) -> None:
+        self.calls.append("initialize")
+
+    def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        self.contexts.append(context)
+        self.heard = np.concatenate([self.heard, audio_chunk])
+        return self.answer(audio_chunk)
+
+    def cleanup(self) -> None:
+        self.calls.append("cleanup")
+
+
+def broken(error: Exception) -> Callable[..., object]:
+    def answer(*_: object) -> object:
+        raise error
+
+    return answer
+
+
+class Bench:
+    """A pipeline to which a hum is spoken, block by block."""
+
+    def __init__(self, backend: ConversionBackend, on_metrics: Callable[[PipelineMetrics], None] | None = None) -> None:
+        self.pipeline = StreamingPipeline(backend, BufferConfig(CHUNK), on_metrics)
+        self.pipeline.start()
+        self.pipeline._headroom_samples = 0  # measured, and so different each time
+        self.spoken = 0
+
+    def speak(self, blocks: int = 1, size: int = CHUNK) -> Samples:
+        heard = []
+        for _ in range(blocks):
+            self.pipeline.process_input(hum(self.spoken, size))
+            self.spoken += size
+            heard.append(self.pipeline.get_output(size, DEADLINE_S))
+        return np.concatenate(heard)
+
+    @property
+    def error(self) -> str:
+        return self.pipeline.get_metrics().error
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
+    """Makes benches that retry at once and stop at the end."""
+    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 0.0)
+    benches = []
+
+    def make(*args: object) -> Bench:
+        benches.append(Bench(*args))
+        return benches[-1]
+
+    yield make
+    for made in benches:
+        made.pipeline.stop()
+
+
+@pytest.mark.parametrize("size", [64, 256, 480, 1000])
+def test_what_goes_in_comes_out_after_the_delay_it_tells(bench, size):
+    it = bench(IdentityBackend())
+    heard = it.speak(8, size)
+    delay = round(it.pipeline.get_metrics().total_latency_ms * SAMPLE_RATE_HZ / 1000)
+    assert delay == CHUNK - np.gcd(CHUNK, size)
+    np.testing.assert_array_equal(heard, np.concatenate([np.zeros(delay), hum(0, 8 * size)])[: len(heard)])
+
+
+def test_the_algorithms_delay_is_part_of_the_latency(bench):
+    it = bench(Probe(latency_samples=480))
+    it.speak()
+    assert it.pipeline.get_metrics().total_latency_ms == 10.0
+
+
+def test_a_converter_that_takes_long_for_a_chunk_is_given_the_time(monkeypatch):
+    it = StreamingPipeline(IdentityBackend(), BufferConfig(CHUNK))
+    monkeypatch.setattr(it, "_measure_conversion_s", lambda: 0.004)
+    it.start()
+    it.process_input(hum(0, CHUNK))
+    it.get_output(CHUNK, DEADLINE_S)
+    it.stop()
+    assert it.get_metrics().total_latency_ms == pytest.approx(4 * pipeline.HEADROOM - 128 / 48, abs=0.02)
+
+
+FAILURES = {
+    "it raises": (broken(ConversionError("the model is gone")), "the converter failed: the model is gone"),
+    "it raises what nobody declared": (broken(ZeroDivisionError("by zero")), "the converter failed: by zero"),
+    "it raises without a word": (broken(MemoryError()), "the converter failed: MemoryError"),
+    "too short": (lambda chunk: chunk[1:], "the converter failed: it returned (255,) samples for (256,)"),
+    "not mono": (lambda chunk: chunk[None], "the converter failed: it returned (1, 256) samples for (256,)"),
+    "nothing": (lambda _: None, "the converter failed: it returned () samples for (256,)"),
+    "not a number": (lambda chunk: chunk / np.float32(np.nan), "the converter failed: it returned numbers that"),
+}
+
+
+@pytest.mark.parametrize(("answer", "error"), FAILURES.values(), ids=FAILURES)
+def test_a_failure_is_silence_and_says_why(bench, answer, error):
+    backend = Probe()
+    it = bench(backend)
+    backend.answer = answer
+    assert not it.speak(4).any()
+    assert it.error.startswith(error)
+    it.pipeline.stop()
+    assert it.pipeline.get_metrics().chunks_processed == 4
+
+
+def test_after_a_failure_the_converter_begins_anew_with_all_that_was_said_meanwhile(bench):
+    backend = Probe()
+    it = bench(backend)
+    it.speak(2)
+    works, backend.answer = backend.answer, broken(ConversionError("no"))
+    it.pipeline._retry_pause_s = 3600.0
+    it.speak(3)
+    assert len(backend.heard) == WARM_UP + 3 * CHUNK  # it is left in peace until its pause is over
+    backend.answer = works
+    it.pipeline._retry_at_s = 0.0
+    heard = it.speak(2)
+    assert it.error == ""
+    assert backend.calls == ["initialize", "initialize"]
+    np.testing.assert_array_equal(backend.contexts[-2], hum(0, 5 * CHUNK))
+    assert backend.contexts[-1] is None
+    np.testing.assert_array_equal(heard[96:], hum(5 * CHUNK, 2 * CHUNK)[96:])
+
+
+def test_the_pause_doubles_with_each_failure_and_begins_small_again(bench, monkeypatch):
+    now_s = [1000.0]
+    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 0.1)
+    backend = Probe()
+    it = bench(backend)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    works, pauses_s = backend.answer, []
+    for answer in [*[broken(ConversionError("no"))] * 8, works, broken(ConversionError("no"))]:
+        backend.answer = answer
+        it.speak()
+        pauses_s.append(round(it.pipeline._retry_at_s - now_s[0], 3))
+        now_s[0] += 60.0
+    assert pauses_s[:8] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+    assert pauses_s[-1] == 0.1
+
+
+def test_a_failure_does_not_click(bench):
+    backend = Probe()
+    it = bench(backend)
+    works, heard = backend.answer, []
+    for answer in (works, broken(ConversionError("no")), works):
+        backend.answer = answer
+        heard.append(it.speak(2))
+    assert np.abs(np.diff(np.concatenate(heard))).max() < 0.02
+
+
+def test_a_new_converter_takes_over_without_a_click_and_knows_the_past(bench):
+    old, new = Probe(1.0), Probe(-1.0)
+    it = bench(old)
+    it.speak(3)
+    it.pipeline.replace_backend(new)
+    heard = it.speak(3)
+    np.testing.assert_array_equal(new.contexts[0], hum(0, 3 * CHUNK))
+    assert new.contexts[1:] == [None, None]
+    assert old.calls == ["initialize", "cleanup"]
+    assert len(old.heard) == WARM_UP + 4 * CHUNK  # one chunk more, to fade out
+    assert np.abs(np.diff([*hum(3 * CHUNK - 1, 1), *heard])).max() < 0.02
+    np.testing.assert_array_equal(heard[CHUNK:], -hum(4 * CHUNK, 2 * CHUNK))
+
+
+@pytest.mark.parametrize("answer", [broken(ConversionError("no")), lambda chunk: chunk[1:]], ids=["raises", "short"])
+def test_a_converter_that_fails_while_it_is_replaced_costs_its_chunk_and_no_more(bench, answer):
+    old, new = Probe(), Probe()
+    it = bench(old)
+    it.speak(3)
+    old.answer = answer
+    it.pipeline.replace_backend(new)
+    heard = it.speak(3)
+    assert it.error == ""
+    assert old.calls == ["initialize", "cleanup"]
+    assert new.calls == []
+    assert not heard[96:CHUNK].any()
+    np.testing.assert_array_equal(heard[CHUNK + 96 :], hum(4 * CHUNK + 96, 2 * CHUNK - 96))
+
+
+def test_a_failed_converter_is_replaced_at_once(bench):
+    old, new = Probe(), Probe()
+    it = bench(old)
+    old.answer = broken(ConversionError("no"))
+    it.pipeline._retry_pause_s = 3600.0
+    it.speak(2)
+    it.pipeline.replace_backend(new)
+    it.speak()
+    assert it.error == ""
+    np.testing.assert_array_equal(new.contexts[0], hum(0, 2 * CHUNK))
+    assert old.calls == ["initialize", "cleanup"]
+
+
+def test_a_new_converter_that_fails_is_the_one_that_is_tried_again(bench):
+    old, new = Probe(), Probe()
+    it = bench(old)
+    it.speak()
+    works, new.answer = new.answer, broken(ConversionError("new"))
+    it.pipeline.replace_backend(new)
+    it.speak()
+    assert it.error == "the converter failed: new"
+    assert old.calls == ["initialize", "cleanup"]
+    new.answer = works
+    it.speak()
+    assert it.error == ""
+    assert new.calls == ["initialize"]
+
+
+def test_converters_that_never_spoke_are_given_back(bench):
+    it = bench(Probe())
+    overtaken, last = Probe(), Probe()
+    it.pipeline.replace_backend(overtaken)
+    it.pipeline.replace_backend(last)
+    assert (overtaken.calls, last.calls) == (["cleanup"], [])
+    it.pipeline.stop()
+    assert last.calls == ["cleanup"]
+
+
+def test_after_a_reset_nothing_of_the_past_is_heard(bench):
+    backend = Probe()
+    it = bench(backend)
+    it.speak(2, size=100)
+    it.pipeline.reset()
+    it.spoken = 0
+    heard = it.speak(3, size=300)
+    assert len(backend.contexts[5]) == 0
+    delay = CHUNK - 4
+    np.testing.assert_array_equal(heard, np.concatenate([np.zeros(delay), hum(0, 900)])[:900])
+
+
+class Gate(Probe):
+    """Lets a chunk through when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived, self.go = threading.Event(), threading.Event()
+        self.go.set()
+        self.answer = self._wait
+
+    def _wait(self, chunk: Samples) -> Samples:
+        self.arrived.set()
+        assert self.go.wait(DEADLINE_S)
+        return chunk
+
+    def hold(self) -> None:
+        self.arrived.clear()
+        self.go.clear()
+
+
+def test_what_is_converted_while_a_new_stream_begins_is_never_heard(bench):
+    gate = Gate()
+    it = bench(gate)
+    gate.hold()
+    it.pipeline.process_input(np.full(CHUNK, 0.9, np.float32))
+    assert gate.arrived.wait(DEADLINE_S)
+    it.pipeline.reset()
+    gate.go.set()
+    np.testing.assert_array_equal(it.speak(4), hum(0, 4 * CHUNK))
+
+
+def test_what_is_late_is_silence_then_the_delay_is_what_it_was(bench):
+    gate = Gate()
+    it = bench(gate)
+    it.speak(2)
+    gate.hold()
+    it.pipeline.process_input(hum(2 * CHUNK, CHUNK))
+    assert not it.pipeline.get_output(CHUNK, timeout_s=0.0)[96:].any()
+    assert it.pipeline.get_metrics().buffer_health.overdue_samples == CHUNK
+    gate.go.set()
+    it.spoken += CHUNK
+    heard = it.speak(2)
+    np.testing.assert_array_equal(heard[96:], hum(3 * CHUNK + 96, 2 * CHUNK - 96))
+    assert it.pipeline.get_metrics().late_ms == CHUNK / 48
+    assert it.pipeline.get_metrics().total_latency_ms == 0.0
+
+
+def test_one_waits_as_long_as_the_block_lasts(bench, monkeypatch):
+    gate = Gate()
+    it = bench(gate)
+    gate.hold()
+    waited_s = []
+    monkeypatch.setattr(it.pipeline._output_written, "wait_for", lambda _, timeout_s: waited_s.append(timeout_s))
+    it.pipeline.process_input(hum(0, CHUNK))
+    it.pipeline.get_output(480)
+    it.pipeline.get_output(480, 0.25)
+    gate.go.set()
+    assert waited_s == [0.01, 0.25]
+
+
+def test_to_stop_gives_back_the_converter_once(bench):
+    backend = Probe()
+    it = bench(backend)
+    it.speak()
+    it.pipeline.stop()
+    it.pipeline.stop()
+    assert backend.calls == ["initialize", "cleanup"]
+
+
+def test_who_waits_for_sound_is_released_by_the_stop(bench):
+    gate = Gate()
+    it = bench(gate)
+    gate.hold()
+    it.pipeline.process_input(hum(0, CHUNK))
+    heard: list[Samples] = []
+    waiting = threading.Thread(target=lambda: heard.append(it.pipeline.get_output(CHUNK, 60.0)))
+    waiting.start()
+    assert gate.arrived.wait(DEADLINE_S)
+    stopping = threading.Thread(target=it.pipeline.stop)
+    stopping.start()
+    waiting.join(DEADLINE_S)
+    assert not heard[0].any()
+    gate.go.set()
+    stopping.join(DEADLINE_S)
+
+
+def test_a_converter_that_never_returns_is_left_behind(bench, monkeypatch, caplog):
+    monkeypatch.setattr(pipeline, "STOP_TIMEOUT_S", 0.01)
+    gate = Gate()
+    it = bench(gate)
+    thread = it.pipeline._thread
+    gate.hold()
+    it.pipeline.process_input(hum(0, CHUNK))
+    assert gate.arrived.wait(DEADLINE_S)
+    it.pipeline.stop()
+    assert "left behind" in caplog.text
+    assert gate.calls == ["initialize"]  # who is at work keeps what he works with
+    gate.go.set()
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
+
+
+def test_the_error_of_initialize_is_the_callers():
+    backend = Probe()
+    backend.initialize = broken(ConversionError("no model"))
+    it = StreamingPipeline(backend, BufferConfig(CHUNK))
+    with pytest.raises(ConversionError, match="no model"):
+        it.start()
+    it.stop()
+
+
+def test_metrics_are_told_each_interval(bench, monkeypatch):
+    now_s, told = [1000.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+
+    def takes_long(chunk: Samples) -> Samples:
+        now_s[0] += 0.3
+        return chunk
+
+    backend = Probe()
+    it = bench(backend, told.append)
+    backend.answer = takes_long
+    it.speak(5)
+    it.pipeline.stop()  # only then has the last chunk's callback returned
+    assert [metrics.chunks_processed for metrics in told] == [1, 3, 5]
+    assert pipeline.METRICS_INTERVAL_S == 0.5
+
+
+def test_a_callback_that_raises_does_not_stop_the_sound(bench, monkeypatch, caplog):
+    monkeypatch.setattr(pipeline, "METRICS_INTERVAL_S", 0.0)
+    it = bench(IdentityBackend(), broken(RuntimeError("the loop is closed")))
+    np.testing.assert_array_equal(it.speak(3), hum(0, 3 * CHUNK))
+    assert "the loop is closed" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(2, 256), (256, 1), ()])
+def test_only_mono_is_taken(shape):
+    it = StreamingPipeline(IdentityBackend(), BufferConfig(CHUNK))
+    with pytest.raises(ValueError, match=r"expected mono samples of shape \(n,\)"):
+        it.process_input(np.zeros(shape, np.float32))
+
+
+def test_the_microphones_own_noise_of_numbers_becomes_silence(bench):
+    it = bench(IdentityBackend())
+    it.pipeline.process_input(np.full(CHUNK, np.nan, np.float32))
+    assert not it.pipeline.get_output(CHUNK, DEADLINE_S).any()
+    assert "not finite" in it.error
