@@ -2,13 +2,16 @@
 
 from rwc_pw.streaming.backend import ConversionBackend, IdentityBackend
 from rwc_pw.streaming.buffers import BufferConfig, BufferManager
+from rwc_pw.streaming.conversion import ConversionConfig, create_backend
 from rwc_pw.streaming.pipeline import PipelineMetrics, StreamingPipeline
 
 __all__ = [
     "BufferConfig",
     "BufferManager",
     "ConversionBackend",
+    "ConversionConfig",
     "IdentityBackend",
     "PipelineMetrics",
     "StreamingPipeline",
+    "create_backend",
 ]

@@ -87,7 +87,11 @@ def program(headless: HeadlessPipeWire) -> Iterator[Program]:
 
 @pytest.fixture(scope="session")
 def speech() -> np.ndarray:
-    """A minute of real speech where it lies beside the project, else of noise that comes and goes; mono at 48 kHz."""
+    return real_speech()
+
+
+def real_speech() -> np.ndarray:
+    """A minute of speech where it lies beside the project, else of noise that comes and goes; mono at 48 kHz."""
     folder = Path(os.environ.get("RWC_PW_SPEECH", Path(__file__).parents[3] / "shared" / "speech"))
     files = sorted(folder.rglob("*.flac"))[::5]
     if not files:
