@@ -1,0 +1,142 @@
+import pytest
+
+from rwc_pw.pipewire.graph import LINK_GROUP, Graph, Link, Node, Port
+from rwc_pw.pipewire.wiring import Wiring, choose_microphone, plan_wiring
+
+
+def source(id: int, name: str, priority: int = 0, media_class: str = "Audio/Source", **props: object) -> Node:
+    return Node(id, name, media_class, "idle", {"priority.session": priority, **props})
+
+
+def graph_of(*nodes: Node, ports: tuple[Port, ...] = (), links: tuple[Link, ...] = ()) -> Graph:
+    return Graph(nodes={node.id: node for node in nodes}, ports=ports, links=links)
+
+
+VOICE = source(10, "rwc_voice", 9999, "Audio/Source/Virtual", **{"node.link-group": LINK_GROUP})
+SPEAKERS = Node(11, "speakers", "Audio/Sink", "running")
+BUILT_IN = source(12, "built_in", 1000)
+HEADSET = source(13, "headset", 2000)
+SPARE = source(14, "spare", 2000)
+VIRTUAL = source(15, "virtual", 5000, "Audio/Source/Virtual")
+OWN_STREAM = source(16, "capture", 9999, "Audio/Source", **{"node.link-group": LINK_GROUP})
+APP = Node(17, "app", "Stream/Input/Audio", "running")
+EVERYTHING = graph_of(VOICE, SPEAKERS, SPARE, BUILT_IN, HEADSET, VIRTUAL, OWN_STREAM, APP)
+
+
+@pytest.mark.parametrize(
+    ("graph", "wanted", "preferred", "chosen"),
+    [
+        (EVERYTHING, "", ("built_in",), BUILT_IN),
+        (EVERYTHING, "", ("", "built_in"), BUILT_IN),  # no default: the one used before
+        (EVERYTHING, "", ("virtual", "built_in"), VIRTUAL),  # the user's default, virtual or not
+        (EVERYTHING, "", ("rwc_voice", "built_in"), BUILT_IN),  # the default is ours
+        (EVERYTHING, "", ("rwc_voice", "rwc_voice"), HEADSET),
+        (EVERYTHING, "", ("capture", ""), HEADSET),
+        (EVERYTHING, "", ("speakers.monitor", ""), HEADSET),  # the default is what the speakers play
+        (EVERYTHING, "", ("speakers", ""), HEADSET),
+        (EVERYTHING, "", ("app", ""), HEADSET),
+        (EVERYTHING, "", (), HEADSET),  # hardware, then priority, then the oldest
+        (graph_of(VOICE, VIRTUAL, SPEAKERS), "", (), VIRTUAL),
+        (graph_of(VOICE, OWN_STREAM, SPEAKERS, APP), "", ("rwc_voice", "speakers"), None),
+        (graph_of(), "", ("built_in",), None),
+        (EVERYTHING, "spare", ("built_in",), SPARE),
+        (EVERYTHING, "unplugged", ("built_in",), None),  # no other one is recorded in its place
+        (EVERYTHING, "rwc_voice", ("built_in",), None),
+        (EVERYTHING, "speakers", ("built_in",), None),
+        (EVERYTHING, "speakers.monitor", ("built_in",), SPEAKERS),
+        (EVERYTHING, "built_in.monitor", ("built_in",), None),
+        (EVERYTHING, "rwc_voice.monitor", ("built_in",), None),
+    ],
+)
+def test_which_microphone_is_heard(graph, wanted, preferred, chosen):
+    assert choose_microphone(graph, wanted, preferred) == chosen
+
+
+def test_a_name_that_two_nodes_have_means_the_microphone():
+    graph = graph_of(Node(5, "twice", "Audio/Sink", "idle"), source(6, "twice"))
+    assert choose_microphone(graph, "twice", ()).id == 6
+    assert choose_microphone(graph, "twice.monitor", ()).id == 5
+
+
+CAPTURE = Node(20, "our_capture", "Stream/Input/Audio", "running")
+PLAYBACK = Node(21, "our_playback", "Stream/Output/Audio", "running")
+PORTS = (
+    Port(100, VOICE.id, "input_MONO", "in"),
+    Port(101, VOICE.id, "capture_MONO", "out"),
+    Port(110, SPEAKERS.id, "playback_FL", "in"),
+    Port(111, SPEAKERS.id, "monitor_FL", "out"),
+    Port(112, SPEAKERS.id, "monitor_FR", "out"),
+    Port(120, BUILT_IN.id, "capture_FL", "out"),
+    Port(121, BUILT_IN.id, "capture_FR", "out"),
+    Port(130, HEADSET.id, "capture_MONO", "out"),
+    Port(170, APP.id, "input_MONO", "in"),
+    Port(200, CAPTURE.id, "input_MONO", "in"),
+    Port(201, CAPTURE.id, "monitor_MONO", "out"),
+    Port(210, PLAYBACK.id, "output_MONO", "out"),
+)
+NODES = (VOICE, SPEAKERS, BUILT_IN, HEADSET, APP, CAPTURE, PLAYBACK)
+
+
+def linked(*pairs: tuple[int, int], ports: tuple[Port, ...] = PORTS, nodes: tuple[Node, ...] = NODES) -> Graph:
+    """The nodes with these ports linked; the first link is number 500."""
+    owner = {port.id: port.node_id for port in ports}
+    links = (Link(500 + n, owner[out], out, owner[into], into, "active") for n, (out, into) in enumerate(pairs))
+    return graph_of(*nodes, ports=ports, links=tuple(links))
+
+
+def plan(graph: Graph, microphone: Node | None = HEADSET) -> Wiring:
+    return plan_wiring(graph, microphone, "our_capture", "our_playback")
+
+
+COMPLETE = ((130, 200), (210, 100))
+
+
+@pytest.mark.parametrize(
+    ("links", "create", "destroy"),
+    [
+        ((), COMPLETE, ()),
+        (COMPLETE, (), ()),
+        (COMPLETE[:1], COMPLETE[1:], ()),
+        ((*COMPLETE, (210, 110)), (), (502,)),  # our voice in the speakers
+        ((*COMPLETE, (120, 200)), (), (502,)),  # another source in our capture
+        ((*COMPLETE, (111, 200)), (), (502,)),  # the speakers in our capture
+        ((*COMPLETE, (101, 200)), (), (502,)),  # our voice in itself
+        ((*COMPLETE, (210, 200)), (), (502,)),
+        ((*COMPLETE, (201, 110)), (), (502,)),
+        ((*COMPLETE, (101, 170), (120, 170), (120, 110)), (), ()),  # what is not ours stays
+    ],
+)
+def test_what_is_missing_is_made_and_what_must_not_be_is_removed(links, create, destroy):
+    assert plan(linked(*links)) == Wiring(create, destroy, channels=1)
+
+
+def test_every_channel_of_the_microphone_is_taken():
+    assert plan(linked(COMPLETE[1]), BUILT_IN) == Wiring(((120, 200), (121, 200)), (), channels=2)
+    assert plan(linked(COMPLETE[1]), SPEAKERS) == Wiring(((111, 200), (112, 200)), (), channels=2)
+
+
+def test_another_microphone_takes_the_place_of_the_one_before():
+    assert plan(linked(*COMPLETE), BUILT_IN) == Wiring(((120, 200), (121, 200)), (500,), channels=2)
+
+
+def test_without_a_microphone_nothing_feeds_the_capture():
+    assert plan(linked(*COMPLETE), None) == Wiring((), (500,), channels=0)
+
+
+@pytest.mark.parametrize("missing", [VOICE, CAPTURE, PLAYBACK])
+def test_what_is_not_there_yet_is_not_linked(missing):
+    nodes = tuple(node for node in NODES if node != missing)
+    ports = tuple(port for port in PORTS if port.node_id != missing.id)
+    wiring = plan(linked(nodes=nodes, ports=ports))
+    assert wiring.create == (COMPLETE[1:] if missing == CAPTURE else COMPLETE[:1])
+    assert wiring.destroy == ()
+
+
+def test_a_node_without_ports_waits_for_them():
+    assert plan(linked(ports=tuple(port for port in PORTS if port.id not in (100, 130)))) == Wiring((), (), 0)
+
+
+def test_of_two_streams_of_one_name_the_newer_is_fed_and_the_older_cut_off():
+    older = Node(19, "our_playback", "Stream/Output/Audio", "running")
+    graph = linked(COMPLETE[0], (190, 100), nodes=(*NODES, older), ports=(*PORTS, Port(190, 19, "output_MONO", "out")))
+    assert plan(graph) == Wiring(COMPLETE[1:], (501,), channels=1)
