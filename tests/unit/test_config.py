@@ -1,0 +1,180 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from rwc_pw.config import Config, load_config, save_config
+from rwc_pw.errors import EXIT_CONFIG, ConfigError, RwcPwError, UsageError
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "rwc-pw" / "config.toml"
+
+
+def written(file: Path, text: str) -> Path:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def complaints(**values: object) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        Config.from_values(values)
+    return caught.value.message.splitlines()
+
+
+def test_without_a_file_or_with_an_empty_one_all_is_as_declared(file):
+    assert load_config(file) == Config()
+    assert load_config(written(file, "# nothing\n")) == Config()
+
+
+def test_what_the_file_says_holds(file):
+    config = load_config(written(file, 'voice = "robot"\npitch = -3\ngain = 1.5\nchunk_size = 64\n'))
+    assert config == Config(voice="robot", pitch=-3, gain=1.5, chunk_size=64)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("pich", 1.0, "pich: there is no such setting; did you mean pitch?"),
+        ("zzz", 1.0, "zzz: there is no such setting; there are voice, pitch, formant, gain, gate, input_device, "),
+        ("voice", "robt", "voice: there is no voice 'robt'; did you mean robot?"),
+        ("voice", "zzz", "voice: there is no voice 'zzz'; there are deeper, brighter, "),
+        ("voice", 7, "voice: 7 is not a text."),
+        ("voice", ["robot"], "voice: ['robot'] is not a text."),
+        ("input_device", True, "input_device: True is not a text."),
+        ("pitch", "2", "pitch: '2' is not a number."),
+        ("pitch", True, "pitch: True is not a number."),
+        ("chunk_size", True, "chunk_size: True is not a whole number."),
+        ("chunk_size", 256.0, "chunk_size: 256.0 is not a whole number."),
+        ("gain", {}, "gain: {} is not a number."),
+        ("pitch", float("nan"), "pitch: nan is not between -24 and 24."),
+        ("gate", float("-inf"), "gate: -inf is not between -120 and 0."),
+    ],
+)
+def test_a_wrong_entry_is_told_with_what_would_be_right(key, value, complaint):
+    (told,) = complaints(**{key: value})
+    assert told.startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    ("key", "least", "most", "step"),
+    [
+        ("pitch", -20, 24, 0.1),  # the default voice takes four semitones of it
+        ("formant", -10, 12, 0.1),
+        ("gain", -60, 24, 0.1),
+        ("gate", -120, 0, 0.1),
+        ("chunk_size", 64, 16384, 1),
+        ("quantum", 32, 8192, 1),
+    ],
+)
+def test_the_ends_of_each_range_belong_to_it(key, least, most, step):
+    assert getattr(Config.from_values({key: least}), key) == least
+    assert getattr(Config.from_values({key: most}), key) == most
+    for beyond in (least - step, most + step):
+        assert (
+            "semitones in all" in complaints(**{key: beyond})[0] or "is not between" in complaints(**{key: beyond})[0]
+        )
+
+
+def test_every_problem_is_told_together():
+    told = complaints(voise="robot", pitch=99, chunk_size="big", quantum=256)
+    assert [line.split(":")[0] for line in told] == ["voise", "pitch", "chunk_size"]
+
+
+@pytest.mark.parametrize(
+    "values", [{"pitch": 4.0, "formant": 2.0}, {"voice": "brighter", "pitch": -3, "formant": -1.5}]
+)
+def test_a_voice_that_would_be_the_users_own_is_refused(values):
+    (told,) = complaints(**values)
+    assert "would be your own" in told
+    assert "rwc-pw bypass on" in told
+
+
+@pytest.mark.parametrize("text", ["pitch = \n", "pitch = 1\npitch = 2\n", "= 3", '"unclosed'])
+def test_what_is_no_toml_is_said_with_its_place(file, text):
+    with pytest.raises(ConfigError, match=r"config\.toml is not valid TOML: .*(line|end of document)") as caught:
+        load_config(written(file, text))
+    assert caught.value.exit_code == EXIT_CONFIG
+
+
+def test_what_is_no_text_is_said(file):
+    written(file, "").write_bytes(b'voice = "\xff"\n')
+    with pytest.raises(ConfigError, match=r"config\.toml is not valid TOML: .*0xff"):
+        load_config(file)
+
+
+def test_a_file_that_cannot_be_read_is_said_so(file, monkeypatch):
+    file.mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"Cannot read .*config\.toml: Is a directory"):
+        load_config(file)
+
+    def denied(*_: object, **__: object) -> str:
+        raise PermissionError(13, os.strerror(13))
+
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(ConfigError, match=r"Cannot read .*config\.toml: Permission denied") as caught:
+        load_config(file)
+    assert "permissions" in caught.value.remedy
+
+
+def test_a_wrong_entry_names_the_file(file):
+    with pytest.raises(ConfigError, match=r"config\.toml cannot be used:\npitch: 99 is not between") as caught:
+        load_config(written(file, "pitch = 99\n"))
+    assert str(file) in caught.value.remedy
+
+
+COMMENTED = """\
+# my voices
+voice = "robot"  # for meetings
+
+# softer
+gain = -3
+"""
+
+
+def test_a_change_leaves_comments_and_all_other_lines(file):
+    config = save_config(written(file, COMMENTED), {"gain": -6.0, "pitch": 2.5})
+    assert file.read_text() == COMMENTED.replace("gain = -3", "gain = -6.0") + "pitch = 2.5\n"
+    assert config == load_config(file) == Config(voice="robot", gain=-6.0, pitch=2.5)
+
+
+def test_a_key_that_returns_to_its_default_goes(file):
+    save_config(written(file, COMMENTED), {"gain": 0.0})
+    assert "gain" not in file.read_text()
+    assert "# softer" in file.read_text()
+    assert load_config(file) == Config(voice="robot")
+
+
+@pytest.mark.parametrize("text", ["gain = -3", "# my voices", "gain = -3\r\n"])
+def test_a_last_line_without_an_end_is_no_trap(file, text):
+    save_config(written(file, text), {"voice": "robot"})
+    assert load_config(file).voice == "robot"
+    assert file.read_text().startswith(text.strip())
+
+
+def test_the_first_change_makes_the_file(file):
+    save_config(file, {"voice": "giant"})
+    assert file.read_text() == 'voice = "giant"\n'
+
+
+def test_a_refused_change_changes_nothing(file):
+    written(file, COMMENTED)
+    with pytest.raises(UsageError, match="gain: 99 is not between -60 and 24") as caught:
+        save_config(file, {"gain": 99})
+    assert caught.value.remedy == "Nothing was changed."
+    assert file.read_text() == COMMENTED
+
+
+def test_a_change_on_a_full_disk_leaves_the_old_file_and_no_crumbs(file, monkeypatch):
+    written(file, COMMENTED)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RwcPwError, match="No space left on device"):
+        save_config(file, {"voice": "giant"})
+    assert [path.name for path in file.parent.iterdir()] == ["config.toml"]
+    assert file.read_text() == COMMENTED

@@ -1,0 +1,60 @@
+import json
+
+import pytest
+
+from rwc_pw.status import State, Status, describe
+
+RUNNING = Status(
+    state=State.RUNNING,
+    voice="robot",
+    input_device="alsa_input.usb",
+    listeners=("Firefox", "Zoom"),
+    latency_ms=42.3,
+    dropped_ms=1.5,
+    late_ms=0.0,
+)
+DEGRADED = Status(State.DEGRADED, reason="there is no microphone", voice="deeper", bypass=True, muted=True)
+
+
+@pytest.mark.parametrize("status", [Status(), RUNNING, DEGRADED], ids=lambda status: status.state)
+def test_what_is_told_is_understood(status):
+    assert Status.from_json(status.to_json()) == status
+    assert Status.from_json(status.to_json()).state is status.state
+
+
+def test_programs_read_plain_json():
+    told = json.loads(RUNNING.to_json())
+    assert told["state"] == "running"
+    assert told["listeners"] == ["Firefox", "Zoom"]
+    assert told["latency_ms"] == 42.3
+    assert json.loads(Status().to_json())["latency_ms"] is None
+
+
+def test_a_state_that_nobody_knows_is_not_swallowed():
+    with pytest.raises(ValueError, match="asleep"):
+        Status.from_json(Status().to_json().replace('"off"', '"asleep"'))
+
+
+def test_a_daemon_that_is_off_has_nothing_to_say():
+    assert describe(Status()) == [("RWC Voice", "off")]
+    assert describe(Status(reason="no session bus")) == [("RWC Voice", "off: no session bus")]
+
+
+def test_people_are_told_in_words():
+    assert dict(describe(RUNNING)) == {
+        "RWC Voice": "running",
+        "Voice": "robot",
+        "Microphone": "alsa_input.usb",
+        "Listening": "Firefox, Zoom",
+        "Latency": "42.3 ms, measured",
+        "Lost": "1.5 ms dropped, 0 ms late",
+    }
+
+
+def test_silence_and_the_real_voice_are_never_told_as_a_disguise():
+    told = dict(describe(DEGRADED))
+    assert told["RWC Voice"] == "degraded: there is no microphone"
+    assert told["Voice"] == "your own, unconverted (bypass)"
+    assert told["Muted"] == "yes"
+    assert (told["Microphone"], told["Listening"]) == ("none", "nobody")
+    assert told["Latency"] == "not measured, nobody listens"
