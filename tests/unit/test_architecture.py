@@ -1,0 +1,97 @@
+"""Imports run one way; what is slow to load is loaded by whoever uses it."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rwc_pw
+
+ROOT = Path(rwc_pw.__file__).parent
+MODULES = {
+    ".".join(("rwc_pw", *path.relative_to(ROOT).with_suffix("").parts)): ast.parse(path.read_text())
+    for path in sorted(ROOT.rglob("*.py"))
+}
+ROOMS = {  # and what each may import of ours, besides itself
+    "errors": set(),
+    "tasks": set(),
+    "status": set(),
+    "voices": {"errors"},
+    "rvc": {"errors"},
+    "streaming": {"rvc", "voices", "errors"},
+    "pipewire": {"streaming", "tasks", "errors"},
+    "desktop": {"errors"},
+    "config": {"desktop", "voices", "errors"},
+    "control": {"status", "errors"},
+}
+PW_TOOLS = ("pw-cat", "pw-cli", "pw-dump", "pw-link", "pw-metadata")
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def importers(package: str) -> set[str]:
+    return {name for name, tree in MODULES.items() for found in imported(tree) if f"{found}.".startswith(f"{package}.")}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_imports_run_one_way(name):
+    inside = [tree for module, tree in MODULES.items() if module.startswith(f"rwc_pw.{name}")]
+    found = {room(target) for tree in inside for target in imported(tree) if target.startswith("rwc_pw.")}
+    assert found - {name} <= ROOMS[name]
+
+
+def test_nothing_but_the_command_line_knows_it_or_the_daemon():
+    assert importers("rwc_pw.cli") == {"rwc_pw.__main__"}
+    assert importers("rwc_pw.daemon") == {"rwc_pw.cli"}
+
+
+@pytest.mark.parametrize(
+    ("package", "home"),
+    [
+        ("dbus_next", "control"),
+        ("pulsectl", "pipewire"),
+        ("typer", "cli"),
+        ("matplotlib", "demo"),
+        ("stftpitchshift", "streaming"),
+    ],
+)
+def test_a_library_is_known_in_one_room(package, home):
+    assert {room(module) for module in importers(package)} <= {home}
+
+
+def test_only_the_command_line_prints():
+    def prints(tree: ast.AST) -> bool:
+        names = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+        return any(isinstance(name, ast.Name) and name.id == "print" for name in names)
+
+    assert {module for module, tree in MODULES.items() if prints(tree)} == {"rwc_pw.cli"}
+
+
+def test_only_pipewire_and_the_doctor_know_its_tools():
+    def names_a_tool(tree: ast.AST) -> bool:
+        return any(isinstance(node, ast.Constant) and node.value in PW_TOOLS for node in ast.walk(tree))
+
+    assert {room(module) for module, tree in MODULES.items() if names_a_tool(tree)} == {"pipewire", "doctor"}
+
+
+def test_the_command_line_answers_at_once():
+    program = "import sys, rwc_pw.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    slow = {"numpy", "dbus_next", "pulsectl", "matplotlib", "rich.live", "soundfile", "tomlkit", "torch", "openvino"}
+    loaded = set(done.stdout.split())
+    assert "rwc_pw.cli" in loaded
+    assert loaded & slow == set()
