@@ -1,5 +1,6 @@
 """Follows the default source, in a thread, through pipewire-pulse."""
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ from rwc_pw.pipewire.devices import connected_pulse
 
 RETRY_S = 0.5
 STOP_S = 0.1
+
+log = logging.getLogger(__name__)
 
 
 class DefaultSourceWatch:
@@ -22,37 +25,54 @@ class DefaultSourceWatch:
         self._on_change = on_change
         self._stopping = threading.Event()
         self._pulse: pulsectl.Pulse | None = None
+        self._changed = False
+        self._checking = False
         self._thread = threading.Thread(target=self._run, name="default-source", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
+    def check(self) -> None:
+        """Look again through a new connection.
+
+        PipeWire forgets to tell a client of a change that comes while another client binds the metadata
+        (module-metadata, 0.3.65 to 1.4.2), and so pipewire-pulse does not tell us; a new client is told all.
+        """
+        self._checking = True
+        self._interrupt()
+
     def stop(self) -> None:
         """End the thread."""
         self._stopping.set()
-        while self._thread.is_alive():  # a wake-up is lost while the thread is not yet listening
-            if pulse := self._pulse:
-                pulse.event_listen_stop()
+        while self._thread.is_alive():
+            self._interrupt()
             self._thread.join(STOP_S)
+
+    def _interrupt(self) -> None:
+        if pulse := self._pulse:
+            pulse.event_listen_stop()  # lost while the thread is not yet listening
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            self._checking = False
             try:
                 with connected_pulse() as self._pulse:
                     self._listen(self._pulse)
             except UnavailableError:
-                pass  # it comes back, or the user has none and nothing changes
+                log.debug("pipewire-pulse is away: the default source is not followed")
+                self._stopping.wait(RETRY_S)
             finally:
                 self._pulse = None
-            self._stopping.wait(RETRY_S)
 
     def _listen(self, pulse: pulsectl.Pulse) -> None:
         pulse.event_mask_set("server")
-        pulse.event_callback_set(_return_from_listening)
-        while not self._stopping.is_set():
+        pulse.event_callback_set(self._note_change)
+        while not (self._stopping.is_set() or self._checking):
+            self._changed = False
             self._on_change(pulse.server_info().default_source_name or "")
-            pulse.event_listen()
+            if not self._changed:  # pulsectl forgets what was noted while it waited for the answer
+                pulse.event_listen()
 
-
-def _return_from_listening(_: object) -> None:
-    raise pulsectl.PulseLoopStop
+    def _note_change(self, _: object) -> None:
+        self._changed = True
+        raise pulsectl.PulseLoopStop

@@ -64,6 +64,8 @@ class Graph:
     has_session_manager: bool = False
     client_pids: frozenset[int] = frozenset()
     """Processes that are connected."""
+    client_processes: frozenset[tuple[int, str]] = frozenset()
+    """Who is connected, also through pipewire-pulse: the client's id, and the process that it names as its own."""
 
     def named(self, name: str) -> list[Node]:
         """The nodes of that name, oldest first."""
@@ -129,6 +131,7 @@ class GraphReader:
             links=tuple(map(_link, self._of_type("Link"))),
             has_session_manager=any(map(_is_defaults, self._of_type("Metadata"))),
             client_pids=frozenset(map(_client_pid, self._of_type("Client"))),
+            client_processes=frozenset(map(_client_process, self._of_type("Client"))),
         )
 
     def _of_type(self, name: str) -> Iterator[dict[str, Any]]:
@@ -142,6 +145,10 @@ def _is_defaults(metadata: dict[str, Any]) -> bool:
 
 def _client_pid(client: dict[str, Any]) -> int:
     return int(client.get("info", {}).get("props", {}).get("pipewire.sec.pid", -1))
+
+
+def _client_process(item: dict[str, Any]) -> tuple[int, str]:
+    return item["id"], str(item.get("info", {}).get("props", {}).get("application.process.id", ""))
 
 
 def _node(item: dict[str, Any]) -> Node:

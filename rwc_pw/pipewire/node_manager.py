@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import cast
@@ -19,6 +20,7 @@ from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.tasks import until_one_ends
 
 FIRST_RETRY_S = 0.1
+CALM_S = 0.3  # after somebody has come or gone
 LONGEST_RETRY_S = 1.0  # sound has to be back two seconds after PipeWire is
 
 log = logging.getLogger(__name__)
@@ -79,15 +81,15 @@ class NodeManager:
     async def run(self) -> None:
         """Serve, and begin again when something ends: PipeWire, the session manager, a process of ours."""
         loop = asyncio.get_running_loop()
-        watch = DefaultSourceWatch(lambda name: _soon(loop, self._note_default_source, name))
-        watch.start()
+        self._watch = DefaultSourceWatch(lambda name: _soon(loop, self._note_default_source, name))
+        self._watch.start()
         try:
             while True:
                 await self._serve_until_it_fails()
                 await asyncio.sleep(self._retry_s)
                 self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
         finally:
-            watch.stop()
+            self._watch.stop()
 
     def _note_default_source(self, name: str) -> None:
         self._default_source = name
@@ -120,7 +122,13 @@ class NodeManager:
             await wait_or_kill(monitor)
 
     async def _follow(self, graphs: AsyncIterator[Graph]) -> None:
-        async for self._graph in graphs:
+        calm: asyncio.TimerHandle | None = None
+        async for graph in graphs:
+            if _others(graph) != _others(self._graph):
+                if calm:
+                    calm.cancel()
+                calm = asyncio.get_running_loop().call_later(CALM_S, self._watch.check)
+            self._graph = graph
             self._changed.set()
 
     async def _keep_wired(self, streams: Streams) -> None:
@@ -187,6 +195,12 @@ async def _graphs(monitor: asyncio.subprocess.Process) -> AsyncIterator[Graph]:
         if graph := reader.feed(line.decode()):
             yield graph
     raise UnavailableError("PipeWire is not running.", "Start it: `systemctl --user start pipewire`.")
+
+
+def _others(graph: Graph) -> tuple[set[int], set[tuple[int, str]]]:
+    """The nodes, and the clients known to be of other processes."""
+    ours = {"", str(os.getpid())}
+    return set(graph.nodes), {client for client in graph.client_processes if client[1] not in ours}
 
 
 def _soon(loop: asyncio.AbstractEventLoop, action: Callable[[str], None], argument: str) -> None:

@@ -43,7 +43,8 @@ class Player:
         self._into = into
         self._name = f"player-{next(_numbers)}"
         self._file = headless.root / f"{self._name}.wav"
-        soundfile.write(self._file, samples.astype(np.float32), rate_hz, subtype="FLOAT")
+        played = np.pad(samples.astype(np.float32), (0, rate_hz // 5))  # pw-cat drops what does not fill a last quantum
+        soundfile.write(self._file, played, rate_hz, subtype="FLOAT")
 
     def __enter__(self) -> Self:
         """Start; on return the link is active."""

@@ -53,8 +53,10 @@ class Program:
             self.argv("status", "--watch", "--json"), env=self.environment, stdout=subprocess.PIPE, text=True
         )
         with process:
-            yield Watch(process)
-            process.terminate()
+            try:
+                yield Watch(process)
+            finally:
+                process.terminate()
 
     def argv(self, *arguments: str) -> list[str]:
         return [sys.executable, "-P", "-m", "rwc_pw", *arguments]

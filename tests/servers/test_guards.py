@@ -67,13 +67,11 @@ def test_rwc_voice_as_the_only_source_does_not_feed_itself(start_headless):
 
 def test_rwc_voice_as_the_new_default_leaves_the_microphone_as_it_is(headless, program):
     program("enable")
-    headless.set_default_source("rwc_voice")
-    with program.watched() as watch:
-        program("set", "--gain", "1")  # whatever has been told is settled when this shows
-        watch.until(state="armed")
-    assert [port for _, port in links_of(headless, "rwc_pw.capture")] == ["headless_microphone:capture_MONO"]
+    headless.run("pactl", "set-default-source", "rwc_voice")
     with Player(headless, tone(200, 10)):
-        assert np.abs(record(headless, "rwc_voice", 1.0)).max() > 0.05
+        assert np.abs(record(headless, "rwc_voice", 1.5)).max() > 0.05
+    assert headless.run("pactl", "get-default-source").strip() == "rwc_voice"
+    assert [port for _, port in links_of(headless, "rwc_pw.capture")] == ["headless_microphone:capture_MONO"]
 
 
 @pytest.mark.parametrize("asked", ["rwc_voice", "headless_speakers"])
