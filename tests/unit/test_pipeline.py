@@ -257,11 +257,14 @@ def test_converters_that_never_spoke_are_given_back(bench):
 def test_after_a_reset_nothing_of_the_past_is_heard(bench):
     backend = Probe()
     it = bench(backend)
-    it.speak(2, size=100)
+    it.speak(6, size=100)
+    converted = len(backend.contexts)
     it.pipeline.reset()
     it.spoken = 0
     heard = it.speak(3, size=300)
-    assert len(backend.contexts[5]) == 0
+    assert converted == WARM_UP // CHUNK + 2
+    assert backend.contexts[converted] is not None
+    assert len(backend.contexts[converted]) == 0
     delay = CHUNK - 4
     np.testing.assert_array_equal(heard, np.concatenate([np.zeros(delay), hum(0, 900)])[:900])
 
