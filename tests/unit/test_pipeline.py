@@ -121,6 +121,13 @@ def test_a_converter_that_takes_long_for_a_chunk_is_given_the_time(monkeypatch):
     assert it.get_metrics().total_latency_ms == pytest.approx(4 * pipeline.HEADROOM - 128 / 48, abs=0.02)
 
 
+def test_the_time_for_a_chunk_is_measured_on_sound_that_no_gate_stops(bench):
+    backend = Probe()
+    bench(backend)
+    assert (np.abs(backend.heard) == 1.0).all()
+    assert len(backend.heard) == WARM_UP
+
+
 FAILURES = {
     "it raises": (broken(ConversionError("the model is gone")), "the converter failed: the model is gone"),
     "it raises what nobody declared": (broken(ZeroDivisionError("by zero")), "the converter failed: by zero"),
