@@ -192,7 +192,7 @@ async def _graphs(monitor: asyncio.subprocess.Process) -> AsyncIterator[Graph]:
     """The graph after each change, until PipeWire ends: then ``UnavailableError``."""
     reader = GraphReader()
     async for line in cast(asyncio.StreamReader, monitor.stdout):
-        if graph := reader.feed(line.decode()):
+        if graph := reader.feed(line.decode(errors="replace")):
             yield graph
     raise UnavailableError("PipeWire is not running.", "Start it: `systemctl --user start pipewire`.")
 

@@ -11,6 +11,7 @@ from rwc_pw.errors import UnavailableError
 
 END_TIMEOUT_S = 1.0
 RUN_TIMEOUT_S = 3.0
+LONGEST_LINE_BYTES = 1 << 24  # pw-dump writes a property of any length in one line
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,9 @@ async def start(argv: Sequence[str], *, stdin: int = DEVNULL, stdout: int = DEVN
     """
     log.debug("starting %s", shlex.join(argv))
     try:
-        return await asyncio.create_subprocess_exec(*argv, stdin=stdin, stdout=stdout, stderr=DEVNULL)
+        return await asyncio.create_subprocess_exec(
+            *argv, stdin=stdin, stdout=stdout, stderr=DEVNULL, limit=LONGEST_LINE_BYTES
+        )
     except FileNotFoundError as error:
         raise missing_tool(argv[0]) from error
 

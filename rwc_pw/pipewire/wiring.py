@@ -66,7 +66,8 @@ def _plays(node: Node) -> bool:
 
 def _preference(node: Node) -> tuple[bool, int, int]:
     hardware = node.media_class == "Audio/Source"
-    return hardware, int(node.props.get("priority.session", 0)), -node.id
+    priority = node.props.get("priority.session", 0)
+    return hardware, priority if isinstance(priority, int) else 0, -node.id  # PipeWire takes a word for 0, too
 
 
 def _pairs(graph: Graph, output: Node | None, input: Node | None) -> list[tuple[int, int]]:

@@ -52,6 +52,12 @@ def test_which_microphone_is_heard(graph, wanted, preferred, chosen):
     assert choose_microphone(graph, wanted, preferred) == chosen
 
 
+def test_a_priority_that_is_no_number_is_none():
+    odd = source(5, "odd", "high")
+    assert choose_microphone(graph_of(odd), "", ()) == odd
+    assert choose_microphone(graph_of(odd, BUILT_IN), "", ()) == BUILT_IN
+
+
 def test_a_name_that_two_nodes_have_means_the_microphone():
     graph = graph_of(Node(5, "twice", "Audio/Sink", "idle"), source(6, "twice"))
     assert choose_microphone(graph, "twice", ()).id == 6

@@ -1,0 +1,29 @@
+import asyncio
+import contextlib
+import json
+
+from rwc_pw.errors import UnavailableError
+from rwc_pw.pipewire.graph import Graph
+from rwc_pw.pipewire.node_manager import _graphs
+from rwc_pw.pipewire.process import start
+
+ODD = b"a" * 100_000 + b"\xe9"
+"""Longer than a line that asyncio takes by itself, and no UTF-8."""
+
+
+def test_a_property_may_be_of_any_length_and_of_any_bytes(tmp_path):
+    node = json.dumps([{"id": 7, "type": "PipeWire:Interface:Node", "info": {"props": {"node.name": "ODD"}}}], indent=2)
+    dump = tmp_path / "dump"
+    dump.write_bytes(node.encode().replace(b"ODD", ODD) + b"\n")
+
+    async def read() -> list[Graph]:
+        monitor = await start(["cat", str(dump)], stdout=asyncio.subprocess.PIPE)
+        graphs = []
+        with contextlib.suppress(UnavailableError):
+            async for graph in _graphs(monitor):
+                graphs.append(graph)
+        await monitor.wait()
+        return graphs
+
+    [graph] = asyncio.run(read())
+    assert graph.nodes[7].name.startswith("aaa")
