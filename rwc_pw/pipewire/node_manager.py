@@ -108,7 +108,6 @@ class NodeManager:
         try:
             graphs = _graphs(monitor)
             self._graph = await anext(graphs)
-            self._retry_s = FIRST_RETRY_S
             self._source_requested = self._streams_seen = False
             async with Streams(pw_cat, self._pipeline, self._quantum) as streams:
                 self._streams = streams
@@ -173,6 +172,8 @@ class NodeManager:
             raise UnavailableError("A stream of ours was removed from PipeWire's graph.", "It is made again.")
         self._streams_seen = present
 
+        if present:
+            self._retry_s = FIRST_RETRY_S
     def _fault(self, sources: list[Node], microphone: Node | None) -> str:
         if not sources:
             return "PipeWire has no RWC Voice yet"

@@ -3,9 +3,11 @@ import contextlib
 import json
 
 from rwc_pw.errors import UnavailableError
-from rwc_pw.pipewire.graph import Graph
-from rwc_pw.pipewire.node_manager import _graphs
+from rwc_pw.pipewire.graph import Graph, Node
+from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, LONGEST_RETRY_S, NodeManager, _graphs
 from rwc_pw.pipewire.process import start
+from rwc_pw.pipewire.streams import Streams
+from rwc_pw.streaming import BufferConfig, IdentityBackend, StreamingPipeline
 
 ODD = b"a" * 100_000 + b"\xe9"
 """Longer than a line that asyncio takes by itself, and no UTF-8."""
@@ -27,3 +29,15 @@ def test_a_property_may_be_of_any_length_and_of_any_bytes(tmp_path):
 
     [graph] = asyncio.run(read())
     assert graph.nodes[7].name.startswith("aaa")
+
+
+def test_only_streams_that_appeared_shorten_the_pause_before_the_next_try():
+    pipeline = StreamingPipeline(IdentityBackend(), BufferConfig())
+    manager = NodeManager(pipeline, "", 256, lambda _: None)
+    streams = Streams(None, pipeline, 256)
+    manager._retry_s = LONGEST_RETRY_S
+    manager._check_streams(Graph(), streams)
+    assert manager._retry_s == LONGEST_RETRY_S
+    names = streams.capture_node, streams.playback_node
+    manager._check_streams(Graph({id: Node(id, name, "", "idle") for id, name in enumerate(names)}), streams)
+    assert manager._retry_s == FIRST_RETRY_S
