@@ -159,6 +159,7 @@ class NodeManager:
 
     def _source_commands(self, sources: list[Node]) -> list[list[str]]:
         if sources:
+            self._source_requested = False  # whoever takes it away, it is made again
             return [argv.destroy(node.id) for node in sources[1:]]
         if self._source_requested:
             return []
@@ -171,9 +172,9 @@ class NodeManager:
         if self._streams_seen and not present:
             raise UnavailableError("A stream of ours was removed from PipeWire's graph.", "It is made again.")
         self._streams_seen = present
-
         if present:
             self._retry_s = FIRST_RETRY_S
+
     def _fault(self, sources: list[Node], microphone: Node | None) -> str:
         if not sources:
             return "PipeWire has no RWC Voice yet"

@@ -64,6 +64,27 @@ def test_a_second_daemon_is_refused(program):
     program("enable")
     assert "already running" in program.complaint("daemon", code=1)
 
+def test_a_microphone_that_somebody_takes_away_is_made_again_each_time(headless, program):
+    program("enable")
+    with program.watched() as watch:
+        watch.until(state="armed")
+        for _ in range(2):
+            [node] = headless.wait_for(lambda graph: graph.voice_nodes())
+            headless.run("pw-cli", "destroy", str(node.id))
+            watch.until(state="degraded", reason="PipeWire has no RWC Voice yet")
+            watch.until(state="armed")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminal_that_is_closed_takes_the_microphone_along(headless, program, number):
+    process = subprocess.Popen(program.argv("real-time"), env=program.environment, stdout=subprocess.DEVNULL)
+    headless.wait_for(lambda graph: graph.feeders())
+    process.send_signal(number)
+    assert process.wait(10) == 128 + number
+    assert "rwc_voice" not in source_names(headless)
+    assert ours(headless) == []
+
+
 
 def test_uninstall_keeps_voices_that_nobody_agreed_to_delete(program):
     program("enable", "--voice", "robot")
