@@ -11,6 +11,7 @@ from rwc_pw.pipewire.devices import connected_pulse
 
 RETRY_S = 0.5
 STOP_S = 0.1
+STOP_TRIES = 10
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,14 @@ class DefaultSourceWatch:
         self._interrupt()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the thread; while it waits for a pipewire-pulse that does not answer it is left behind."""
         self._stopping.set()
-        while self._thread.is_alive():
+        for _ in range(STOP_TRIES):
             self._interrupt()
             self._thread.join(STOP_S)
+            if not self._thread.is_alive():
+                return
+        log.debug("pipewire-pulse does not answer: the thread that waits for it is left behind")
 
     def _interrupt(self) -> None:
         if pulse := self._pulse:
