@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from rwc_pw.control.client import Client
 
 T = TypeVar("T")
+
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class _Edge(TyperGroup):
@@ -263,7 +266,17 @@ def daemon() -> None:
 
 def main() -> None:
     """The program's entry point."""
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
+            signal.signal(number, _end)
     app()
+
+
+def _end(number: int, _: object) -> None:
+    """What Ctrl-C leaves behind, the others leave behind, too: nothing."""
+    for ignored in ENDING_SIGNALS:  # a session that ends sends both
+        signal.signal(ignored, signal.SIG_IGN)
+    raise SystemExit(128 + number)
 
 
 def _paths() -> Paths:

@@ -1,6 +1,10 @@
 """``enable`` and ``disable``: at once, twice, without PipeWire, and without a trace."""
 
+import signal
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.servers.conftest import processes
@@ -60,10 +64,6 @@ def test_enable_and_disable_work_while_pipewire_is_down(headless, program):
     assert ours(headless) == []
 
 
-def test_a_second_daemon_is_refused(program):
-    program("enable")
-    assert "already running" in program.complaint("daemon", code=1)
-
 def test_a_microphone_that_somebody_takes_away_is_made_again_each_time(headless, program):
     program("enable")
     with program.watched() as watch:
@@ -84,6 +84,10 @@ def test_a_terminal_that_is_closed_takes_the_microphone_along(headless, program,
     assert "rwc_voice" not in source_names(headless)
     assert ours(headless) == []
 
+
+def test_a_second_daemon_is_refused(program):
+    program("enable")
+    assert "already running" in program.complaint("daemon", code=1)
 
 
 def test_uninstall_keeps_voices_that_nobody_agreed_to_delete(program):
