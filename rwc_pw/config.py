@@ -80,7 +80,7 @@ def load_config(path: Path) -> Config:
         return Config.from_values(values)
     except FileNotFoundError:
         return Config()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # endless numbers and nesting, too
         raise ConfigError(f"{path} is not valid TOML: {error}.", "Mend that line, or remove the file.") from error
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.", "Mend its permissions.") from error
@@ -112,7 +112,7 @@ def _problem(key: str, value: object) -> str:
         return f"{key}: there is no such setting{_did_you_mean(key, declared)}"
     kind = type(declared[key].default)
     accepted = (int, float) if kind is float else (kind,)
-    if isinstance(value, bool) or not isinstance(value, accepted):
+    if isinstance(value, bool) or not isinstance(value, accepted) or not _is_unicode(value):
         return f"{key}: {value!r} is not {_NOUNS[kind]}."
     if key == "voice" and value not in BUILTIN_VOICES:
         return f"voice: there is no voice {value!r}{_did_you_mean(str(value), BUILTIN_VOICES)}"
@@ -120,6 +120,11 @@ def _problem(key: str, value: object) -> str:
     if least is not None and not least <= value <= most:  # type: ignore[operator]  # numbers alone have bounds
         return f"{key}: {value} is not between {least:g} and {most:g}."
     return ""
+
+
+def _is_unicode(value: object) -> bool:
+    """False for the bytes of an argument that are no UTF-8, which Python keeps as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in str(value))
 
 
 _NOUNS = {str: "a text", int: "a whole number", float: "a number"}

@@ -41,6 +41,7 @@ def test_what_the_file_says_holds(file):
         ("zzz", 1.0, "zzz: there is no such setting; there are voice, pitch, formant, gain, gate, input_device, "),
         ("voice", "robt", "voice: there is no voice 'robt'; did you mean robot?"),
         ("voice", "zzz", "voice: there is no voice 'zzz'; there are deeper, brighter, "),
+        ("input_device", "\udcff", "input_device: '\\udcff' is not a text."),
         ("voice", 7, "voice: 7 is not a text."),
         ("voice", ["robot"], "voice: ['robot'] is not a text."),
         ("input_device", True, "input_device: True is not a text."),
@@ -97,6 +98,12 @@ def test_what_is_no_toml_is_said_with_its_place(file, text):
     with pytest.raises(ConfigError, match=r"config\.toml is not valid TOML: .*(line|end of document)") as caught:
         load_config(written(file, text))
     assert caught.value.exit_code == EXIT_CONFIG
+
+
+@pytest.mark.parametrize("text", ["pitch = " + "9" * 5000, "pitch = " + "[" * 100_000], ids=["endless", "nested"])
+def test_what_no_parser_takes_is_said_too(file, text):
+    with pytest.raises(ConfigError, match=r"config\.toml is not valid TOML"):
+        load_config(written(file, text))
 
 
 def test_what_is_no_text_is_said(file):
