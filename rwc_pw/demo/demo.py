@@ -22,7 +22,7 @@ from rwc_pw.pipewire.argv import DIES_WITH_US
 from rwc_pw.pipewire.graph import SOURCE_NODE, Graph
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from rwc_pw.pipewire.headless_conf import MICROPHONE
-from rwc_pw.pipewire.recording import Frames, PairRecorder, Player
+from rwc_pw.pipewire.recording import AppRecorder, Frames, Player
 from rwc_pw.status import Status
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 
@@ -80,7 +80,7 @@ def _perform(config: Config, speech: Samples, rate_hz: int, root: Path) -> tuple
     with (
         HeadlessPipeWire(root, quantum=config.quantum) as headless,
         _daemon(headless, config),
-        PairRecorder(headless, f"{MICROPHONE}:capture_MONO", f"{SOURCE_NODE}:capture_MONO") as recorder,
+        AppRecorder(headless, f"{MICROPHONE}:capture_MONO", f"{SOURCE_NODE}:capture_MONO") as recorder,
     ):
         recorder.wait(LEAD_IN_SAMPLES, PATIENCE_S)
         with Player(headless, speech, rate_hz=rate_hz) as player:

@@ -16,7 +16,7 @@ from rwc_pw.errors import RwcPwError
 from rwc_pw.pipewire.argv import DIES_WITH_US, PwCat
 from rwc_pw.pipewire.graph import Graph, Port
 from rwc_pw.pipewire.headless import HeadlessPipeWire
-from rwc_pw.pipewire.headless_conf import MICROPHONE
+from rwc_pw.pipewire.headless_conf import MICROPHONE, SPEAKERS
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 
 DEADLINE_S = 10.0
@@ -134,6 +134,34 @@ class PairRecorder:
         with self._changed:
             self._heard += read
             self._changed.notify_all()
+
+
+class AppRecorder(PairRecorder):
+    """Records two output ports as an app would hear them: through the private session's speakers.
+
+    Since 1.2 pw-cat's own streams are asynchronous, and one that records takes the sound of any node but
+    the driver a whole cycle later than apps do (pw_stream without RT_PROCESS; 1.4.2: one quantum seen).
+    A node of PipeWire itself takes both in time, and what it passes on is late alike.
+    """
+
+    def __init__(self, headless: HeadlessPipeWire, left_port: str, right_port: str) -> None:
+        super().__init__(headless, f"{SPEAKERS}:monitor_FL", f"{SPEAKERS}:monitor_FR")
+        self._heard_ports = {f"{SPEAKERS}:playback_FL": left_port, f"{SPEAKERS}:playback_FR": right_port}
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        try:
+            for into, port in self._heard_ports.items():
+                connect(self._headless, port, into)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for into, port in self._heard_ports.items():
+            self._headless.run("pw-link", "--disconnect", port, into)
+        super().__exit__()
 
 
 def record_pair(

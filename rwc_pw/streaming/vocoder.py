@@ -32,6 +32,8 @@ class VocoderBackend(ConversionBackend):
         synthesis = asymmetric_synthesis_window(FRAME_SAMPLES, SYNTHESIS_SAMPLES)
         overlap = np.sum(self._analysis * synthesis) / HOP_SAMPLES
         self._synthesis = synthesis[-SYNTHESIS_SAMPLES:] / overlap
+        heard = self._analysis[-SYNTHESIS_SAMPLES:] * self._synthesis
+        self._heard_window = heard * np.sqrt(FRAME_SAMPLES / 2 * np.sum(self._analysis**2) / np.sum(heard**2))
         self._pitch = PitchDetector(self._analysis, SAMPLE_RATE_HZ)
         self._shifter = PitchShifter(FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ)
         self._rolled = np.empty(FRAME_SAMPLES)
@@ -112,6 +114,7 @@ class VocoderBackend(ConversionBackend):
         response = envelope(magnitudes, pitch_bins)
         if self._excitation:
             source = self._spectrum(self._excited)
+            power = self._power_when_heard()
         else:
             peaks = find_peaks(magnitudes)
             flat = spectrum / response
@@ -119,6 +122,11 @@ class VocoderBackend(ConversionBackend):
         converted: Complexes = source * stretch(response, self._formant_ratio)
         converted_power = float(np.vdot(converted, converted).real)
         return converted * np.sqrt(power / converted_power) if converted_power else converted
+
+    def _power_when_heard(self) -> float:
+        """The frame's power, weighed as its output is: a source that has no loudness of its own gets it in time."""
+        heard = self._heard[-SYNTHESIS_SAMPLES:] * self._heard_window
+        return float(np.dot(heard, heard))
 
 
 def _push(buffer: Reals, new: Reals | Samples) -> None:

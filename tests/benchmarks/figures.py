@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.pipewire.recording import AppRecorder
 from rwc_pw.streaming import IdentityBackend
 from tests.servers.conftest import processes, real_speech
 from tests.servers.program import Program
@@ -64,7 +65,7 @@ def enabled() -> Iterator[tuple[HeadlessPipeWire, Program]]:
 def transport() -> None:
     for quantum in (128, 256, 1024):
         with session(quantum) as headless, Rig(headless, IdentityBackend(), chunk_size=quantum) as rig:
-            with Player(headless, noise(SECONDS + 10)), PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder:
+            with Player(headless, noise(SECONDS + 10)), AppRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder:
                 recorder.wait((SECONDS + 1) * RATE_HZ, timeout_s=SECONDS + 20)
                 declared_ms = rig.declared_samples() / 48
                 pair = recorder.frames()[RATE_HZ:]

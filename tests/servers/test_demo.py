@@ -120,12 +120,8 @@ def test_it_writes_what_was_spoken_and_what_another_voice_made_of_it(performance
     assert np.isnan(delay_samples(spoken, heard, len(spoken) - longest, longest=longest)).all()
 
 
-def test_it_is_heard_as_late_as_declared(performance, request):
-    demo, printed = performance
-    if demo.output.parent.name.startswith(("robot", "whisper")):
-        request.applymarker(
-            pytest.mark.xfail(reason="their loudness comes later than the declared delay", strict=False)
-        )
+def test_it_is_heard_as_late_as_declared(performance):
+    _, printed = performance
     measured_ms, declared_ms = map(float, MEASURED.search(printed).groups())
     assert measured_ms == pytest.approx(declared_ms, abs=2)
 

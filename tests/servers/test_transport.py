@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from rwc_pw.pipewire.recording import AppRecorder
 from rwc_pw.streaming import ConversionBackend, IdentityBackend
 from tests.servers.rig import Rig
 from tests.servers.sound import RATE_HZ, PairRecorder, Player, delay_samples, record_pair
@@ -29,9 +30,14 @@ def delays(pair: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("quantum", [128, 256, 1024])
 def test_it_is_two_quanta_late_and_says_so(start_headless, quantum):
     headless = start_headless(quantum=quantum)
-    with Rig(headless, IdentityBackend(), chunk_size=quantum) as rig, Player(headless, noise(8)):
-        pair = record_pair(headless, MICROPHONE_PORT, VOICE_PORT, seconds=4)
+    with (
+        Rig(headless, IdentityBackend(), chunk_size=quantum) as rig,
+        Player(headless, noise(8)),
+        AppRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder,
+    ):
+        recorder.wait(4 * RATE_HZ, timeout_s=10)
         declared = rig.declared_samples()
+        pair = recorder.frames()
     measured = delays(pair)[10:]  # the first second may still settle
     assert len(measured) >= 20
     assert np.median(measured) <= 2 * quantum + RATE_HZ // 1000
@@ -91,16 +97,16 @@ def test_after_a_stall_the_delay_is_what_it_was_and_the_loss_is_counted(start_he
 
 
 class Failing(ConversionBackend):
-    """Answers each chunk with what the next of ``answers`` makes of it."""
+    """Answers each chunk that is no silence with what the next of ``answers`` makes of it, once it is ``armed``."""
 
     def __init__(self, answers) -> None:
         self._answers = itertools.chain(answers, itertools.repeat(np.negative))
-        self.reached = threading.Event()
+        self.armed = False  # the pipeline measures the converter before the sound begins
 
     def initialize(self) -> None: ...
 
     def convert_chunk(self, audio_chunk, context=None):
-        if not audio_chunk.any():
+        if not self.armed or not audio_chunk.any():
             return np.zeros_like(audio_chunk)
         return next(self._answers)(audio_chunk)
 
@@ -118,7 +124,9 @@ def explode(_):
 )
 def test_when_the_converter_fails_there_is_silence_and_then_the_converted_voice_again(start_headless, answer):
     headless = start_headless(quantum=1024)
-    with Rig(headless, Failing([answer] * 3), chunk_size=1024) as rig, Player(headless, noise(6)):
+    backend = Failing([answer] * 3)
+    with Rig(headless, backend, chunk_size=1024) as rig, Player(headless, noise(6)):
+        backend.armed = True
         pair = record_pair(headless, MICROPHONE_PORT, VOICE_PORT, seconds=3)
         assert rig.pipeline.get_metrics().error == ""
     assert not escaped(pair)
