@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 async def start(argv: Sequence[str], *, stdin: int = DEVNULL, stdout: int = DEVNULL) -> Process:
-    """Start a tool; ``UnavailableError`` when it is not installed.
+    """Start a tool; ``UnavailableError`` when it is not installed or the system refuses.
 
     To be called in the main thread: the kernel ends the tool with the thread that started it.
     """
@@ -28,6 +28,10 @@ async def start(argv: Sequence[str], *, stdin: int = DEVNULL, stdout: int = DEVN
         )
     except FileNotFoundError as error:
         raise missing_tool(argv[0]) from error
+    except OSError as error:
+        raise UnavailableError(
+            f"The program {argv[0]} cannot be started: {error.strerror}.", "Mend that, or run `rwc-pw doctor`."
+        ) from error
 
 
 def terminate(process: Process) -> None:

@@ -2,6 +2,8 @@ import asyncio
 import contextlib
 import json
 
+import pytest
+
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, LONGEST_RETRY_S, NodeManager, _graphs
@@ -41,3 +43,10 @@ def test_only_streams_that_appeared_shorten_the_pause_before_the_next_try():
     names = streams.capture_node, streams.playback_node
     manager._check_streams(Graph({id: Node(id, name, "", "idle") for id, name in enumerate(names)}), streams)
     assert manager._retry_s == FIRST_RETRY_S
+
+
+def test_a_tool_that_the_system_refuses_to_start_is_told(tmp_path):
+    tool = tmp_path / "pw-dump"
+    tool.touch(0o644)
+    with pytest.raises(UnavailableError, match="pw-dump cannot be started: Permission denied"):
+        asyncio.run(start([str(tool)]))
