@@ -11,7 +11,7 @@ def write_atomically(path: Path, text: str) -> None:
     """Replace ``path``, its folders made private; ``RwcPwError`` when the disk or the permissions refuse."""
     try:
         _make_folder(path.parent)
-        _replace(path, text)
+        _replace(Path(os.path.realpath(path)), text)  # a link, as keepers of dotfiles make them, stays one
     except OSError as error:
         raise refusal("write", path, error) from error
 

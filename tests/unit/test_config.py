@@ -161,6 +161,16 @@ def test_a_last_line_without_an_end_is_no_trap(file, text):
     assert file.read_text().startswith(text.strip())
 
 
+def test_a_file_that_is_a_link_stays_one(file, tmp_path):
+    kept = tmp_path / "dotfiles.toml"
+    kept.write_text(COMMENTED)
+    file.parent.mkdir()
+    file.symlink_to(kept)
+    save_config(file, {"voice": "giant"})
+    assert file.is_symlink()
+    assert load_config(kept).voice == "giant"
+
+
 def test_the_first_change_makes_the_file(file):
     save_config(file, {"voice": "giant"})
     assert file.read_text() == 'voice = "giant"\n'
