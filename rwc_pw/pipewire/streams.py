@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from typing import Any
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.argv import PwCat
@@ -22,6 +23,7 @@ class Streams:
         self._pipeline = pipeline
         self._processes: list[asyncio.subprocess.Process] = []
         self._descriptors: list[int] = []
+        self._failed = asyncio.Event()
         self.transport: Transport
 
     async def __aenter__(self) -> "Streams":
@@ -39,7 +41,14 @@ class Streams:
         finally:
             os.close(capture_write)
             os.close(playback_read)
-        self.transport = Transport(capture_read, playback_write, drain, self._pipeline)
+        loop = asyncio.get_running_loop()
+        self.transport = Transport(
+            capture_read,
+            playback_write,
+            drain,
+            self._pipeline,
+            on_failure=lambda: loop.call_soon_threadsafe(self._failed.set),
+        )
         self.transport.start()
         return self
 
@@ -57,14 +66,15 @@ class Streams:
             await wait_or_kill(process)
 
     async def until_one_ends(self) -> None:
-        """Return never: raise ``UnavailableError`` when pw-cat ends."""
-        waits = [asyncio.ensure_future(process.wait()) for process in self._processes]
+        """Return never: raise ``UnavailableError`` when a pw-cat ends, or the transport."""
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(process.wait()) for process in self._processes]
+        waits.append(asyncio.ensure_future(self._failed.wait()))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
-        raise UnavailableError("A pw-cat of ours ended unexpectedly.", "It is started again.")
+        raise UnavailableError("What carries the sound ended unexpectedly.", "It is started again.")
 
     async def _start(self, argv: list[str], **pipes: int) -> None:
         process = await start(argv, **pipes)

@@ -3,11 +3,13 @@
 import array
 import contextlib
 import fcntl
+import logging
 import os
 import select
 import termios
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import mode
 
@@ -15,7 +17,7 @@ import numpy as np
 
 from rwc_pw.pipewire.playout import PlayoutQueue
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
-from rwc_pw.streaming.declick import continue_from
+from rwc_pw.streaming.declick import Declick
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.streaming.priority import raise_priority
 
@@ -25,6 +27,8 @@ IDLE_S = 0.1  # so long, and so many blocks, without a sample: the graph stands 
 IDLE_BLOCKS = 4
 SILENT_PAGE = bytes(4096)  # the unit in which the kernel frees a pipe
 GRAPH_CYCLES = 1  # from the player's buffer to the app; measured on 0.3.65 and 1.4.2
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,18 @@ class Transport:
     over, so nothing ever queues up behind a slow converter.
     """
 
-    def __init__(self, capture_fd: int, playback_fd: int, drain_fd: int, pipeline: StreamingPipeline) -> None:
-        """``playback_fd`` and ``drain_fd``, the other end of the same pipe, must not block."""
+    def __init__(
+        self,
+        capture_fd: int,
+        playback_fd: int,
+        drain_fd: int,
+        pipeline: StreamingPipeline,
+        on_failure: Callable[[], object],
+    ) -> None:
+        """``playback_fd`` and ``drain_fd``, the other end of the same pipe, must not block.
+
+        ``on_failure`` is called in the thread when it can carry sound no more.
+        """
         self.channels = 1
         """How many channels of the microphone arrive added up in one."""
         self.skipped_samples = 0
@@ -55,13 +69,14 @@ class Transport:
         self._drain_fd = drain_fd
         self._stop_fd = os.eventfd(0)
         self._pipeline = pipeline
+        self._on_failure = on_failure
         self._queue = PlayoutQueue()
         self._block_lengths: deque[int] = deque(maxlen=9)
         self._partial = b""
-        self._last_played = 0.0
+        self._declick = Declick()
         self._is_mid_cycle = False
         self._is_first_cycle = False
-        self._thread = threading.Thread(target=self._run, name="transport", daemon=True)
+        self._thread = threading.Thread(target=self._run_or_fail, name="transport", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -86,6 +101,13 @@ class Transport:
         """The loudest samples since the last call."""
         levels, self._levels = self._levels, Levels()
         return levels
+
+    def _run_or_fail(self) -> None:
+        try:
+            self._run()
+        except Exception:  # the edge of the thread: unseen, its end would be silence without a reason
+            log.exception("sound is carried no more")
+            self._on_failure()
 
     def _run(self) -> None:
         raise_priority()
@@ -151,20 +173,20 @@ class Transport:
         correction = self._queue.correction(self._queued_samples(), len(samples))
         if correction > 0:
             self.skipped_samples += correction
-            samples = continue_from(self._last_played, samples[correction:])
+            samples = samples[correction:]
+            self._declick.break_off()
         elif correction < 0:
-            samples = np.concatenate([np.zeros(-correction, np.float32), samples])
-        self._write(samples)
+            samples = np.concatenate([np.full(-correction, np.nan, np.float32), samples])
+        self._write(self._declick.process(samples))
 
     def _write(self, samples: Samples) -> None:
-        if not len(samples):
-            return
         try:
             written = os.write(self._playback_fd, samples.tobytes()) // SAMPLE_BYTES
         except BlockingIOError:
             written = 0
-        self.skipped_samples += len(samples) - written
-        self._last_played = float(samples[-1])
+        if written < len(samples):
+            self.skipped_samples += len(samples) - written
+            self._declick.break_off()
 
     def _look_at_queue(self) -> None:
         self._is_mid_cycle = False
@@ -184,7 +206,7 @@ class Transport:
         self._pipeline.reset()
         self._block_lengths.clear()
         self._partial = b""
-        self._last_played = 0.0
+        self._declick = Declick()
         self._leave_queued(0)
         self._fill_with_silence()
 

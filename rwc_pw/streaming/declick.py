@@ -10,16 +10,6 @@ FADE_SAMPLES = 96  # 2 ms: shorter is heard as a click, longer smears consonants
 FADE = np.linspace(1, 0, FADE_SAMPLES, endpoint=False, dtype=np.float32)
 
 
-def continue_from(level: float, audio: Samples) -> Samples:
-    """``audio``, (n,), bent so that it begins at ``level`` and is itself again after 2 ms."""
-    fade = min(FADE_SAMPLES, len(audio))
-    if fade == 0:
-        return audio
-    joined = audio.copy()
-    joined[:fade] += (np.float32(level) - audio[0]) * np.linspace(1, 0, fade, endpoint=False, dtype=np.float32)
-    return joined
-
-
 class Declick:
     """Makes sound of a timeline in which NaN is silence; where either begins, 2 ms are bent, however it is cut."""
 

@@ -137,3 +137,19 @@ def test_when_the_converter_fails_there_is_silence_and_then_the_converted_voice_
 def escaped(pair: np.ndarray) -> bool:
     """Whether the real voice, as it was said, is anywhere in what was heard."""
     return bool(np.isfinite(delay_samples(pair[:, 0], pair[:, 1], WINDOW, longest=RATE_HZ)).any())
+
+
+def test_when_the_sound_is_carried_no_more_it_is_told_and_all_is_begun_anew(start_headless, monkeypatch):
+    headless = start_headless(quantum=1024)
+    with Rig(headless, IdentityBackend(), chunk_size=1024) as rig:
+
+        def fail_once(_):
+            monkeypatch.undo()
+            raise OSError("boom")
+
+        monkeypatch.setattr(rig.pipeline, "process_input", fail_once)
+        with PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT):
+            rig.wait(lambda state: "ended unexpectedly" in state.fault)
+            rig.wait(lambda state: not state.fault)
+        with Player(headless, noise(6)):
+            assert record_pair(headless, MICROPHONE_PORT, VOICE_PORT, seconds=1)[:, 1].any()
