@@ -178,6 +178,8 @@ class NodeManager:
     def _fault(self, sources: list[Node], microphone: Node | None) -> str:
         if not sources:
             return "PipeWire has no RWC Voice yet"
+        if not self._streams_seen:
+            return "our streams are not in PipeWire's graph yet"
         if microphone:
             return ""
         if self._wanted_microphone:

@@ -45,6 +45,14 @@ def test_only_streams_that_appeared_shorten_the_pause_before_the_next_try():
     assert manager._retry_s == FIRST_RETRY_S
 
 
+def test_without_our_streams_nothing_is_well():
+    manager = NodeManager(StreamingPipeline(IdentityBackend(), BufferConfig()), "", 256, lambda _: None)
+    node = Node(1, "rwc_voice", "Audio/Source/Virtual", "idle")
+    assert "our streams" in manager._fault([node], node)
+    manager._streams_seen = True
+    assert manager._fault([node], node) == ""
+
+
 def test_a_tool_that_the_system_refuses_to_start_is_told(tmp_path):
     tool = tmp_path / "pw-dump"
     tool.touch(0o644)
