@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -90,11 +90,12 @@ def enable(voice: Annotated[str, typer.Option("--voice", help="The voice to begi
     """Switch RWC Voice on, now and at every login."""
     from rwc_pw.desktop import launcher, registration
 
-    if voice:
-        _change(voice=voice)
-    load_config(_paths().config_file)  # what is wrong with it is better told here than in the daemon's log
+    # what is wrong with the configuration is better told here than in the daemon's log
+    save_config(_paths().config_file, {"voice": voice}) if voice else load_config(_paths().config_file)
     registration.register(_paths(), launcher.command())
     status = _with_daemon(lambda client: client.start())
+    if voice:
+        _with_daemon(lambda client: client.reload())  # it may have been running
     print("RWC Voice is on: choose it as the microphone in any app.")
     if status.reason:
         print(f"For now it is silent: {status.reason}.")
@@ -179,7 +180,7 @@ def set_(
 ) -> None:
     """Change the voice or the microphone, also while people listen."""
     asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
-    changes = {key: value for key, value in asked.items() if value is not None}
+    changes = _given(asked)
     if not changes:
         raise UsageError("There is nothing to set.", "Give at least one option; `rwc-pw set --help` lists them.")
     _change(**changes)
@@ -217,19 +218,21 @@ def real_time(
         int | None, typer.Option("--chunk-size", "-c", min=1024, max=16384, help="Samples of one conversion.")
     ] = None,
     pitch_shift: Annotated[
-        float, typer.Option("--pitch-shift", "-p", min=-24, max=24, help="Semitones added to the voice's pitch.")
-    ] = 0.0,
+        float | None, typer.Option("--pitch-shift", "-p", min=-24, max=24, help="Semitones added to the voice's pitch.")
+    ] = None,
     index_rate: Annotated[
         float | None, typer.Option("--index-rate", "-r", min=0, max=1, help="Retrieval's share; for RVC voices alone.")
     ] = None,
-    input_device: Annotated[str, typer.Option("--input-device", help="The microphone's name.")] = "",
-    model: Annotated[str, typer.Option("--model", "-m", help="The voice to speak in.")] = "",
+    input_device: Annotated[str | None, typer.Option("--input-device", help="The microphone's name.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="The voice to speak in.")] = None,
 ) -> None:
     """Feed RWC Voice from this terminal, with meters, until Ctrl-C."""
     from rwc_pw.foreground import run
 
     asked = {"voice": model, "pitch": pitch_shift, "input_device": input_device, "chunk_size": chunk_size}
-    config = load_config(_paths().config_file).changed({key: value for key, value in asked.items() if value})
+    config = load_config(_paths().config_file).changed(
+        {key: value for key, value in asked.items() if value is not None}
+    )
     if index_rate is not None:
         print(f"{config.voice} is a built-in voice: --index-rate changes nothing.", file=sys.stderr)
     asyncio.run(run(config))
@@ -281,6 +284,10 @@ def _end(number: int, _: object) -> None:
 
 def _paths() -> Paths:
     return Paths.from_environment(os.environ)
+
+
+def _given(options: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _change(**changes: object) -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from rwc_pw.config import Config
 from rwc_pw.engine import VoiceEngine
-from rwc_pw.errors import RwcPwError
+from rwc_pw.pipewire.feeder import sole_feeder
 from rwc_pw.pipewire.source import read_graph, remove_source
 from rwc_pw.pipewire.transport import Levels
 from rwc_pw.status import Status, describe
@@ -24,10 +24,9 @@ async def run(config: Config) -> None:
 
     ``RwcPwError`` when another rwc-pw feeds RWC Voice already, ``UnavailableError`` without PipeWire.
     """
-    graph = await read_graph()
-    if any(node.is_ours for node in graph.feeders()):
-        raise RwcPwError("RWC Voice is already fed by another rwc-pw.", "Run `rwc-pw disable` first.")
-    was_there = bool(graph.voice_nodes())
+    with sole_feeder():  # nobody has it, or this says who to end
+        pass
+    was_there = bool((await read_graph()).voice_nodes())
     engine = VoiceEngine(config, on_change=lambda: None)
     try:
         await until_one_ends(engine.run(), _show(engine))

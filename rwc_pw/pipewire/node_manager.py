@@ -11,6 +11,7 @@ from typing import cast
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
+from rwc_pw.pipewire.feeder import sole_feeder
 from rwc_pw.pipewire.graph import Graph, GraphReader, Node
 from rwc_pw.pipewire.process import run, start, terminate, wait_or_kill
 from rwc_pw.pipewire.streams import Streams
@@ -109,16 +110,20 @@ class NodeManager:
             graphs = _graphs(monitor)
             self._graph = await anext(graphs)
             self._source_requested = self._streams_seen = False
-            async with Streams(pw_cat, self._pipeline, self._quantum) as streams:
-                self._streams = streams
-                self._changed.set()
-                await until_one_ends(self._follow(graphs), self._keep_wired(streams), streams.until_one_ends())
+            with sole_feeder():
+                await self._feed(pw_cat, graphs)
         finally:
             if self._streams:
                 self._skipped_samples += self._streams.transport.skipped_samples
                 self._streams = None
             terminate(monitor)
             await wait_or_kill(monitor)
+
+    async def _feed(self, pw_cat: argv.PwCat, graphs: AsyncIterator[Graph]) -> None:
+        async with Streams(pw_cat, self._pipeline, self._quantum) as streams:
+            self._streams = streams
+            self._changed.set()
+            await until_one_ends(self._follow(graphs), self._keep_wired(streams), streams.until_one_ends())
 
     async def _follow(self, graphs: AsyncIterator[Graph]) -> None:
         calm: asyncio.TimerHandle | None = None

@@ -229,7 +229,8 @@ class StreamingPipeline:
 
     def _fail(self, error: Exception) -> None:
         if not self._error:
-            log.error("the converter failed: %s", error, exc_info=not isinstance(error, ConversionError))
+            log.error("the converter failed: %s", error)
+            log.debug("where it failed", exc_info=error)
         self._error = f"the converter failed: {str(error) or type(error).__name__}"
         self._retry_at_s = time.monotonic() + self._retry_pause_s
         self._retry_pause_s = min(2 * self._retry_pause_s, LONGEST_RETRY_S)

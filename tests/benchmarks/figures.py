@@ -25,6 +25,7 @@ from tests.servers.conftest import processes, real_speech
 from tests.servers.program import Program
 from tests.servers.rig import Rig
 from tests.servers.sound import RATE_HZ, PairRecorder, Player
+from tests.servers.test_on_demand import all_are, states
 from tests.servers.test_transport import MICROPHONE_PORT, VOICE_PORT, Stalling, delays, noise
 
 SECONDS = 60
@@ -129,7 +130,7 @@ def idle() -> None:
     with enabled() as (headless, program):
         pid = daemon_pid(headless)
         listen_once(headless)
-        headless.wait_for(lambda graph: all(node.state == "suspended" for node in graph.nodes.values()) or None)
+        headless.wait_for(all_are("suspended"), timeout_s=20)
         tree = [pid, *(int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
         before = [cpu_s(process) for process in tree]
         time.sleep(30)
@@ -144,9 +145,7 @@ def start() -> None:
     with enabled() as (headless, _), Player(headless, noise(120), into="headless_microphone:input_MONO"):
         waits_ms = []
         for _ in range(10):
-            headless.wait_for(
-                lambda graph: all(n.state != "running" for n in graph.nodes.values() if "rwc" in n.name) or None
-            )
+            headless.wait_for(lambda graph: states(graph)["rwc_voice"] != "running" or None)
             with PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder:
                 recorder.wait(RATE_HZ, timeout_s=10)
                 heard = np.flatnonzero(recorder.frames()[:, 1])

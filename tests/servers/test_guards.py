@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from rwc_pw.pipewire.headless import SPEAKERS
+from rwc_pw.streaming import IdentityBackend
 from tests.servers.program import Program
 from tests.servers.pulse_client import record
+from tests.servers.rig import Rig
 from tests.servers.sound import Player, record_pair, tone
 
 
@@ -87,3 +89,16 @@ def test_a_monitor_is_an_input_when_it_is_named(headless, program):
     program("set", "--input-device", f"{SPEAKERS}.monitor")
     with Player(headless, tone(200, 10), into=f"{SPEAKERS}:playback_FL"):
         assert np.abs(record(headless, "rwc_voice", 1.0)).max() > 0.02
+
+
+def test_two_do_not_feed_it_at_once(headless, program):
+    with Rig(headless, IdentityBackend()):
+        assert "Another rwc-pw feeds" in program.complaint("real-time", code=1)
+        program("enable")
+        assert "Another rwc-pw feeds" in program.status()["reason"]
+        assert len(links_of(headless, "rwc_voice:input")) == 1
+        with program.watched() as watch:
+            watch.until(state="degraded")
+    with program.watched() as watch:
+        watch.until(state="armed")
+    assert "Another rwc-pw feeds" in program.complaint("real-time", code=1)
