@@ -235,7 +235,8 @@ def real_time(
     )
     if index_rate is not None:
         print(f"{config.voice} is a built-in voice: --index-rate changes nothing.", file=sys.stderr)
-    asyncio.run(run(config))
+    if received := asyncio.run(_until_signal(run(config))):
+        raise SystemExit(128 + received)
 
 
 @app.command()
@@ -280,6 +281,27 @@ def _end(number: int, _: object) -> None:
     for ignored in ENDING_SIGNALS:  # a session that ends sends both
         signal.signal(ignored, signal.SIG_IGN)
     raise SystemExit(128 + number)
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> int:
+    """Do the work; the signal that ended it, or 0. It is cancelled in order, as asyncio does it for Ctrl-C:
+    an exception out of a signal handler would end whichever task it met, and the others would wait for that."""
+    task = asyncio.ensure_future(work)
+    received: list[int] = []
+
+    def end(number: int) -> None:
+        received.append(number)
+        task.cancel()
+
+    for number in ENDING_SIGNALS:
+        if signal.getsignal(number) is _end:
+            asyncio.get_running_loop().add_signal_handler(number, end, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not received:
+            raise
+    return received[0] if received else 0
 
 
 def _paths() -> Paths:
