@@ -52,7 +52,8 @@ class VoiceEngine:
     async def settle(self, timeout_s: float) -> None:
         """Wait until RWC Voice is there and wired, or the time is over."""
         try:
-            await asyncio.wait_for(self._settled.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
         except TimeoutError:
             return
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+CANCEL_AGAIN_S = 1.0
+
 
 async def until_one_ends(*coroutines: Coroutine[Any, Any, Any]) -> None:
     """Run all until one returns or raises; the others are cancelled and have ended when this returns or raises."""
@@ -13,6 +15,8 @@ async def until_one_ends(*coroutines: Coroutine[Any, Any, Any]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
+        while pending := [task for task in tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)  # a library may have swallowed it
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -127,7 +127,8 @@ class Client:
             flags=flags,
         )
         try:
-            reply = await asyncio.wait_for(self._bus.call(message), CALL_TIMEOUT_S)
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                reply = await self._bus.call(message)
         except TimeoutError:
             raise UnavailableError(
                 f"The daemon did not answer within {CALL_TIMEOUT_S:g} s.", "Run `rwc-pw disable`, then `enable`."

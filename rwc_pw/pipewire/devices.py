@@ -59,7 +59,7 @@ def connected_pulse() -> Iterator[pulsectl.Pulse]:
     try:
         pulse.connect()
         yield pulse
-    except pulsectl.PulseError as error:
+    except (pulsectl.PulseError, pulsectl.PulseDisconnected) as error:
         raise UnavailableError(
             "pipewire-pulse does not answer.", "Start it: `systemctl --user start pipewire-pulse`."
         ) from error

@@ -43,7 +43,8 @@ def terminate(process: Process) -> None:
 async def wait_or_kill(process: Process) -> None:
     """Wait until it has ended; SIGKILL when it takes too long."""
     try:
-        await asyncio.wait_for(process.wait(), END_TIMEOUT_S)
+        async with asyncio.timeout(END_TIMEOUT_S):
+            await process.wait()
     except TimeoutError:
         log.warning("process %d did not end and is killed", process.pid)
         with contextlib.suppress(ProcessLookupError):
@@ -56,7 +57,8 @@ async def run(argv: Sequence[str]) -> str:
     little (pw-cli's is 0 whatever happens): what a command did is read back from the graph."""
     process = await start(argv, stdout=PIPE)
     try:
-        output, _ = await asyncio.wait_for(process.communicate(), RUN_TIMEOUT_S)
+        async with asyncio.timeout(RUN_TIMEOUT_S):  # asyncio.wait_for can swallow a cancellation (3.11)
+            output, _ = await process.communicate()
     except TimeoutError:
         raise UnavailableError(
             f"{argv[0]} did not answer within {RUN_TIMEOUT_S:g} s.", "Is PipeWire running?"

@@ -39,8 +39,13 @@ class Wiring:
 
 
 def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: str) -> Wiring:
-    """Compare the links of the streams named ``capture`` and ``playback`` with those they should have."""
-    into_capture = _pairs(graph, microphone, _newest(graph, capture))
+    """Compare the links of the streams named ``capture`` and ``playback`` with those they should have.
+
+    The microphone is linked only while somebody listens to RWC Voice.
+    """
+    # linked to a microphone that another app has running, we would run with it, though nobody hears us
+    heard = microphone if graph.listeners() else None
+    into_capture = _pairs(graph, heard, _newest(graph, capture))
     from_playback = _pairs(graph, _newest(graph, playback), _newest(graph, SOURCE_NODE))
     desired = set(into_capture) | set(from_playback)
     streams = {node.id for name in (capture, playback) for node in graph.named(name)}

@@ -39,7 +39,8 @@ class Rig:
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join()
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive(), "the node manager did not end"
         self.pipeline.stop()
         self._patch.undo()
 

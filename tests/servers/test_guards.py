@@ -48,7 +48,6 @@ def test_without_a_microphone_what_the_speakers_play_is_not_the_voice(start_head
         assert "no microphone" in program.status()["reason"]
         with Player(headless, tone(200, 10), into=f"{SPEAKERS}:playback_FL"):
             assert not np.any(record(headless, "rwc_voice", 1.0))
-        assert links_of(headless, "rwc_pw.capture") == []
     finally:
         program("disable")
 
@@ -59,7 +58,7 @@ def test_rwc_voice_as_the_only_source_does_not_feed_itself(start_headless):
     program("enable")
     try:
         assert not np.any(record(headless, "rwc_voice", 0.5))
-        assert links_of(headless, "rwc_pw.capture") == []
+        assert program.status()["input_device"] == ""
         headless.add_microphone("usb")
         with program.watched() as watch:
             watch.until(input_device="usb", state="armed")
@@ -70,10 +69,11 @@ def test_rwc_voice_as_the_only_source_does_not_feed_itself(start_headless):
 def test_rwc_voice_as_the_new_default_leaves_the_microphone_as_it_is(headless, program):
     program("enable")
     headless.run("pactl", "set-default-source", "rwc_voice")
+    assert program.status()["input_device"] == "headless_microphone"
     with Player(headless, tone(200, 10)):
         assert np.abs(record(headless, "rwc_voice", 1.5)).max() > 0.05
     assert headless.run("pactl", "get-default-source").strip() == "rwc_voice"
-    assert [port for _, port in links_of(headless, "rwc_pw.capture")] == ["headless_microphone:capture_MONO"]
+    assert program.status()["input_device"] == "headless_microphone"
 
 
 @pytest.mark.parametrize("asked", ["rwc_voice", "headless_speakers"])
@@ -81,7 +81,8 @@ def test_neither_is_a_microphone_that_can_be_asked_for(headless, program, asked)
     program("enable")
     program("set", "--input-device", asked)
     assert program.status()["state"] == "degraded"
-    assert links_of(headless, "rwc_pw.capture") == []
+    with Player(headless, tone(200, 10), into=f"{SPEAKERS}:playback_FL"):
+        assert not np.any(record(headless, "rwc_voice", 0.5))
 
 
 def test_a_monitor_is_an_input_when_it_is_named(headless, program):

@@ -2,6 +2,7 @@
 
 from rwc_pw.pipewire.graph import Graph
 from tests.servers.pulse_client import record
+from tests.servers.sound import Player, tone
 
 NODES = ("headless_microphone", "rwc_voice", "rwc_pw.capture", "rwc_pw.playback")
 
@@ -37,3 +38,17 @@ def test_one_listener_after_the_other_is_heard(headless, program):
     program("enable")
     for _ in range(4):  # pw-cat blocked on a pipe once kept the second from ever starting
         assert len(record(headless, "rwc_voice", 0.3))
+
+
+def test_another_app_on_the_microphone_does_not_wake_us(headless, program):
+    program("enable")
+    with Player(headless, tone(200, 30)):  # the microphone runs
+        record(headless, "rwc_voice", 0.5)
+        found = headless.wait_for(
+            lambda graph: (all_but(graph, "headless_microphone") == {"suspended"}) and states(graph), timeout_s=15
+        )
+    assert found["headless_microphone"] == "running"
+
+
+def all_but(graph: Graph, name: str) -> set[str]:
+    return {state for other, state in states(graph).items() if other != name}

@@ -83,10 +83,14 @@ PORTS = (
 NODES = (VOICE, SPEAKERS, BUILT_IN, HEADSET, APP, CAPTURE, PLAYBACK)
 
 
-def linked(*pairs: tuple[int, int], ports: tuple[Port, ...] = PORTS, nodes: tuple[Node, ...] = NODES) -> Graph:
-    """The nodes with these ports linked; the first link is number 500."""
+def linked(
+    *pairs: tuple[int, int], ports: tuple[Port, ...] = PORTS, nodes: tuple[Node, ...] = NODES, heard: bool = True
+) -> Graph:
+    """The nodes with these ports linked, the first link number 500; when ``heard``, the app listens, too."""
     owner = {port.id: port.node_id for port in ports}
-    links = (Link(500 + n, owner[out], out, owner[into], into, "active") for n, (out, into) in enumerate(pairs))
+    links = [Link(500 + n, owner[out], out, owner[into], into, "active") for n, (out, into) in enumerate(pairs)]
+    if heard and VOICE in nodes:
+        links.append(Link(400, VOICE.id, 101, APP.id, 170, "active"))
     return graph_of(*nodes, ports=ports, links=tuple(links))
 
 
@@ -129,12 +133,18 @@ def test_without_a_microphone_nothing_feeds_the_capture():
     assert plan(linked(*COMPLETE), None) == Wiring((), (500,), channels=0)
 
 
+def test_while_nobody_listens_the_microphone_is_not_linked():
+    assert plan(linked(heard=False)) == Wiring(COMPLETE[1:], (), channels=0)
+    assert plan(linked(*COMPLETE, heard=False)) == Wiring((), (500,), channels=0)
+
+
 @pytest.mark.parametrize("missing", [VOICE, CAPTURE, PLAYBACK])
 def test_what_is_not_there_yet_is_not_linked(missing):
     nodes = tuple(node for node in NODES if node != missing)
     ports = tuple(port for port in PORTS if port.node_id != missing.id)
     wiring = plan(linked(nodes=nodes, ports=ports))
-    assert wiring.create == (COMPLETE[1:] if missing == CAPTURE else COMPLETE[:1])
+    expected = {VOICE.id: (), CAPTURE.id: COMPLETE[1:], PLAYBACK.id: COMPLETE[:1]}
+    assert wiring.create == expected[missing.id]
     assert wiring.destroy == ()
 
 
