@@ -25,6 +25,7 @@ class DefaultSourceWatch:
     def __init__(self, on_change: Callable[[str], None]) -> None:
         self._on_change = on_change
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
         self._pulse: pulsectl.Pulse | None = None
         self._changed = False
         self._checking = False
@@ -53,20 +54,27 @@ class DefaultSourceWatch:
         log.debug("pipewire-pulse does not answer: the thread that waits for it is left behind")
 
     def _interrupt(self) -> None:
-        if pulse := self._pulse:
-            pulse.event_listen_stop()  # lost while the thread is not yet listening
+        with self._lock:  # libpulse aborts the process when it is asked to wake what has been closed
+            if self._pulse:
+                self._pulse.event_listen_stop()  # lost while the thread is not yet listening
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._checking = False
             try:
-                with connected_pulse() as self._pulse:
-                    self._listen(self._pulse)
+                with connected_pulse() as pulse:
+                    self._hold(pulse)
+                    try:
+                        self._listen(pulse)
+                    finally:
+                        self._hold(None)
             except UnavailableError:
                 log.debug("pipewire-pulse is away: the default source is not followed")
                 self._stopping.wait(RETRY_S)
-            finally:
-                self._pulse = None
+
+    def _hold(self, pulse: pulsectl.Pulse | None) -> None:
+        with self._lock:
+            self._pulse = pulse
 
     def _listen(self, pulse: pulsectl.Pulse) -> None:
         pulse.event_mask_set("server")
