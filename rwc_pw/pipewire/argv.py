@@ -85,7 +85,6 @@ def _properties(node_name: str) -> str:
         "node.group": LINK_GROUP,
         "node.link-group": LINK_GROUP,
         "node.passive": "true",  # alone we keep no device awake
-        "node.suspend-on-idle": "true",  # the session manager suspends devices, but no streams
         "node.autoconnect": "false",
         "node.dont-reconnect": "true",
     }
@@ -99,6 +98,10 @@ def link(output_port_id: int, input_port_id: int) -> list[str]:
 
 def unlink(link_id: int) -> list[str]:
     return ["pw-link", "-d", str(link_id)]
+
+
+def suspend(node_id: int) -> list[str]:
+    return ["pw-cli", "send-command", str(node_id), "Suspend", "{}"]
 
 
 def create_source(properties: str) -> list[str]:

@@ -22,6 +22,7 @@ from rwc_pw.tasks import until_one_ends
 
 FIRST_RETRY_S = 0.1
 CALM_S = 0.3  # after somebody has come or gone
+SUSPEND_AFTER_S = 5.0  # as WirePlumber does with devices; at once, it would meet apps that stop and start within 10 ms
 LONGEST_RETRY_S = 1.0  # sound has to be back two seconds after PipeWire is
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class NodeManager:
         self._changed = asyncio.Event()
         self._streams: Streams | None = None
         self._streams_seen = False
+        self._idle_since_s: float | None = None
         self._source_requested = False
         self._retry_s = FIRST_RETRY_S
         self._skipped_samples = 0  # by streams that have ended
@@ -110,6 +112,7 @@ class NodeManager:
             graphs = _graphs(monitor)
             self._graph = await anext(graphs)
             self._source_requested = self._streams_seen = False
+            self._idle_since_s = None
             with sole_feeder():
                 await self._feed(pw_cat, graphs)
         finally:
@@ -160,7 +163,25 @@ class NodeManager:
             *self._source_commands(sources),
             *(argv.link(*pair) for pair in wiring.create),
             *(argv.unlink(id) for id in wiring.destroy),
+            *(argv.suspend(node.id) for node in self._idle_for_long(graph, streams)),
         ]
+
+    def _idle_for_long(self, graph: Graph, streams: Streams) -> list[Node]:
+        """Our streams that nobody has needed for a while: the session manager suspends devices, but no streams.
+
+        PipeWire's own ``node.suspend-on-idle`` would not do: a stream that an app starts, stops and starts at once
+        (Chromium does) is then suspended while its link is negotiated, and carries silence from then on (0.3.65).
+        """
+        idle = [node for node in streams.nodes(graph) if node.state == "idle"]
+        loop = asyncio.get_running_loop()
+        if not idle:
+            self._idle_since_s = None
+        elif self._idle_since_s is None:
+            self._idle_since_s = loop.time()
+            loop.call_later(SUSPEND_AFTER_S, self._changed.set)
+        elif loop.time() >= self._idle_since_s + SUSPEND_AFTER_S:
+            return idle
+        return []
 
     def _source_commands(self, sources: list[Node]) -> list[list[str]]:
         if sources:
@@ -173,7 +194,7 @@ class NodeManager:
 
     def _check_streams(self, graph: Graph, streams: Streams) -> None:
         """A pw-cat whose node was destroyed hangs silently (0.3.65), so it is the node that we watch."""
-        present = all(graph.named(name) for name in (streams.capture_node, streams.playback_node))
+        present = len(streams.nodes(graph)) == 2
         if self._streams_seen and not present:
             raise UnavailableError("A stream of ours was removed from PipeWire's graph.", "It is made again.")
         self._streams_seen = present

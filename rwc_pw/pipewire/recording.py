@@ -27,7 +27,35 @@ Frames = NDArray[np.float32]
 """Two channels: shape (n, 2), float32, at ``SAMPLE_RATE_HZ``."""
 
 
-class Player:
+class _Stream:
+    """A pw-cat in a private session, for the length of a ``with``; on entering it its links are active."""
+
+    _process: "subprocess.Popen[bytes]"
+
+    def __enter__(self) -> Self:
+        self._start()
+        try:
+            self._connect()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End it; nothing of it is left."""
+        _end(self._process)
+
+    def _start(self) -> None:
+        raise NotImplementedError
+
+    def _connect(self) -> None:
+        raise NotImplementedError
+
+
+class Player(_Stream):
     """Plays mono float32 once into an input port, through a pw-cat whose link keeps the graph running."""
 
     def __init__(
@@ -46,18 +74,11 @@ class Player:
         played = np.pad(samples.astype(np.float32), (0, rate_hz // 5))  # pw-cat drops what does not fill a last quantum
         soundfile.write(self._file, played, rate_hz, subtype="FLOAT")
 
-    def __enter__(self) -> Self:
-        """Start; on return the link is active."""
+    def _start(self) -> None:
         self._process = _start(self._headless, _player(self._name, self._file))
-        try:
-            connect(self._headless, f"{self._name}:output_MONO", self._into)
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def _connect(self) -> None:
+        connect(self._headless, f"{self._name}:output_MONO", self._into)
 
     def wait(self, timeout_s: float = 60.0) -> None:
         """Wait until everything was played."""
@@ -68,38 +89,32 @@ class Player:
         if code:
             raise RwcPwError(f"The player ended early, with {code}.")
 
-    def stop(self) -> None:
-        _end(self._process)
 
-
-class PairRecorder:
-    """Records two output ports in one pw-cat, so that both come under one clock."""
+class PairRecorder(_Stream):
+    """Records two output ports in one pw-cat, so that both come under one clock, from when both are linked."""
 
     def __init__(self, headless: HeadlessPipeWire, left_port: str, right_port: str) -> None:
         self._headless = headless
+        self._name = f"recorder-{next(_numbers)}"
         self._ports = {"FL": left_port, "FR": right_port}
         self._heard = bytearray()
         self._changed = threading.Condition()
         self._ended = False
 
-    def __enter__(self) -> Self:
-        """Start; what is recorded begins when both links are active."""
-        name = f"recorder-{next(_numbers)}"
-        self._process = _start(self._headless, _recorder(name), stdout=subprocess.PIPE)
+    def _start(self) -> None:
+        self._process = _start(self._headless, _recorder(self._name), stdout=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        try:
-            for channel, port in self._ports.items():
-                connect(self._headless, port, f"{name}:input_{channel}")
-            with self._changed:
-                del self._heard[: len(self._heard) // FRAME_BYTES * FRAME_BYTES]
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    def _connect(self) -> None:
+        for channel, port in self._ports.items():
+            connect(self._headless, port, self.port(channel))
+        with self._changed:
+            del self._heard[: len(self._heard) // FRAME_BYTES * FRAME_BYTES]
+
+    def port(self, channel: str) -> str:
+        """Where ``FL`` or ``FR`` is recorded, as pw-link names it."""
+        return f"{self._name}:input_{channel}"
 
     def wait(self, frames: int, timeout_s: float) -> None:
         """Wait until so many frames were recorded."""
@@ -118,7 +133,7 @@ class PairRecorder:
             return np.frombuffer(bytes(self._heard[:whole]), dtype=np.float32).reshape(-1, 2)
 
     def stop(self) -> None:
-        _end(self._process)
+        super().stop()
         self._reader.join(DEADLINE_S)
 
     def _read(self) -> None:
@@ -148,15 +163,10 @@ class AppRecorder(PairRecorder):
         super().__init__(headless, f"{SPEAKERS}:monitor_FL", f"{SPEAKERS}:monitor_FR")
         self._heard_ports = {f"{SPEAKERS}:playback_FL": left_port, f"{SPEAKERS}:playback_FR": right_port}
 
-    def __enter__(self) -> Self:
-        super().__enter__()
-        try:
-            for into, port in self._heard_ports.items():
-                connect(self._headless, port, into)
-        except BaseException:
-            self.stop()
-            raise
-        return self
+    def _connect(self) -> None:
+        super()._connect()
+        for into, port in self._heard_ports.items():
+            connect(self._headless, port, into)
 
     def __exit__(self, *_: object) -> None:
         for into, port in self._heard_ports.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.argv import PwCat
+from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.transport import Transport
 from rwc_pw.streaming.pipeline import StreamingPipeline
@@ -25,6 +26,10 @@ class Streams:
         self._descriptors: list[int] = []
         self._failed = asyncio.Event()
         self.transport: Transport
+
+    def nodes(self, graph: Graph) -> list[Node]:
+        """Those of the two that are in the graph."""
+        return [node for name in (self.capture_node, self.playback_node) for node in graph.named(name)[-1:]]
 
     async def __aenter__(self) -> "Streams":
         capture_read, capture_write = os.pipe()

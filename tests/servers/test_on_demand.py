@@ -2,7 +2,8 @@
 
 from rwc_pw.pipewire.graph import Graph
 from tests.servers.pulse_client import record
-from tests.servers.sound import Player, tone
+from tests.servers.sound import RATE_HZ, PairRecorder, Player, tone
+from tests.servers.test_transport import MICROPHONE_PORT, VOICE_PORT
 
 NODES = ("headless_microphone", "rwc_voice", "rwc_pw.capture", "rwc_pw.playback")
 
@@ -52,3 +53,14 @@ def test_another_app_on_the_microphone_does_not_wake_us(headless, program):
 
 def all_but(graph: Graph, name: str) -> set[str]:
     return {state for other, state in states(graph).items() if other != name}
+
+
+def test_an_app_that_stops_and_starts_again_at_once_is_heard(headless, program):
+    program("enable")
+    with Player(headless, tone(200, 60)), PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as app:
+        for _ in range(20):
+            headless.run("pw-link", "--disconnect", VOICE_PORT, app.port("FR"))
+            headless.run("pw-link", VOICE_PORT, app.port("FR"))
+            restarted = len(app.frames())
+            app.wait(restarted + RATE_HZ // 4, timeout_s=10)
+            assert app.frames()[restarted:, 1].any()
