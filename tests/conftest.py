@@ -1,7 +1,8 @@
 """No test reaches the session, the settings or the devices of the person who runs it."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,17 @@ def _nobodys_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         for name in DIRECTORIES:
             Path(private[name]).mkdir(mode=0o700)
         yield
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        require(marker.args)
+
+
+def require(programs: Sequence[str]) -> None:
+    """Skip the test unless these are installed; under RWC_PW_REQUIRE_SERVERS=1, as in CI, fail it."""
+    missing = ", ".join(name for name in programs if shutil.which(name) is None)
+    if missing and os.environ.get("RWC_PW_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"RWC_PW_REQUIRE_SERVERS=1, and these are not installed: {missing}.")
+    if missing:
+        pytest.skip(f"It needs {missing}.")

@@ -19,7 +19,7 @@ LOUDEST = 1e3  # +60 dBFS; beyond it, and for what is not a number, a sample is 
 
 
 class VocoderBackend(ConversionBackend):
-    """Speaks in a built-in ``voice``, which may be set between chunks.
+    """Speaks in a built-in ``voice``.
 
     Frames lie on a grid of ``HOP_SAMPLES`` that starts with the first sample, so the output is the same, bit for
     bit, however the input is cut. A frame of ``FRAME_SAMPLES`` looks back; only its newest ``SYNTHESIS_SAMPLES``
@@ -38,7 +38,9 @@ class VocoderBackend(ConversionBackend):
         self._shifter = PitchShifter(FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ)
         self._rolled = np.empty(FRAME_SAMPLES)
         self._nothing = np.zeros(HOP_SAMPLES)
-        self._voice = voice
+        self._pitch_ratio = 2.0 ** (voice.pitch_semitones / 12)
+        self._formant_ratio = 2.0 ** (voice.formant_semitones / 12)
+        self._effect = voice.effect
         self.initialize()
 
     @property
@@ -46,27 +48,15 @@ class VocoderBackend(ConversionBackend):
         """One less than the synthesis window: 21 ms."""
         return SYNTHESIS_SAMPLES - 1
 
-    @property
-    def voice(self) -> Voice:
-        """The voice that speaks; a new one is faded in by the next frames."""
-        return self._voice
-
-    @voice.setter
-    def voice(self, voice: Voice) -> None:
-        self._voice = voice
-        self._pitch_ratio = 2.0 ** (voice.pitch_semitones / 12)
-        self._formant_ratio = 2.0 ** (voice.formant_semitones / 12)
-        self._excitation = _excitation(voice.effect, self._pitch_ratio)
-        if self._excitation:
-            self._excited = self._excitation.next_samples(FRAME_SAMPLES)
-
     def initialize(self) -> None:
         self._heard: Reals = np.zeros(FRAME_SAMPLES)
         self._sum: Reals = np.zeros(SYNTHESIS_SAMPLES)
         self._waiting: Samples = np.zeros(0, np.float32)
         self._ready: Samples = np.zeros(HOP_SAMPLES - 1, np.float32)
         self._shifter.reset()
-        self.voice = self._voice
+        self._excitation = _excitation(self._effect, self._pitch_ratio)
+        if self._excitation:
+            self._excited = self._excitation.next_samples(FRAME_SAMPLES)
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         if context is not None:

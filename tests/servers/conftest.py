@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from rwc_pw.pipewire.headless import SERVERS, TOOLS, HeadlessPipeWire
+from tests.conftest import require
 from tests.servers.program import Program
 
 DROP_IN = Path(__file__).parents[2] / "pipewire-conf" / "50-rwc-voice.conf"
@@ -19,11 +20,7 @@ Start = Callable[..., HeadlessPipeWire]
 @pytest.fixture(scope="session")
 def servers() -> None:
     """PipeWire's programs are installed, or the test is skipped."""
-    missing = [name for name in SERVERS + TOOLS if shutil.which(name) is None]
-    if missing and os.environ.get("RWC_PW_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"RWC_PW_REQUIRE_SERVERS=1, and these are not installed: {', '.join(missing)}.")
-    if missing:
-        pytest.skip(f"A private PipeWire needs {', '.join(missing)}.")
+    require(SERVERS + TOOLS)
 
 
 @pytest.fixture

@@ -1,16 +1,11 @@
 """Applications find "RWC Voice" by its name and hear what is played into it."""
 
-import shutil
-
 import numpy as np
 import pytest
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.servers import chromium, pulse_client
 from tests.servers.sound import RATE_HZ, Player, dominant_hz, tone
-
-needs_chromium = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed.")
-needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed.")
 
 
 @pytest.fixture
@@ -32,29 +27,26 @@ def test_parec_hears_it(sounding):
     assert_is_the_tone(samples, RATE_HZ)
 
 
-@needs_ffmpeg
+@pytest.mark.needs("ffmpeg")
 def test_ffmpeg_hears_it(sounding):
     samples = pulse_client.record_with_ffmpeg(sounding, "rwc_voice", 1.0)
     assert len(samples) == RATE_HZ
     assert_is_the_tone(samples, RATE_HZ)
 
 
-@needs_chromium
-@pytest.mark.chromium
+@pytest.mark.needs("chromium")
 def test_chromium_lists_it(voiced):
     assert "RWC Voice" in chromium.microphones(voiced)
 
 
-@needs_chromium
-@pytest.mark.chromium
+@pytest.mark.needs("chromium")
 def test_chromium_hears_it(sounding):
     samples, rate_hz = chromium.record(sounding, "RWC Voice", 1.0)
     assert len(samples) >= rate_hz
     assert_is_the_tone(samples, rate_hz)
 
 
-@needs_chromium
-@pytest.mark.chromium
+@pytest.mark.needs("chromium")
 def test_chromium_says_when_there_is_no_such_microphone(headless):
     with pytest.raises(chromium.PageError, match="no microphone is labelled RWC Voice"):
         chromium.record(headless, "RWC Voice", 1.0)

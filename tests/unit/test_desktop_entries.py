@@ -1,5 +1,4 @@
 import configparser
-import shutil
 import subprocess
 import sys
 
@@ -54,14 +53,14 @@ def test_autostart_entry_is_a_hidden_application_that_gnome_starts_too():
     assert entry["Desktop Entry"]["X-GNOME-Autostart-enabled"] == "true"
 
 
-@pytest.mark.skipif(not shutil.which("desktop-file-validate"), reason="desktop-file-validate is not installed")
+@pytest.mark.needs("desktop-file-validate")
 def test_autostart_entry_is_valid(tmp_path):
     entry = tmp_path / "voice.desktop"
     entry.write_text(autostart_text([ODD_WORD]))
     assert subprocess.check_output(["desktop-file-validate", entry], text=True, stderr=subprocess.STDOUT) == ""
 
 
-@pytest.mark.skipif(not shutil.which("dbus-run-session"), reason="dbus-run-session is not installed")
+@pytest.mark.needs("dbus-run-session")
 def test_the_session_bus_starts_exactly_the_launcher(tmp_path):
     """dbus-daemon's own reading of the file is the judge of our quoting."""
     folder = tmp_path / r"""it's "50%" of $HOME \ `here`"""
