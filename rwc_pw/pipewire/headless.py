@@ -23,6 +23,7 @@ from rwc_pw.pipewire.headless_conf import (
     configuration,
     microphone_arguments,
     private_environment,
+    speakers_arguments,
 )
 
 SERVERS = ("dbus-daemon", "pipewire", "wireplumber", "pipewire-pulse")  # in the order of their start
@@ -46,7 +47,9 @@ class HeadlessPipeWire:
     def __init__(self, root: Path, *, quantum: int = 256, microphone: bool = True, speakers: bool = True) -> None:
         self.root = root.absolute()
         self.environment = private_environment(self.root)
-        self._configuration = configuration(self.root, quantum=quantum, microphone=microphone, speakers=speakers)
+        self._devices = {MICROPHONE: microphone_arguments(MICROPHONE, "Headless microphone")} if microphone else {}
+        self._devices |= {SPEAKERS: speakers_arguments()} if speakers else {}
+        self._configuration = configuration(self.root, quantum=quantum, devices=self._devices.values())
         self._defaults = {"default.audio.source": MICROPHONE} if microphone else {}
         self._defaults |= {"default.audio.sink": SPEAKERS} if speakers else {}
         self._sockets: dict[str, socket.socket] = {}
@@ -106,18 +109,28 @@ class HeadlessPipeWire:
         server.wait()
 
     def restart(self, name: str) -> None:
-        """Start a server again, killed or not; with pipewire the session manager too, as systemd's BindsTo= does."""
+        """Start a server again, killed or not; with pipewire the session manager too, as systemd's BindsTo= does.
+
+        Microphone and speakers are made anew with the session manager: a real session's devices are its own.
+        """
         for bound in ("wireplumber", name) if name == "pipewire" else (name,):
             self._end(bound)
         if name != "wireplumber":
             self._spawn(name)
+        else:
+            for device, arguments in self._devices.items():
+                self.remove_node(device)
+                self._create_node(arguments)
         if name in ("pipewire", "wireplumber"):
             self._start_session_manager()
 
     def add_microphone(self, name: str) -> None:
         """One more fake microphone, until it is removed or PipeWire ends."""
-        self.run("pw-cli", "create-node", "adapter", " ".join(microphone_arguments(name, name).split()))
+        self._create_node(microphone_arguments(name, name))
         self.wait_for(lambda graph: graph.port(f"{name}:input_MONO") and graph.port(f"{name}:capture_MONO"))
+
+    def _create_node(self, arguments: str) -> None:
+        self.run("pw-cli", "create-node", "adapter", " ".join(arguments.split()))
 
     def remove_node(self, name: str) -> None:
         """Destroy a node, as pulling a plug would."""

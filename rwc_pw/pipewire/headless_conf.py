@@ -1,6 +1,7 @@
 """What a private PipeWire is told: its environment and its configuration files."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -73,11 +74,9 @@ def private_environment(root: Path) -> dict[str, str]:
     return kept | private | {"DBUS_SESSION_BUS_ADDRESS": _bus_address(root), "LC_ALL": "C.UTF-8"}
 
 
-def configuration(root: Path, *, quantum: int, microphone: bool, speakers: bool) -> dict[Path, str]:
-    """Every configuration file, by its path."""
-    nodes = [microphone_arguments(MICROPHONE, "Headless microphone")] if microphone else []
-    nodes += [_speakers_arguments()] if speakers else []
-    objects = "\n".join(f"{{ factory = adapter args = {arguments} }}" for arguments in nodes)
+def configuration(root: Path, *, quantum: int, devices: Iterable[str]) -> dict[Path, str]:
+    """Every configuration file, by its path; ``devices`` are the arguments of nodes."""
+    objects = "\n".join(f"{{ factory = adapter args = {arguments} }}" for arguments in devices)
     config = root / DIRECTORIES["XDG_CONFIG_HOME"]
     return {
         root / "bus.conf": BUS_CONF.format(address=_bus_address(root), services=root / "data/dbus-1/services"),
@@ -92,7 +91,8 @@ def microphone_arguments(name: str, description: str) -> str:
     )
 
 
-def _speakers_arguments() -> str:
+def speakers_arguments() -> str:
+    """The arguments of fake speakers, stereo."""
     return NULL_NODE.format(
         media_class="Audio/Sink", name=SPEAKERS, description="Headless speakers", channels=2, position="FL FR"
     )

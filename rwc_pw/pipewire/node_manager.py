@@ -63,6 +63,7 @@ class NodeManager:
         self._streams_seen = False
         self._idle_since_s: float | None = None
         self._source_requested = False
+        self._source_is_worn = False
         self._retry_s = FIRST_RETRY_S
         self._skipped_samples = 0  # by streams that have ended
         self.state = NodeState()
@@ -135,6 +136,10 @@ class NodeManager:
                 if calm:
                     calm.cancel()
                 calm = asyncio.get_running_loop().call_later(CALM_S, self._watch.check)
+            if self._graph.has_session_manager and not graph.has_session_manager:
+                # WirePlumber 0.4, started again, links nothing while there are nodes that were in use before
+                self._source_is_worn = True
+                raise UnavailableError("PipeWire's session manager has ended.", "All that is ours is made again.")
             self._graph = graph
             self._changed.set()
 
@@ -184,6 +189,9 @@ class NodeManager:
         return []
 
     def _source_commands(self, sources: list[Node]) -> list[list[str]]:
+        if self._source_is_worn:
+            self._source_is_worn = False
+            return [argv.destroy(node.id) for node in sources]
         if sources:
             self._source_requested = False  # whoever takes it away, it is made again
             return [argv.destroy(node.id) for node in sources[1:]]

@@ -145,7 +145,7 @@ def start() -> None:
     with enabled() as (headless, _), Player(headless, noise(120), into="headless_microphone:input_MONO"):
         waits_ms = []
         for _ in range(10):
-            headless.wait_for(lambda graph: states(graph)["rwc_voice"] != "running" or None)
+            headless.wait_for(lambda graph: states(graph).get("rwc_voice") == "suspended")
             with PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder:
                 recorder.wait(RATE_HZ, timeout_s=10)
                 heard = np.flatnonzero(recorder.frames()[:, 1])

@@ -50,6 +50,7 @@ def test_a_killed_pw_cat_is_replaced(headless, enabled, stream):
 def test_a_killed_server_that_comes_back_is_served_again(headless, enabled, server):
     with enabled.watched() as watch:
         watch.until(state="armed")
+        assert is_heard(headless)
         headless.kill(server)
         if server == "pipewire":
             watch.until(state="degraded")
