@@ -2,7 +2,7 @@
 
 from rwc_pw.pipewire.graph import Graph
 from tests.servers.pulse_client import record
-from tests.servers.sound import RATE_HZ, PairRecorder, Player, tone
+from tests.servers.sound import RATE_HZ, PairRecorder, Player, connect, tone
 from tests.servers.test_transport import MICROPHONE_PORT, VOICE_PORT
 
 NODES = ("headless_microphone", "rwc_voice", "rwc_pw.capture", "rwc_pw.playback")
@@ -61,6 +61,16 @@ def test_an_app_that_stops_and_starts_again_at_once_is_heard(headless, program):
         for _ in range(20):
             headless.run("pw-link", "--disconnect", VOICE_PORT, app.port("FR"))
             headless.run("pw-link", VOICE_PORT, app.port("FR"))
-            restarted = len(app.frames())
-            app.wait(restarted + RATE_HZ // 4, timeout_s=10)
-            assert app.frames()[restarted:, 1].any()
+            if not is_heard(app):  # PipeWire may have taken the second link for the first, which was about to go;
+                connect(headless, VOICE_PORT, app.port("FR"))  # if it is there, this fails
+                assert is_heard(app)
+
+
+def is_heard(app: PairRecorder) -> bool:
+    """Whether the right channel carries anything within three seconds."""
+    begin = len(app.frames())
+    for tenths in range(1, 31):
+        app.wait(begin + tenths * RATE_HZ // 10, timeout_s=10)
+        if app.frames()[begin:, 1].any():
+            return True
+    return False
