@@ -62,9 +62,7 @@ def test_an_app_that_stops_and_starts_again_at_once_is_heard(headless, program):
     program("enable")
     with Player(headless, tone(200, 60)), PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as app:
         for _ in range(20):
-            with contextlib.suppress(
-                RwcPwError
-            ):  # PipeWire may have taken the link for the one before, and removed both
+            with contextlib.suppress(RwcPwError):  # PipeWire may have taken both links for one, and removed it
                 headless.run("pw-link", "--disconnect", VOICE_PORT, app.port("FR"))
             headless.run("pw-link", VOICE_PORT, app.port("FR"))
             if not is_heard(app):
