@@ -15,15 +15,20 @@ readonly RUN_TABLE="   python                python3,python3-venv  python3      
                        pw-dump               pipewire-bin          pipewire-utils                      pipewire
                        pw-link               pipewire-bin          pipewire-utils                      pipewire
                        dbus-daemon           dbus                  dbus-daemon                         dbus"
+readonly RVC_TABLE="   ffmpeg                ffmpeg                ffmpeg-free                         ffmpeg
+                       ffprobe               ffmpeg                ffmpeg-free                         ffmpeg"
 readonly TEST_TABLE="  pactl                 pulseaudio-utils      pulseaudio-utils                    libpulse
-                       ffmpeg                ffmpeg                ffmpeg-free                         ffmpeg
                        chromium              chromium              chromium                            chromium
                        dbus-run-session      dbus                  dbus-daemon                         dbus
                        desktop-file-validate desktop-file-utils    desktop-file-utils                  desktop-file-utils"
 
+# The Pythons that fit, as Python asks it.
+readonly ANY_PYTHON="sys.version_info >= (3, 11)" RVC_PYTHON="(3, 12) <= sys.version_info < (3, 14)"
+
 usage() {
     cat <<'END'
 Usage: ./install.sh                        install or upgrade rwc-pw for you, and switch it on
+       ./install.sh --rvc                  the same with what RVC voices need: 5 GB, Python 3.12 or 3.13
        ./install.sh --test [PYTEST ARGS]   run all tests, having installed what they need
        ./install.sh --help
 
@@ -41,11 +46,12 @@ die() { # CODE SENTENCE REMEDY
 
 # --- system packages ---
 
-# A Python new enough that can make virtual environments. Each is really run: pyenv leaves shims of what is gone.
-find_python() {
+# A fitting Python that can make virtual environments. Each is really run: pyenv leaves shims of what is gone.
+find_python() { # FITTING
     local candidate
-    for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
-        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3 \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23].*/bin/python; do
+        if "$candidate" -c "import sys, venv, ensurepip; sys.exit(not ($1))" </dev/null &>/dev/null; then
             echo "$candidate"
             return
         fi
@@ -54,7 +60,7 @@ find_python() {
 }
 
 have() {
-    if [[ $1 == python ]]; then find_python >/dev/null; else command -v "$1" >/dev/null; fi
+    if [[ $1 == python ]]; then find_python "$ANY_PYTHON" >/dev/null; else command -v "$1" >/dev/null; fi
 }
 
 package_manager() {
@@ -118,8 +124,8 @@ ensure() { # TABLE
 
     mapfile -t packages < <(printf '%s\n' "${packages[@]}" | tr , '\n' | sort -u)
     line=$(install_line "$manager" "${packages[@]}")
-    remedy="Run this line as root, then ./install.sh again:"
-    [[ -n $manager ]] || remedy="Install them as this line does on Debian, then run ./install.sh again:"
+    remedy="Run this line as root, then $again again:"
+    [[ -n $manager ]] || remedy="Install them as this line does on Debian, then run $again again:"
     if [[ -n $manager ]] && root=$(root_word); then
         install_packages "$root" "$line" && return
     fi
@@ -129,24 +135,85 @@ ensure() { # TABLE
 
 # --- Python packages ---
 
-make_venv() { # FOLDER
+fits() { # PYTHON FITTING
+    "$1" -c "import sys, pip; sys.exit(not ($2))" </dev/null &>/dev/null
+}
+
+no_python() { # FITTING
+    [[ $1 != "$RVC_PYTHON" ]] ||
+        die $EXIT_UNAVAILABLE "RVC voices need Python 3.12 or 3.13, and none that can make virtual environments is here." \
+            "Install one (Debian 13: apt-get install python3-venv; anywhere: pyenv install 3.13), then run $again again."
+    die $EXIT_UNAVAILABLE "There is no Python 3.11 or newer that can make virtual environments." \
+        "Install one, then run $again again."
+}
+
+make_venv() { # FOLDER FITTING
     local python
-    "$1/bin/python" -m pip --version >/dev/null 2>&1 && return
-    python=$(find_python) || die $EXIT_UNAVAILABLE "There is no Python 3.11 or newer that can make virtual environments." \
-        "Install one, then run ./install.sh again."
+    fits "$1/bin/python" "$2" && return
+    python=$(find_python "$2") || no_python "$2"
     rm -rf -- "$1"
     mkdir -p -- "$(dirname -- "$1")"
     "$python" -m venv "$1" ||
-        die $EXIT_UNAVAILABLE "Python could not make $1." "Its message is above; mend that, then run ./install.sh again."
+        die $EXIT_UNAVAILABLE "Python could not make $1." "Its message is above; mend that, then run $again again."
+}
+
+no_packages() {
+    die $EXIT_UNAVAILABLE "The Python packages could not be installed." \
+        "A message is above; when the network or the disk is mended run $again again."
 }
 
 pip_install() { # VENV REQUIREMENT...
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}" </dev/null ||
-        die $EXIT_UNAVAILABLE "The Python packages could not be installed." \
-            "pip's message is above; when the network or the disk is mended run ./install.sh again."
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}" </dev/null || no_packages
 }
 
-# --- the two things to do ---
+# rwc-pw[rvc] without what conversion never imports (pyproject.toml lists it): pip could not leave it out, uv can. The
+# cache lies beside the environment, for hard links, and goes when it has served; after a failure the next run goes on.
+install_with_rvc() { # VENV REQUIREMENT...
+    local cache=$1.cache quiet=()
+    [[ -t 2 ]] || quiet=(--quiet)
+    pip_install "$1" uv
+    run_uv "$1" pip install "${quiet[@]}" --python "$1/bin/python" --project "$checkout" --cache-dir "$cache" \
+        --compile-bytecode --reinstall-package rwc-pw "$checkout[rvc]" "${@:2}" || no_packages
+    rm -rf -- "$cache"
+}
+
+# uv with pip's configuration, which it does not read itself; its own variables win.
+run_uv() { # VENV ARGS...
+    "$1/bin/python" - "$1/bin/uv" "${@:2}" <<'END'
+import ast
+import os
+import subprocess
+import sys
+
+names = {
+    "cert": "SSL_CERT_FILE",
+    "constraint": "UV_CONSTRAINT",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "index-url": "UV_DEFAULT_INDEX",
+    "proxy": "ALL_PROXY",
+    "trusted-host": "UV_INSECURE_HOST",
+}
+pip = [sys.executable, "-m", "pip", "config", "list"]
+lines = subprocess.run(pip, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout.splitlines()
+found = {}
+for section in ("global.", "install.", ":env:."):  # as pip ranks them
+    for line in lines:
+        key, _, value = line.partition("=")
+        if key.startswith(section) and (name := names.get(key.removeprefix(section))):
+            found[name] = ast.literal_eval(value).split()
+os.environ.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does it
+for name, words in found.items():
+    os.environ.setdefault(name, ("," if name == "UV_FIND_LINKS" else " ").join(words))
+os.execv(sys.argv[1], sys.argv[1:])
+END
+}
+
+# --- the things to do ---
+
+has_rvc() { # VENV
+    "$1/bin/python" -c 'import sys, importlib.util; sys.exit(not importlib.util.find_spec("ultimate_rvc"))' </dev/null
+}
 
 session_runs() { # PYTHON
     local socket=${PIPEWIRE_REMOTE:-pipewire-0}
@@ -157,22 +224,33 @@ session_runs() { # PYTHON
 link_command() { # PROGRAM
     local link=$HOME/.local/bin/rwc-pw
     if [[ -e $link && ! -L $link ]]; then
-        die $EXIT_FAILED "$link is there already and not from here." "Move it away, then run ./install.sh again."
+        die $EXIT_FAILED "$link is there already and not from here." "Move it away, then run $again again."
     fi
     mkdir -p -- "${link%/*}"
     ln -sfn -- "$1" "$link"
     [[ :$PATH: == *:"${link%/*}":* ]] || say "${link%/*} is not on your PATH: call $link, or log in again if your shell adds it."
 }
 
-install_rwc_pw() {
+install_rwc_pw() { # [--rvc]
     local data=${XDG_DATA_HOME:-} venv
     [[ $data == /* ]] || data=$HOME/.local/share # the XDG specification: a relative value is ignored
     venv=$data/rwc-pw/venv
-    ((EUID)) || [[ -z ${SUDO_USER:-} ]] || say "installing for root; for $SUDO_USER run ./install.sh without sudo."
-    ensure "$RUN_TABLE" || exit $EXIT_UNAVAILABLE
-    make_venv "$venv"
+    ((EUID)) || [[ -z ${SUDO_USER:-} ]] || say "installing for root; for $SUDO_USER run $again without sudo."
+    if [[ ${1-} == --rvc ]]; then
+        # where there is no Python at all, that of the system's packages may fit
+        find_python "$RVC_PYTHON" >/dev/null || ! find_python "$ANY_PYTHON" >/dev/null || no_python "$RVC_PYTHON"
+        ensure "$RUN_TABLE"$'\n'"$RVC_TABLE" || exit $EXIT_UNAVAILABLE
+        make_venv "$venv" "$RVC_PYTHON"
+    else
+        ensure "$RUN_TABLE" || exit $EXIT_UNAVAILABLE
+        make_venv "$venv" "$ANY_PYTHON"
+    fi
     say "installing rwc-pw into $venv"
-    pip_install "$venv" "$checkout"
+    if [[ ${1-} == --rvc ]] || has_rvc "$venv"; then
+        install_with_rvc "$venv"
+    else
+        pip_install "$venv" "$checkout"
+    fi
     link_command "$venv/bin/rwc-pw"
     if session_runs "$venv/bin/python"; then
         "$venv/bin/rwc-pw" enable
@@ -181,16 +259,21 @@ install_rwc_pw() {
         say "the demo shows the voice on a private PipeWire instead."
         "$venv/bin/rwc-pw" demo
     fi
+    [[ ${1-} != --rvc ]] || say "for RVC voices run: rwc-pw setup"
 }
 
 run_tests() { # PYTEST ARGS...
     local venv=$checkout/.cache/test-venv requirements
     cd -- "$checkout"
-    ensure "$RUN_TABLE"$'\n'"$TEST_TABLE" || say "going on with the tests that can run without them."
-    make_venv "$venv"
+    ensure "$RUN_TABLE"$'\n'"$RVC_TABLE"$'\n'"$TEST_TABLE" || say "going on with the tests that can run without them."
+    make_venv "$venv" "$ANY_PYTHON"
     mapfile -t requirements < <("$venv/bin/python" -c 'import tomllib
 print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["test"], sep="\n")')
-    pip_install "$venv" "$checkout" "${requirements[@]}"
+    if fits "$venv/bin/python" "$RVC_PYTHON"; then
+        install_with_rvc "$venv" "${requirements[@]}"
+    else
+        pip_install "$venv" "$checkout" "${requirements[@]}"
+    fi
     export PATH=$venv/bin:$PATH
     ruff check
     ruff format --check
@@ -198,10 +281,11 @@ print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["test"], 
     pytest "$@"
 }
 
+readonly again="./install.sh${1:+ $1}"
 checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 [[ ${HOME:-} == /* ]] || die $EXIT_UNAVAILABLE "HOME does not name a folder." "Set it to your home folder's absolute path."
 case "$# ${1-}" in
-    "0 ") task=install_rwc_pw ;;
+    "0 " | "1 --rvc") task=install_rwc_pw ;;
     *[0-9]" --test") task=run_tests && shift ;;
     "1 -h" | "1 --help") usage && exit ;;
     *) die $EXIT_USAGE "\"$*\" is not understood." "Run ./install.sh --help for what is." ;;
