@@ -101,7 +101,7 @@ test_inside() { # PYTEST ARGS...
         mount -o bind,ro -- "$speech" "$chroot$home/speech"
         variables+=("RWC_PW_SPEECH=$home/speech")
     fi
-    for name in CI TERM RWC_PW_REQUIRE_SERVERS http_proxy https_proxy no_proxy SSL_CERT_FILE "${!PIP_@}"; do
+    for name in CI TERM RWC_PW_REQUIRE_SERVERS RWC_PW_REQUIRE_RVC http_proxy https_proxy no_proxy SSL_CERT_FILE "${!PIP_@}"; do
         [[ -z ${!name:-} ]] || variables+=("$name=${!name}")
     done
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" LANG=C.UTF-8 "${variables[@]}" \
