@@ -49,8 +49,8 @@ die() { # CODE SENTENCE REMEDY
 # A fitting Python that can make virtual environments. Each is really run: pyenv leaves shims of what is gone.
 find_python() { # FITTING
     local candidate
-    for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3 \
-        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23].*/bin/python; do
+    for candidate in python3 python3.13 python3.12 python3.11 \
+        "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23].*/bin/python /usr/bin/python3; do
         if "$candidate" -c "import sys, venv, ensurepip; sys.exit(not ($1))" </dev/null &>/dev/null; then
             echo "$candidate"
             return

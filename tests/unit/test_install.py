@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 INSTALL = Path(__file__).parents[2] / "install.sh"
-NEEDED_PROGRAMS = ("bash", "cat", "dirname", "env", "mktemp", "rm", "sort", "tail", "tr")
+NEEDED_PROGRAMS = ("bash", "cat", "dirname", "env", "mkdir", "mktemp", "rm", "sort", "tail", "tr")
 EXIT_USAGE, EXIT_UNAVAILABLE = 2, 69
+RUN_PROGRAMS = ("pipewire", "pipewire-pulse", "wireplumber", "pw-cat", "pw-cli", "pw-dump", "pw-link", "dbus-daemon")
 LINES = {
     "apt-get": "apt-get install -y --no-install-recommends dbus pipewire pipewire-bin pipewire-pulse wireplumber",
     "dnf": "dnf install -y dbus-daemon pipewire pipewire-pulseaudio pipewire-utils pulseaudio-libs wireplumber",
@@ -38,6 +39,21 @@ class Machine:
         """One that writes down how it is called, and fails."""
         self.add(name, f'echo "{name} $*" >> "{self.notes}"; echo "no such package" >&2; exit 1')
 
+    def add_python(self, name, version):
+        """One that says it is this version, and writes down what else it is asked for."""
+        self.add(
+            name,
+            f"""case "$1 $2" in
+    "-c import sys, "*) exec "{sys.executable}" -c "import sys; sys.version_info = {version}
+$2" ;;
+    *) echo "{name} $*" >> "{self.notes}"; exit 1 ;;
+esac""",
+        )
+
+    def add_what_runs_it(self):
+        for name in RUN_PROGRAMS:
+            self.add(name, "")
+
     def install(self, *arguments):
         return subprocess.run(
             [self.programs / "bash", INSTALL, *arguments],
@@ -59,7 +75,7 @@ def machine(tmp_path):
     return machine
 
 
-@pytest.mark.parametrize("arguments", [["--nope"], [""], ["--help", "more"], ["tests", "--test"]])
+@pytest.mark.parametrize("arguments", [["--nope"], [""], ["--help", "more"], ["tests", "--test"], ["--rvc", "--test"]])
 def test_what_is_not_understood_changes_nothing(machine, arguments):
     machine.add_package_manager("apt-get")
     answer = machine.install(*arguments)
@@ -68,10 +84,11 @@ def test_what_is_not_understood_changes_nothing(machine, arguments):
     assert not machine.notes.exists()
 
 
-def test_help_names_both_commands(machine):
+def test_help_names_each_command(machine):
     answer = machine.install("--help")
     assert answer.returncode == 0
     assert "./install.sh --test" in answer.stdout
+    assert "./install.sh --rvc" in answer.stdout
 
 
 @pytest.mark.parametrize("manager", LINES)
@@ -105,6 +122,61 @@ def test_an_unknown_system_is_told_what_is_missing(machine):
 
 
 def test_only_what_is_missing_is_asked_for(machine):
-    for name in ("pipewire", "pipewire-pulse", "wireplumber", "pw-cat", "pw-cli", "pw-dump", "pw-link"):
-        machine.add(name, "")
+    machine.add_what_runs_it()
+    (machine.programs / "dbus-daemon").unlink()
     assert machine.install().stderr.endswith("apt-get install -y --no-install-recommends dbus\n")
+
+
+def system_python_fits():
+    """/usr/bin/python3 is tried wherever PATH leads."""
+    question = "import sys, ensurepip; sys.exit(not (3, 12) <= sys.version_info < (3, 14))"
+    python = Path("/usr/bin/python3")
+    return python.exists() and subprocess.run([python, "-c", question], stderr=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.skipif(system_python_fits(), reason="The system's own Python serves RVC voices.")
+@pytest.mark.parametrize("version", [(3, 11), (3, 14)])
+def test_without_a_python_for_rvc_nothing_is_changed_and_it_is_said(machine, version):
+    machine.add_package_manager("apt-get")
+    machine.add_python("python3.11", version)
+    answer = machine.install("--rvc")
+    assert answer.returncode == EXIT_UNAVAILABLE
+    assert "Python 3.12 or 3.13" in answer.stderr.splitlines()[0]
+    assert "./install.sh --rvc" in answer.stderr.splitlines()[1]
+    assert not machine.notes.exists()
+    assert list(machine.home.iterdir()) == []
+
+
+def test_rvc_needs_ffmpeg_too(machine):
+    machine.add_package_manager("apt-get")
+    machine.add_python("python3.12", (3, 12))
+    machine.add_what_runs_it()
+    answer = machine.install("--rvc")
+    assert answer.stderr.endswith("apt-get install -y --no-install-recommends ffmpeg\n")
+    assert "then ./install.sh --rvc again" in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--rvc",)])
+def test_rvc_takes_the_python_that_fits_though_an_older_one_comes_first(machine, arguments):
+    machine.add_what_runs_it()
+    machine.add("ffmpeg", "")
+    machine.add("ffprobe", "")
+    machine.add("python3.13", "exit 127")
+    machine.add_python("python3", (3, 11))
+    machine.add_python("python3.12", (3, 12))
+    machine.install(*arguments)
+    python = "python3.12" if arguments else "python3"
+    assert machine.notes.read_text() == f"{python} -m venv {machine.home}/.local/share/rwc-pw/venv\n"
+
+
+def test_a_python_of_pyenv_serves_where_none_is_on_path(machine):
+    machine.add_what_runs_it()
+    machine.add("ffmpeg", "")
+    machine.add("ffprobe", "")
+    machine.add_python("python3.11", (3, 11))
+    machine.add_python("pyenv's", (3, 13))
+    python = machine.home / ".pyenv/versions/3.13.0/bin/python"
+    python.parent.mkdir(parents=True)
+    (machine.programs / "pyenv's").rename(python)
+    machine.install("--rvc")
+    assert machine.notes.read_text().startswith("pyenv's -m venv ")
