@@ -66,6 +66,6 @@ class Limiter:
         rise = self._rise_per_sample * np.arange(n + 1)
         slow = np.minimum.accumulate(np.concatenate((self._held[-1:], least)) - rise) + rise
         held = np.concatenate((self._held, np.minimum(slow[1:], UNITY)))
-        sums = np.concatenate(((0,), np.cumsum(held)))
+        sums: NDArray[np.float64] = np.concatenate(((0,), np.cumsum(held)))
         self._needed, self._held = needed[n:], held[n:]
         return (sums[window:] - sums[:-window]) / (window * UNITY)

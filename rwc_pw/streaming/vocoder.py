@@ -68,7 +68,7 @@ class VocoderBackend(ConversionBackend):
         whole = len(waiting) // HOP_SAMPLES * HOP_SAMPLES
         hops = [self._next_hop(waiting[at : at + HOP_SAMPLES]) for at in range(0, whole, HOP_SAMPLES)]
         self._waiting = waiting[whole:]
-        ready = np.concatenate((self._ready, *hops))
+        ready: Samples = np.concatenate((self._ready, *hops))
         self._ready = ready[len(audio_chunk) :]
         return ready[: len(audio_chunk)]
 
