@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ def _nobodys_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         require(marker.args)
+    if item.get_closest_marker("needs_rvc") and find_spec("ultimate_rvc") is None:
+        if os.environ.get("RWC_PW_REQUIRE_RVC") == "1":
+            pytest.fail("RWC_PW_REQUIRE_RVC=1, and rwc-pw[rvc] is not installed.")
+        pytest.skip("It needs the extra rwc-pw[rvc].")
 
 
 def require(programs: Sequence[str]) -> None:
