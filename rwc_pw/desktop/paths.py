@@ -54,6 +54,18 @@ class Paths:
         return self.data_home / "rwc-pw"
 
     @property
+    def models_dir(self) -> Path:
+        """Where RVC voices are kept: in a checkout's own ``models``, if this runs from one."""
+        checkout = Path(__file__).parents[2]
+        is_checkout = (checkout / "pyproject.toml").is_file() and (checkout / "models").is_dir()
+        return checkout / "models" if is_checkout else self.data_dir / "models"
+
+    @property
+    def assets_dir(self) -> Path:
+        """What every RVC voice needs, as ultimate-rvc lays it out."""
+        return self.data_dir / "rvc-models"
+
+    @property
     def state_dir(self) -> Path:
         """Logs and what survives a restart."""
         return self.state_home / "rwc-pw"

@@ -1,0 +1,151 @@
+"""A stranger's ``.pth``, read without running anything in it, and the one that we write for ultimate-rvc.
+
+torch is imported here only, and only in processes of their own.
+"""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rwc_pw.voices.architecture import Architecture, ArchitectureError
+from rwc_pw.voices.rvc_voice import MODEL_FILE
+
+if TYPE_CHECKING:
+    import torch
+
+LARGEST_FILE_BYTES = 2 << 30
+LARGEST_PICKLE_BYTES = 4 << 20
+MOST_ENTRIES = 5000
+TORCH_PREFIX = "parametrizations.weight.original"  # newer names of weight_g and weight_v
+TRAINING_ONLY = "enc_q."
+
+
+class BadVoiceError(ValueError):
+    """The file is no voice; the message says why, as the end of a sentence that begins with its name."""
+
+
+def look_at(path: Path) -> None:
+    """Refuse what cannot be a voice before anything is loaded: ``BadVoiceError``."""
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start:
+        raise BadVoiceError("is empty")
+    if start.lstrip()[:1] == b"<":
+        raise BadVoiceError("is a web page, not a voice")
+    if not zipfile.is_zipfile(path):
+        raise BadVoiceError("is not in PyTorch's format of today, or it is cut short")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise BadVoiceError("is damaged") from error
+    _check_entries(entries, path.stat().st_size)
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], file_bytes: int) -> None:
+    pickles = [entry for entry in entries if entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise BadVoiceError("is an archive, but not of a voice")
+    if len(entries) > MOST_ENTRIES or pickles[0].file_size > LARGEST_PICKLE_BYTES:
+        raise BadVoiceError("holds more than any voice does")
+    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+        raise BadVoiceError("is compressed, as no voice is")  # whatever it would expand to
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise BadVoiceError("names a part of it twice")
+    if sum(entry.file_size for entry in entries) > file_bytes:
+        raise BadVoiceError("declares more than is in it")
+
+
+def read_checkpoint(path: Path) -> tuple[Architecture, dict[str, "torch.Tensor"]]:
+    """The network and its weights; ``BadVoiceError`` for whatever is not a voice. ``look_at`` it first."""
+    import torch
+
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # an edge: what a stranger's file raises in torch has no end of names
+        reason = "would run code" if "weights_only" in str(error) or "Weights only" in str(error) else "is damaged"
+        raise BadVoiceError(reason) from error
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("weight"), dict):
+        raise BadVoiceError("is a PyTorch file, but not a voice ready for use: it has no weights under `weight`")
+    if checkpoint.get("vocoder", "HiFi-GAN") != "HiFi-GAN":
+        raise BadVoiceError("needs a vocoder other than HiFi-GAN, which is not known here")
+    weights = _named_as_usual(checkpoint["weight"])
+    speakers = weights.get("emb_g.weight")
+    if not _is_plain(speakers) or speakers is None or speakers.dim() != 2:
+        raise BadVoiceError("has no speakers")
+    try:
+        architecture = Architecture.from_config(
+            checkpoint.get("config"), checkpoint.get("version", "v1"), checkpoint.get("f0", 1), len(speakers)
+        )
+    except ArchitectureError as error:
+        raise BadVoiceError(f"is not a voice: {error}") from error
+    _check_weights(weights, dict(architecture.shapes()))
+    return architecture, weights
+
+
+def _named_as_usual(weights: dict[Any, Any]) -> dict[str, Any]:
+    """Without what only training needs, and weight normalisation by its older names, which ultimate-rvc takes."""
+    named: dict[str, Any] = {}
+    for name, weight in weights.items():
+        if not isinstance(name, str):
+            raise BadVoiceError("has a weight whose name is no text")
+        if not name.startswith(TRAINING_ONLY):
+            usual = name.replace(f"{TORCH_PREFIX}0", "weight_g").replace(f"{TORCH_PREFIX}1", "weight_v")
+            named[usual] = weight
+    return named
+
+
+def _is_plain(weight: Any) -> bool:
+    import torch
+
+    return type(weight) is torch.Tensor and weight.layout == torch.strided and weight.device.type == "cpu"
+
+
+def _check_weights(weights: dict[str, "torch.Tensor"], shapes: dict[str, tuple[int, ...]]) -> None:
+    import torch
+
+    if missing := sorted(shapes.keys() - weights.keys()):
+        raise BadVoiceError(f"lacks {len(missing)} weights, {missing[0]} among them")
+    if unknown := sorted(weights.keys() - shapes.keys()):
+        raise BadVoiceError(f"has {len(unknown)} weights that no voice has, {unknown[0][:80]!a} among them")
+    for name, shape in shapes.items():
+        weight = weights[name]
+        if not _is_plain(weight) or tuple(weight.shape) != shape:
+            raise BadVoiceError(f"declares another shape of {name} than it has")
+        if weight.dtype not in (torch.float16, torch.bfloat16, torch.float32):
+            raise BadVoiceError(f"has numbers of a kind in {name} that no voice has")
+        if not torch.isfinite(weight).all():
+            raise BadVoiceError(f"has numbers that are not finite in {name}")
+
+
+def store_model(architecture: Architecture, weights: dict[str, "torch.Tensor"], folder: Path) -> None:
+    """Write the model into ``folder`` as safetensors; the numbers stay as exact as they came."""
+    from safetensors.torch import save_file
+
+    metadata = {
+        "config": json.dumps(architecture.config),
+        "version": architecture.version,
+        "f0": str(int(architecture.has_pitch)),
+    }
+    save_file({name: weight.contiguous().clone() for name, weight in weights.items()}, folder / MODEL_FILE, metadata)
+
+
+def write_checkpoint(voice_folder: Path, path: Path) -> None:
+    """Write the ``.pth`` that ultimate-rvc loads, from a stored voice's safetensors."""
+    import torch
+    from safetensors import safe_open
+
+    with safe_open(voice_folder / MODEL_FILE, "pt") as model:
+        metadata = model.metadata()
+        weights = {name: model.get_tensor(name) for name in model.keys()}  # noqa: SIM118 - it is no dict
+    config = json.loads(metadata["config"])
+    voice = {
+        "weight": weights,
+        "config": config,
+        "info": "",
+        "sr": f"{config[-1] // 1000}k",
+        "f0": int(metadata["f0"]),
+        "version": metadata["version"],
+    }
+    torch.save(voice, path)

@@ -1,0 +1,97 @@
+"""Brings a stranger's voice in: its files are copied, read by a process that can do little, and stored as our own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rwc_pw.desktop.private_folder import PrivateFolder
+from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.voices.rvc_voice import RvcVoice
+from rwc_pw.voices.source import copy_source
+from rwc_pw.voices.store import VoiceStore
+
+INSPECTOR = ("-P", "-m", "rwc_pw.voices.inspector")
+LONGEST_S = 180.0
+STAGING_PREFIX = ".adding-"
+
+
+def add_voice(
+    source: Path,
+    store: VoiceStore,
+    *,
+    name: str | None = None,
+    index: Path | None = None,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> RvcVoice:
+    """Store the voice in ``source``: a ``.pth``, a folder or a ``.zip``, with its index or the one that is given.
+
+    Nothing in it is run. It is there whole, or not at all: ``UnavailableError`` without the extra, ``UsageError`` for
+    a source or a name that cannot be, ``RwcPwError`` for a file that is no voice. ``on_progress`` is told the share
+    that is done.
+    """
+    if find_spec("torch") is None or find_spec("safetensors") is None:
+        raise UnavailableError(
+            "RVC voices need PyTorch, which is not installed.",
+            'Run `./install.sh --rvc`, or `pip install "rwc-pw[rvc]"`.',
+        )
+    if name is not None:
+        store.check_new(name)
+    staging = PrivateFolder(store.folder, STAGING_PREFIX)
+    try:
+        copied = copy_source(source, index, staging.path)
+        voice_name = name or copied.name.strip()
+        store.check_new(voice_name)
+        on_progress(0.3)
+        folder = staging.path / "voice"
+        folder.mkdir(mode=0o700)
+        facts = _inspect(copied.model, copied.index, folder, source)
+        on_progress(0.9)
+        voice = RvcVoice(
+            name=voice_name, has_index=copied.index is not None, source_sha256=copied.sha256, licence="", **facts
+        )
+        store.adopt(folder, voice)
+        on_progress(1.0)
+        return voice
+    finally:
+        staging.remove()
+
+
+def _inspect(model: Path, index: Path | None, folder: Path, source: Path) -> dict[str, Any]:
+    """What the inspector says of the voice; the stored form of it is in ``folder``."""
+    request = {"model": str(model), "index": str(index) if index else "", "folder": str(folder)}
+    try:
+        done = subprocess.run(
+            [sys.executable, *INSPECTOR],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=LONGEST_S,
+            cwd=folder,
+            env=_environment(folder),
+            start_new_session=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RwcPwError(f"{source} takes longer to read than any voice.", "Get it from elsewhere.") from error
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:  # it was ended, by its limits or by what it read
+        answer = {"problem": "cannot be read: it asks for more than a voice may, or it is damaged"}
+    if "problem" in answer:
+        raise RwcPwError(f"{source} {answer['problem']}.", "It has been left alone. Get the voice from elsewhere.")
+    return dict(answer)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """No more than Python needs to find our modules, and nobody's home."""
+    path = ":".join(entry for entry in sys.path if entry)
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(folder),
+        "TMPDIR": str(folder),
+        "PYTHONPATH": path,
+        "LC_ALL": "C.UTF-8",
+    }

@@ -1,0 +1,93 @@
+"""The process that reads strangers' files: before it touches them it limits itself."""
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+
+from rwc_pw.voices.architecture import FEATURES
+from rwc_pw.voices.checkpoint import BadVoiceError, look_at, read_checkpoint, store_model
+from rwc_pw.voices.rvc_voice import INDEX_FILE
+
+LONGEST_CPU_S = 120
+LARGEST_WRITTEN_BYTES = 2 << 30
+MOST_OPEN_FILES = 128
+MEMORY_BYTES = 4 << 30  # on top of what torch itself maps
+MOST_INDEX_VECTORS = 2_000_000
+
+
+def main() -> None:
+    """Read a request from standard input, write the answer to standard output."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries print
+    request = json.load(sys.stdin)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_CPU, LONGEST_CPU_S)
+    _limit(resource.RLIMIT_FSIZE, LARGEST_WRITTEN_BYTES)
+    _limit(resource.RLIMIT_NOFILE, MOST_OPEN_FILES)
+    try:
+        answer = inspect(Path(request["model"]), request["index"] and Path(request["index"]), Path(request["folder"]))
+    except BadVoiceError as error:
+        answer = {"problem": str(error)}
+    except MemoryError:
+        answer = {"problem": "needs more memory than any voice"}
+    answers.write(json.dumps(answer))
+    answers.flush()
+
+
+def inspect(model: Path, index: Path | None, folder: Path) -> dict[str, object]:
+    """Check a voice and its index, and write what is stored of them into ``folder``; ``BadVoiceError``."""
+    look_at(model)
+    import torch
+
+    torch.set_num_threads(1)
+    _limit(resource.RLIMIT_AS, _mapped_bytes() + MEMORY_BYTES)
+    architecture, weights = read_checkpoint(model)
+    store_model(architecture, weights, folder)
+    if index:
+        _store_index(index, FEATURES[architecture.version], folder)
+    return {
+        "version": architecture.version,
+        "sample_rate_hz": architecture.sample_rate_hz,
+        "has_pitch": architecture.has_pitch,
+        "speakers": architecture.speakers,
+    }
+
+
+def _store_index(path: Path, features: int, folder: Path) -> None:
+    import faiss
+    import numpy as np
+
+    try:
+        index = faiss.read_index(str(path))
+    except RuntimeError as error:  # faiss knows no other
+        raise BadVoiceError("comes with an index that is damaged, or not of faiss") from error
+    if type(index) not in (faiss.IndexIVFFlat, faiss.IndexFlat, faiss.IndexFlatL2):
+        raise BadVoiceError(f"comes with an index of a kind that no voice has, {type(index).__name__}")
+    if index.d != features:
+        raise BadVoiceError(f"comes with an index of {index.d} features, but its own are {features}")
+    if not 0 < index.ntotal <= MOST_INDEX_VECTORS:
+        raise BadVoiceError(f"comes with an index of {index.ntotal} vectors")
+    try:
+        is_finite = bool(np.isfinite(index.reconstruct_n(0, index.ntotal)).all())
+    except RuntimeError as error:
+        raise BadVoiceError("comes with an index that is damaged") from error
+    if not is_finite:
+        raise BadVoiceError("comes with an index that holds numbers which are not finite")
+    faiss.write_index(index, str(folder / INDEX_FILE))
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    resource.setrlimit(what, (most, most))
+
+
+def _mapped_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""From what a user calls a voice to where it is stored."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rwc_pw.errors import UsageError
+from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.rvc_voice import VOICE_FILE
+from rwc_pw.voices.source import file_sha256
+from rwc_pw.voices.store import VoiceStore
+
+
+def stored_folder(model: Path, store: VoiceStore, on_progress: Callable[[float], None] = lambda _: None) -> Path:
+    """The folder of the voice that ``model`` means: a stored voice's folder, a file in one, its name, or any ``.pth``.
+
+    A ``.pth`` that was not brought in yet is brought in now. ``UsageError`` when there is no such voice.
+    """
+    for folder in (model, model.parent):
+        if (folder / VOICE_FILE).is_file():
+            return folder
+    if model.is_file():
+        known = store.find_source(file_sha256(model))
+        return store.folder_of(known or add_voice(model, store, name=None, index=None, on_progress=on_progress))
+    if len(model.parts) == 1:
+        return store.folder_of(store.find(model.name))
+    raise UsageError(f"There is no voice at {model}.", "`rwc-pw voices list` names those that are there.")

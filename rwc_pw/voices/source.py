@@ -1,0 +1,154 @@
+"""What people share a voice as: a ``.pth``, a folder, or a ``.zip``; the voice's files are copied out of it."""
+
+import hashlib
+import os
+import stat
+import zipfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TypeVar
+
+from rwc_pw.errors import RwcPwError, UsageError
+
+LARGEST_FILE_BYTES = 2 << 30
+MOST_RATIO = 100  # weights hardly compress
+MOST_ENTRIES = 10_000
+BLOCK_BYTES = 1 << 20
+TRAINING = ("G_", "D_")  # what training goes on from; no voice is in it alone
+File = TypeVar("File")
+COPIES = {".pth": "source.pth", ".index": "source.index"}
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A voice's files, copied to where nobody changes them any more."""
+
+    name: str
+    """What the source itself is called."""
+    model: Path
+    index: Path | None
+    sha256: str
+    """Of the model's file."""
+
+
+def copy_source(source: Path, index: Path | None, folder: Path) -> Copied:
+    """Copy the model and the index, if there is one, into ``folder``; ``UsageError`` where there is no single model."""
+    if source.is_dir():
+        copied = _copy_folder(source, folder)
+    elif source.suffix.lower() == ".zip":
+        copied = _copy_archive(source, folder)
+    else:
+        copied = _copy_files(source.parent.name if source.stem == "model" else source.stem, source, None, folder)
+    if index is None:
+        return copied
+    with _opened(index) as file:
+        _copy(file, folder / COPIES[".index"])
+    return Copied(copied.name, copied.model, folder / COPIES[".index"], copied.sha256)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal; ``UsageError`` when it cannot be read."""
+    digest = hashlib.sha256()
+    with _opened(path) as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _copy_folder(source: Path, folder: Path) -> Copied:
+    files = [path for path in sorted(source.iterdir()) if path.is_file()]
+    model, index = _choose({path.name: path for path in files}, source)
+    return _copy_files(source.resolve().name, model, index, folder)
+
+
+def _copy_files(name: str, model: Path, index: Path | None, folder: Path) -> Copied:
+    with _opened(model) as file:
+        sha256 = _copy(file, folder / COPIES[".pth"])
+    if index:
+        with _opened(index) as file:
+            _copy(file, folder / COPIES[".index"])
+    return Copied(name, folder / COPIES[".pth"], folder / COPIES[".index"] if index else None, sha256)
+
+
+def _copy_archive(source: Path, folder: Path) -> Copied:
+    """Members go to names of our own, so none can lead out of ``folder``."""
+    with _opened(source) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                entries = archive.infolist()
+                if len(entries) > MOST_ENTRIES:
+                    raise UsageError(f"{source} has more files in it than a voice.", "Unpack it and add the .pth.")
+                named = {entry.filename: entry for entry in entries if not entry.is_dir()}
+                model, index = _choose(named, source)
+                sha256 = _extract(archive, model, folder / COPIES[".pth"], source)
+                if index:
+                    _extract(archive, index, folder / COPIES[".index"], source)
+        except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+            raise RwcPwError(f"{source} is damaged, or no zip.", "Get it again.") from error
+    name = PurePosixPath(model.filename).stem
+    return Copied(
+        source.stem if name == "model" else name,
+        folder / COPIES[".pth"],
+        folder / COPIES[".index"] if index else None,
+        sha256,
+    )
+
+
+def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, source: Path) -> str:
+    if stat.S_ISLNK(entry.external_attr >> 16) or entry.flag_bits & 1:
+        raise UsageError(f"In {source}, {entry.filename!a} is a link or encrypted.", "Unpack it and add the .pth.")
+    if entry.file_size > MOST_RATIO * max(entry.compress_size, 1):
+        raise UsageError(f"{source} would unpack to far more than it is.", "Get the voice from elsewhere.")
+    with archive.open(entry) as file:
+        return _copy(file, target)
+
+
+def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None]:
+    """The model and the index among files: by RVC's names, those that are for use and not for training."""
+
+    def of_kind(suffix: str, avoided: tuple[str, ...]) -> list[str]:
+        names = [name for name in named if name.lower().endswith(suffix) and "__MACOSX" not in name]
+        return [name for name in names if not PurePosixPath(name).name.startswith(avoided)] or names[:0]
+
+    models, indexes = of_kind(".pth", TRAINING), of_kind(".index", ())
+    preferred = [name for name in indexes if PurePosixPath(name).name.startswith("added_")] or indexes
+    if not models:
+        raise UsageError(f"There is no voice in {source}.", "A voice is a .pth file, with or without an .index.")
+    if len(models) > 1 or len(preferred) > 1:
+        several = ", ".join(ascii(PurePosixPath(name).name) for name in (models if len(models) > 1 else preferred)[:3])
+        raise UsageError(f"{source} has several voices or indexes in it: {several}.", "Add one .pth, with --index.")
+    return named[models[0]], named[preferred[0]] if preferred else None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A regular file, and nothing that would block or never end."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name is none"
+        raise UsageError(f"Cannot read {path}: {reason}.", "Name a .pth, a folder or a .zip.") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UsageError(f"{path} is not a file.", "Name a .pth, a folder or a .zip.")
+    return os.fdopen(descriptor, "rb")
+
+
+def _copy(file: IO[bytes], target: Path) -> str:
+    """Copy, and the SHA-256 of what was copied."""
+    digest, copied_bytes = hashlib.sha256(), 0
+    try:
+        with target.open("wb") as copy:
+            while block := file.read(BLOCK_BYTES):
+                copied_bytes += len(block)
+                if copied_bytes > LARGEST_FILE_BYTES:
+                    raise UsageError("The voice is larger than any voice.", "Voices have about 55 MB.")
+                digest.update(block)
+                copy.write(block)
+    except OSError as error:
+        with suppress(OSError):
+            target.unlink()
+        raise RwcPwError(
+            f"The voice cannot be copied: {error.strerror}.", "Free some space, then try again."
+        ) from error
+    return digest.hexdigest()

@@ -1,0 +1,40 @@
+"""Voices that can be checked, and what every voice needs, made once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.rvc.checkable import make_assets, make_voice
+
+
+@pytest.fixture(scope="session")
+def assets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ContentVec's stand-in and FCPE, in ultimate-rvc's layout."""
+    folder = tmp_path_factory.mktemp("assets")
+    make_assets(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def voice_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A voice as people share it."""
+    path = tmp_path_factory.mktemp("shared") / "Checkable.pth"
+    make_voice(path)
+    return path
+
+
+def tone(seconds: float, rate_hz: int = 48_000) -> np.ndarray:
+    """A tone of 170 Hz that FCPE takes for a voice."""
+    times_s = np.arange(round(seconds * rate_hz)) / rate_hz
+    sound = sum(np.sin(2 * np.pi * 170 * number * times_s) / number for number in range(1, 20))
+    return (0.2 * sound).astype(np.float32)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_logs() -> Iterator[None]:
+    """ultimate-rvc writes logs into the working folder unless it is told not to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("URVC_NO_LOGGING", "1")
+        yield

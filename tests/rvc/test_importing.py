@@ -1,0 +1,271 @@
+"""A stranger's voice comes in whole, or not at all, and nothing in it is run."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.store import VoiceStore
+from tests.rvc.checkable import make_index, make_voice
+from tests.rvc.hostile import gadgets, lies, with_pickle
+from tests.rvc.synthesizer import UPSAMPLING
+
+pytestmark = pytest.mark.needs_rvc
+
+INSPECT_ALL = """
+import json, sys
+from pathlib import Path
+from rwc_pw.voices.checkpoint import BadVoiceError
+from rwc_pw.voices.inspector import inspect
+
+for line in sys.stdin:
+    model, index, folder = json.loads(line)
+    Path(folder).mkdir()
+    try:
+        inspect(Path(model), index and Path(index), Path(folder))
+        print(json.dumps(None))
+    except BadVoiceError as error:
+        print(json.dumps(str(error)))
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> VoiceStore:
+    return VoiceStore(tmp_path / "models")
+
+
+def problems(files: list[Path], folder: Path, index: list[Path | None] | None = None) -> list[str | None]:
+    """What the inspector says of each, all in one process of it; a crash would leave answers out."""
+    indexes = index or [None] * len(files)
+    lines = [
+        json.dumps([str(file), at and str(at), str(folder / f"out-{number}")])
+        for number, (file, at) in enumerate(zip(files, indexes, strict=True))
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", INSPECT_ALL],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HOME": str(folder)},
+        check=False,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(files), done.stderr
+    return answers
+
+
+def assert_refused(answers: list[str | None], names: list[str]) -> None:
+    assert {name: answer for name, answer in zip(names, answers, strict=True) if not answer} == {}
+    assert all("\n" not in answer and len(answer) < 200 for answer in answers if answer)
+
+
+def test_a_voice_comes_in_with_its_index(store, voice_file, tmp_path):
+    make_index(tmp_path / "added.index", dimension=768, vectors=500)
+    told = []
+    voice = add_voice(voice_file, store, index=tmp_path / "added.index", on_progress=told.append)
+    assert store.list() == [voice]
+    assert (voice.name, voice.version, voice.sample_rate_hz, voice.has_pitch) == ("Checkable", "v2", 40_000, True)
+    assert voice.source_sha256 == hashlib.sha256(voice_file.read_bytes()).hexdigest()
+    assert sorted(path.name for path in store.folder_of(voice).iterdir()) == [
+        "model.index",
+        "model.safetensors",
+        "voice.toml",
+    ]
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert [path.name for path in store.folder.iterdir()] == ["Checkable"]
+    with pytest.raises(UsageError, match="already"):
+        add_voice(voice_file, store)
+    assert add_voice(voice_file, store, name="Other").name == "Other"
+
+
+def test_every_kind_comes_in_and_leaves_as_ultimate_rvc_loads_it(tmp_path):
+    """What is written for it holds the same numbers as what came in."""
+    kinds = [(version, rate_hz, has_pitch) for version, rate_hz in UPSAMPLING for has_pitch in (True, False)]
+    files = [tmp_path / f"{number}.pth" for number in range(len(kinds))]
+    for file, (version, rate_hz, has_pitch) in zip(files, kinds, strict=True):
+        make_voice(file, version=version, rate_hz=rate_hz, has_pitch=has_pitch, speakers=3)
+    assert problems(files, tmp_path) == [None] * len(kinds)
+    check = """
+import sys, torch
+from pathlib import Path
+from rwc_pw.voices.checkpoint import write_checkpoint
+
+for number in range(int(sys.argv[2])):
+    folder = Path(sys.argv[1])
+    write_checkpoint(folder / f"out-{number}", folder / "written.pth")
+    came, written = (torch.load(folder / name, weights_only=True) for name in (f"{number}.pth", "written.pth"))
+    assert came["weight"].keys() == written["weight"].keys()
+    assert all(torch.equal(came["weight"][name], written["weight"][name]) for name in came["weight"])
+    assert all(came[key] == written[key] for key in ("config", "sr", "f0", "version"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", check, str(tmp_path), str(len(kinds))], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_newer_names_of_weight_normalisation_are_known(tmp_path, voice_file):
+    import torch
+
+    voice = torch.load(voice_file, weights_only=True)
+    newer = {".weight_g": ".parametrizations.weight.original0", ".weight_v": ".parametrizations.weight.original1"}
+    for old, new in newer.items():
+        voice["weight"] = {name.replace(old, new): weight for name, weight in voice["weight"].items()}
+    voice["weight"]["enc_q.pre.weight"] = torch.zeros(3)  # which only training needs
+    torch.save(voice, tmp_path / "newer.pth")
+    assert problems([tmp_path / "newer.pth"], tmp_path) == [None]
+
+
+def test_no_gadget_runs(tmp_path, voice_file):
+    canary = tmp_path / "canary"
+    named = list(gadgets(canary))
+    assert len(named) >= 40
+    files = [tmp_path / f"{number}.pth" for number in range(len(named))]
+    for file, (_, pickled) in zip(files, named, strict=True):
+        with_pickle(voice_file, file, pickled)
+    assert_refused(problems(files, tmp_path), [name for name, _ in named])
+    assert not canary.exists()
+
+
+def test_what_lies_about_itself_is_refused(tmp_path, voice_file):
+    import torch
+
+    named = list(lies(torch.load(voice_file, weights_only=True)))
+    files = [tmp_path / f"{number}.pth" for number in range(len(named))]
+    for file, (_, voice) in zip(files, named, strict=True):
+        torch.save(voice, file)
+    assert_refused(problems(files, tmp_path), [name for name, _ in named])
+
+
+def disguises(folder: Path, voice_file: Path) -> dict[str, Path]:
+    """Files that are no voice at all, or damaged ones."""
+    import tarfile
+
+    import torch
+
+    whole = voice_file.read_bytes()
+    contents = {
+        "empty": b"",
+        "a web page": b"<!DOCTYPE html><html><body>Sign in</body></html>",
+        "a web page after blanks": b"\n\n  <html>",
+        "text": b"hello",
+        "a pickle": b"cos\nsystem\n(S'true'\ntR.",
+        "noise": os.urandom(5000),
+        "a text before it": b"x" * 4096 + whole,
+        **{f"cut at {cut}": whole[:cut] for cut in (1, 4, 30, 100, 1000, 10_000, len(whole) // 2, -200, -22, -1)},
+    }
+    files = {name: folder / f"disguise-{number}.pth" for number, name in enumerate(contents)}
+    for name, file in files.items():
+        file.write_bytes(contents[name])
+    files["legacy"] = folder / "legacy.pth"
+    torch.save({"weight": {}}, files["legacy"], _use_new_zipfile_serialization=False)
+    files["legacy tar"] = folder / "tar.pth"
+    with tarfile.open(files["legacy tar"], "w") as archive:
+        archive.add(voice_file, "pickle")
+    with zipfile.ZipFile(voice_file) as source:
+        parts = {entry.filename: source.read(entry) for entry in source.infolist()}
+    for name, compression, extra in (
+        ("compressed", zipfile.ZIP_DEFLATED, {}),
+        ("a bomb", zipfile.ZIP_DEFLATED, {"archive/data/99": bytes(50_000_000)}),
+        ("two pickles", zipfile.ZIP_STORED, {"other/data.pkl": b"."}),
+        ("a great pickle", zipfile.ZIP_STORED, {next(key for key in parts if key.endswith(".pkl")): bytes(5_000_000)}),
+    ):
+        files[name] = folder / f"{name}.pth"
+        with zipfile.ZipFile(files[name], "w", compression) as archive:
+            for part, content in (parts | extra).items():
+                archive.writestr(part, content)
+    return files
+
+
+def test_what_is_no_voice_at_all_is_refused(tmp_path, voice_file):
+    files = disguises(tmp_path, voice_file)
+    assert_refused(problems(list(files.values()), tmp_path), list(files))
+
+
+def indexes(folder: Path) -> dict[str, Path]:
+    """Indexes that do not belong to a voice of v2."""
+    import faiss
+    import numpy as np
+
+    vectors = np.random.default_rng(0).standard_normal((500, 768), np.float32)
+    made = {"of another kind": faiss.IndexHNSWFlat(768, 8), "of NaN": faiss.IndexFlatL2(768)}
+    made["of another kind"].add(vectors)
+    made["of NaN"].add(vectors * np.nan)
+    made["of nothing"] = faiss.IndexFlatL2(768)
+    files = {name: folder / f"{name}.index" for name in (*made, "of v1", "a page", "cut", "empty", "noise")}
+    for name, index in made.items():
+        faiss.write_index(index, str(files[name]))
+    make_index(files["of v1"], dimension=256, vectors=500)
+    make_index(folder / "whole.index", dimension=768, vectors=500)
+    files["a page"].write_text("<html>")
+    files["cut"].write_bytes((folder / "whole.index").read_bytes()[:-1000])
+    files["empty"].touch()
+    files["noise"].write_bytes(b"IwFl" + os.urandom(3000))
+    return files
+
+
+def test_an_index_that_does_not_fit_is_refused(tmp_path, voice_file):
+    files = indexes(tmp_path)
+    answers = [problems([voice_file], tmp_path / name, [file])[0] for name, file in made_folders(tmp_path, files)]
+    assert_refused(answers, list(files))
+    assert "index of 256 features" in str(answers[list(files).index("of v1")])
+
+
+def made_folders(folder: Path, files: dict[str, Path]) -> list[tuple[str, Path]]:
+    for name in files:
+        (folder / name).mkdir()
+    return list(files.items())
+
+
+def test_a_refused_voice_leaves_nothing_and_is_told_in_a_sentence(store, tmp_path, voice_file):
+    canary = tmp_path / "canary"
+    with_pickle(voice_file, tmp_path / "evil.pth", dict(gadgets(canary))["os.system"])
+    (tmp_path / "page.pth").write_text("<html>")
+    for name, told in (("evil", "would run code"), ("page", "is a web page")):
+        with pytest.raises(RwcPwError, match=told) as error:
+            add_voice(tmp_path / f"{name}.pth", store)
+        assert "\n" not in error.value.message
+        assert error.value.remedy
+    assert not canary.exists()
+    assert list(store.folder.iterdir()) == []
+
+
+def test_what_a_killed_import_left_behind_is_swept(store, voice_file):
+    left = store.folder / ".adding-left"
+    left.mkdir(parents=True)
+    (left / ".lock").touch()
+    (left / "source.pth").touch()
+    add_voice(voice_file, store)
+    assert [path.name for path in store.folder.iterdir()] == ["Checkable"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_is_changed_in_a_voice_it_comes_in_sound_or_not_at_all(tmp_path, voice_file, data):
+    """In this process: whatever the inspector would raise besides its own refusal would end it."""
+    from rwc_pw.voices.checkpoint import BadVoiceError, look_at, read_checkpoint
+
+    with zipfile.ZipFile(voice_file) as source:
+        parts = {entry.filename: source.read(entry) for entry in source.infolist()}
+    name = next(key for key in parts if key.endswith("/data.pkl"))
+    pickled = bytearray(parts[name])
+    for at in data.draw(st.lists(st.integers(0, len(pickled) - 1), min_size=1, max_size=4)):
+        pickled[at] = data.draw(st.integers(0, 255))
+    path = tmp_path / "changed.pth"
+    with_pickle(voice_file, path, bytes(pickled))
+    try:
+        look_at(path)
+        _, weights = read_checkpoint(path)
+    except BadVoiceError:
+        return
+    assert all(bool(weight.isfinite().all()) for weight in weights.values())

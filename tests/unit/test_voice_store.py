@@ -1,0 +1,166 @@
+"""Where voices are kept, and what is chosen of what people share; nothing here is read by PyTorch."""
+
+import os
+import stat
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.voices.rvc_voice import RvcVoice
+from rwc_pw.voices.source import copy_source, file_sha256
+from rwc_pw.voices.store import VoiceStore
+
+VOICE = RvcVoice("Ann", "v2", 40_000, True, 1, False, "ab" * 32)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> VoiceStore:
+    (tmp_path / "models").mkdir()
+    return VoiceStore(tmp_path / "models")
+
+
+def adopt(store: VoiceStore, voice: RvcVoice) -> None:
+    folder = store.folder.parent / "made"
+    folder.mkdir()
+    store.adopt(folder, voice)
+
+
+def test_a_voice_is_found_by_its_name_and_by_its_source(store: VoiceStore) -> None:
+    adopt(store, VOICE)
+    adopt(store, replace(VOICE, name="Bob", source_sha256="cd" * 32))
+    assert store.names() == ["Ann", "Bob"]
+    assert store.find("Ann") == VOICE
+    found = store.find_source("cd" * 32)
+    assert found is not None
+    assert found.name == "Bob"
+    assert store.find_source("ef" * 32) is None
+
+
+def test_a_voice_that_is_not_there_is_told_with_the_closest(store: VoiceStore) -> None:
+    adopt(store, VOICE)
+    with pytest.raises(UsageError, match="no RVC voice 'Anne'") as error:
+        store.find("Anne")
+    assert error.value.remedy == "Did you mean Ann?"
+
+
+def test_what_is_not_ours_is_no_voice_and_stays(store: VoiceStore) -> None:
+    (store.folder / "mine").mkdir()
+    (store.folder / "README.md").touch()
+    assert store.names() == []
+    with pytest.raises(UsageError):
+        store.remove("mine")
+    assert (store.folder / "mine").is_dir()
+
+
+def test_a_removed_voice_is_gone_with_its_folder(store: VoiceStore) -> None:
+    adopt(store, VOICE)
+    store.remove("Ann")
+    assert list(store.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "a/b", "/etc", ".hidden", "a" * 65, "a\nb", "-x", "robot", "Ann"]
+)
+def test_a_name_that_cannot_be_is_refused(store: VoiceStore, name: str) -> None:
+    adopt(store, VOICE)
+    with pytest.raises(UsageError):
+        store.check_new(name)
+
+
+@pytest.mark.parametrize("text", ["", "name = 1", "version = 'v2'\n[", "\ud800"])
+def test_a_damaged_description_is_told(store: VoiceStore, text: str) -> None:
+    adopt(store, VOICE)
+    (store.folder / "Ann/voice.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
+    with pytest.raises(RwcPwError, match="cannot be used"):
+        store.find("Ann")
+
+
+def shared(folder: Path, **files: bytes) -> Path:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name.replace("__", ".")).write_bytes(content)
+    return folder
+
+
+def test_of_a_folder_what_is_for_use_is_taken(tmp_path: Path) -> None:
+    source = shared(
+        tmp_path / "Ann", Ann__pth=b"model", G_200__pth=b"no", trained_x__index=b"no", added_x__index=b"index"
+    )
+    copied = copy_source(source, None, shared(tmp_path / "to"))
+    assert (copied.name, copied.model.read_bytes()) == ("Ann", b"model")
+    assert copied.index is not None
+    assert copied.index.read_bytes() == b"index"
+    assert copied.sha256 == file_sha256(source / "Ann.pth")
+
+
+def test_a_model_is_called_after_its_folder(tmp_path: Path) -> None:
+    source = shared(tmp_path / "Ann", model__pth=b"model")
+    assert copy_source(source / "model.pth", None, shared(tmp_path / "to")).name == "Ann"
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [({}, "no voice"), ({"G_1__pth": b""}, "no voice"), ({"a__pth": b"", "b__pth": b""}, "several voices")],
+)
+def test_a_folder_without_a_single_model_is_refused(tmp_path: Path, files: dict[str, bytes], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        copy_source(shared(tmp_path / "Ann", **files), None, shared(tmp_path / "to"))
+
+
+def test_of_a_zip_only_the_voice_leaves_and_to_our_own_names(tmp_path: Path) -> None:
+    path = tmp_path / "shared.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../../../escape.pth", b"model")
+        archive.writestr("/etc/added_x.index", b"index")
+        archive.writestr("../readme.txt", b"no")
+    to = shared(tmp_path / "to")
+    copied = copy_source(path, None, to)
+    assert sorted(path.name for path in to.iterdir()) == ["source.index", "source.pth"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shared.zip", "to"]
+    assert copied.model.read_bytes() == b"model"
+
+
+def linked(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return entry
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ([("inner.zip", b"PK")], "no voice"),
+        ([("a.pth", b"1"), ("b/c.pth", b"2")], "several voices"),
+        ([(linked("a.pth"), b"/etc/passwd")], "link or encrypted"),
+        ([("a.pth", b"\0" * 10_000_000)], "unpack to far more"),
+        ([("a.pth", b"1"), (linked("a.index"), b"/dev/zero")], "link or encrypted"),
+    ],
+    ids=["nested", "several", "link", "bomb", "linked index"],
+)
+def test_a_hostile_zip_is_refused(tmp_path: Path, entries, told: str) -> None:
+    path = tmp_path / "shared.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    with pytest.raises(RwcPwError, match=told):
+        copy_source(path, None, shared(tmp_path / "to"))
+
+
+@pytest.mark.parametrize("cut", [0, 10, 60, -10])
+def test_a_zip_that_is_cut_short_is_refused(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "shared.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.pth", b"model" * 100)
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(RwcPwError, match="damaged, or no zip"):
+        copy_source(path, None, shared(tmp_path / "to"))
+
+
+def test_what_is_no_file_is_refused_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    for source in (tmp_path / "pipe.pth", Path("/dev/zero"), tmp_path / "none.pth"):
+        with pytest.raises(UsageError):
+            copy_source(source, None, shared(tmp_path / f"to-{source.name}"))
