@@ -2,20 +2,23 @@
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
 from rwc_pw.desktop.files import write_atomically
+from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import ConfigError, UsageError
 from rwc_pw.voices.builtin import (
     BUILTIN_VOICES,
     DEFAULT_VOICE_NAME,
     FORMANT_RANGE_SEMITONES,
     PITCH_RANGE_SEMITONES,
-    Voice,
 )
+from rwc_pw.voices.store import VoiceStore
+
+F0_METHODS = ("rmvpe", "fcpe")
 
 
 def _option(default: Any, least: float | None = None, most: float | None = None) -> Any:
@@ -38,14 +41,28 @@ class Config:
     input_device: str = ""
     """The microphone's node name; empty follows the default one."""
     chunk_size: int = _option(256, 64, 16384)
-    """Samples of one conversion."""
+    """Samples of one conversion by a built-in voice."""
+    rvc_chunk_size: int = _option(4096, 1024, 16384)
+    """Samples of one conversion by an RVC voice."""
+    index_rate: float = _option(0.75, 0.0, 1.0)
+    """The share of an RVC voice's features that comes from its index."""
+    protect: float = _option(0.33, 0.0, 0.5)
+    """How much consonants and breath are kept from the index; 0.5 is not at all."""
+    f0_method: str = "rmvpe"
+    """What finds the pitch for RVC voices: rmvpe or fcpe."""
+    rvc_models: str = ""
+    """A folder of ultimate-rvc's models to share; empty is rwc-pw's own."""
     quantum: int = _option(256, 32, 8192)
     """Samples of one cycle, as asked of PipeWire."""
 
     @classmethod
-    def from_values(cls, values: Mapping[str, object]) -> Self:
-        """Check ``values`` against the declaration; ``ConfigError`` tells all that is wrong."""
-        problems = [problem for key, value in values.items() if (problem := _problem(key, value))]
+    def from_values(cls, values: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Self:
+        """Check ``values`` against the declaration; ``ConfigError`` tells all that is wrong.
+
+        ``rvc_voices`` are the names of those in the store.
+        """
+        voices = (*BUILTIN_VOICES, *rvc_voices)
+        problems = [problem for key, value in values.items() if (problem := _problem(key, value, voices))]
         if not problems:
             config = cls(**values)  # type: ignore[arg-type]  # just checked
             problems = config._combined_problems()
@@ -53,31 +70,45 @@ class Config:
             raise ConfigError("\n".join(problems), "Mend the configuration, then run the command again.")
         return config
 
-    def changed(self, changes: Mapping[str, object]) -> Self:
+    def changed(self, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Self:
         """This configuration with a user's changes; ``UsageError`` tells all that is wrong with them."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         try:
-            return self.from_values({**values, **changes})
+            return self.from_values({**values, **changes}, rvc_voices)
         except ConfigError as error:
             raise UsageError(error.message, "Nothing was changed.") from error
 
-    def target_voice(self) -> Voice:
-        """The voice with the user's shifts; ``UsageError`` when that would be the user's own."""
-        return BUILTIN_VOICES[self.voice].with_shift(self.pitch, self.formant)
+    @property
+    def is_rvc(self) -> bool:
+        """Whether the voice is one of the user's own."""
+        return self.voice not in BUILTIN_VOICES
 
     def _combined_problems(self) -> list[str]:
+        if self.is_rvc:
+            whole = self.pitch == round(self.pitch)
+            return [] if whole else [f"pitch: RVC voices move by whole semitones, and {self.pitch:g} is not whole."]
         try:
-            self.target_voice()
+            BUILTIN_VOICES[self.voice].with_shift(self.pitch, self.formant)
         except UsageError as error:
             return [f"{error.message} {error.remedy}"]
         return []
 
 
-def load_config(path: Path) -> Config:
-    """Read config.toml; the defaults where there is none."""
+def config_of(paths: Paths) -> Config:
+    """The user's configuration."""
+    return load_config(paths.config_file, VoiceStore(paths.models_dir).names())
+
+
+def models_dir(config: Config, paths: Paths) -> Path:
+    """Where what every RVC voice needs lies: the user's folder of ultimate-rvc's models, or our own."""
+    return Path(config.rvc_models).expanduser() if config.rvc_models else paths.assets_dir
+
+
+def load_config(path: Path, rvc_voices: Collection[str] = ()) -> Config:
+    """Read config.toml; the defaults where there is none. ``rvc_voices`` are the names of those in the store."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Config.from_values(values)
+        return Config.from_values(values, rvc_voices)
     except FileNotFoundError:
         return Config()
     except (ValueError, RecursionError) as error:  # endless numbers and nesting, too
@@ -90,11 +121,11 @@ def load_config(path: Path) -> Config:
         ) from error
 
 
-def save_config(path: Path, changes: Mapping[str, object]) -> Config:
+def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Config:
     """Change these keys of config.toml and leave its other lines, and comments, as they are."""
     import tomlkit  # here alone: only a change needs it, and status has to answer at once
 
-    config = load_config(path).changed(changes)
+    config = load_config(path, rvc_voices).changed(changes, rvc_voices)
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     for key, value in changes.items():
         if value == getattr(Config(), key):
@@ -105,7 +136,7 @@ def save_config(path: Path, changes: Mapping[str, object]) -> Config:
     return config
 
 
-def _problem(key: str, value: object) -> str:
+def _problem(key: str, value: object, voices: Collection[str]) -> str:
     """What is wrong with one entry; empty when nothing is."""
     declared = {item.name: item for item in fields(Config)}
     if key not in declared:
@@ -114,8 +145,9 @@ def _problem(key: str, value: object) -> str:
     accepted = (int, float) if kind is float else (kind,)
     if isinstance(value, bool) or not isinstance(value, accepted) or not _is_unicode(value):
         return f"{key}: {value!r} is not {_NOUNS[kind]}."
-    if key == "voice" and value not in BUILTIN_VOICES:
-        return f"voice: there is no voice {value!r}{_did_you_mean(str(value), BUILTIN_VOICES)}"
+    known = {"voice": voices, "f0_method": F0_METHODS}.get(key)
+    if known is not None and value not in known:
+        return f"{key}: there is no {key.replace('_', ' ')} {value!r}{_did_you_mean(str(value), known)}"
     least, most = declared[key].metadata.get("least"), declared[key].metadata.get("most")
     if least is not None and not least <= value <= most:  # type: ignore[operator]  # numbers alone have bounds
         return f"{key}: {value} is not between {least:g} and {most:g}."
@@ -130,6 +162,6 @@ def _is_unicode(value: object) -> bool:
 _NOUNS = {str: "a text", int: "a whole number", float: "a number"}
 
 
-def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
+def _did_you_mean(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}."

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from rwc_pw.config import load_config
+from rwc_pw.config import config_of
 from rwc_pw.control.service import BusService
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.engine import VoiceEngine
@@ -18,7 +18,7 @@ class Daemon:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._bus = BusService(self)
-        self._engine = VoiceEngine(load_config(paths.config_file), self._bus.announce)
+        self._engine = VoiceEngine(config_of(paths), paths, self._bus.announce)
         self._ending = asyncio.Event()
 
     async def run(self) -> None:
@@ -39,7 +39,7 @@ class Daemon:
         await self._engine.settle(SETTLE_S)
 
     def reload(self) -> None:
-        self._engine.apply(load_config(self._paths.config_file))
+        self._engine.apply(config_of(self._paths))
 
     def set_bypass(self, bypass: bool) -> None:
         self._engine.set_bypass(bypass)

@@ -1,10 +1,12 @@
 """Checks everything that RWC Voice stands on, each with its remedy."""
 
+import asyncio
 import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
-from rwc_pw.config import load_config
+from rwc_pw.config import config_of, models_dir
 from rwc_pw.control.client import Client
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError
@@ -14,6 +16,8 @@ from rwc_pw.pipewire.graph import Graph
 from rwc_pw.pipewire.process import run
 from rwc_pw.pipewire.source import read_graph
 from rwc_pw.pipewire.wiring import choose_microphone
+from rwc_pw.rvc.assets import missing
+from rwc_pw.rvc.proof import Proof, prove
 from rwc_pw.status import State
 from rwc_pw.streaming.priority import may_raise_priority
 
@@ -43,6 +47,7 @@ async def examine(paths: Paths) -> list[Check]:
         _check_pulse(),
         _check_registration(paths),
         await _check_daemon(),
+        *await asyncio.to_thread(_check_rvc, paths),
     ]
 
 
@@ -52,7 +57,7 @@ def _failed(name: str, error: RwcPwError) -> Check:
 
 def _check_configuration(paths: Paths) -> Check:
     try:
-        config = load_config(paths.config_file)
+        config = config_of(paths)
     except RwcPwError as error:
         return _failed("configuration", error)
     return Check("configuration", "ok", f"the voice is {config.voice}")
@@ -126,6 +131,28 @@ def _check_pulse() -> Check:
     except RwcPwError as error:
         return _failed("pipewire-pulse", error)
     return Check("pipewire-pulse", "ok", "running: browsers and most apps come through it")
+
+
+def _check_rvc(paths: Paths) -> list[Check]:
+    """What RVC voices stand on, if any are wanted: the extra, and what `rwc-pw setup` fetches, proven again."""
+    if find_spec("ultimate_rvc") is None:
+        return [Check("RVC voices", "ok", "not installed; `./install.sh --rvc` adds them")]
+    try:
+        folder = models_dir(config_of(paths), paths)
+        if absent := missing(folder):
+            names = ", ".join(asset.name for asset in absent)
+            return [Check("RVC voices", "warn", f"missing: {names}", "Run `rwc-pw setup`.")]
+        proofs = prove(folder)
+    except RwcPwError as error:
+        return [_failed("RVC voices", error)]
+    return [_proof_check(proof) for proof in proofs]
+
+
+def _proof_check(proof: Proof) -> Check:
+    if proof.passed:
+        return Check(proof.what, "ok", proof.measured)
+    remedy = "Remove the file that it comes from, then run `rwc-pw setup`."
+    return Check(proof.what, "fail", f"{proof.measured}; {proof.needed} is needed", remedy)
 
 
 def _check_registration(paths: Paths) -> Check:

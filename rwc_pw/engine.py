@@ -2,31 +2,40 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
-from rwc_pw.config import Config
+from rwc_pw.config import Config, models_dir
 from rwc_pw.desktop.dropin import dropin_text, source_properties
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.errors import RwcPwError
 from rwc_pw.pipewire.node_manager import NodeManager, NodeState
 from rwc_pw.pipewire.transport import Levels
 from rwc_pw.status import State, Status
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, IdentityBackend
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, IdentityBackend, SilentBackend
 from rwc_pw.streaming.buffers import BufferConfig
-from rwc_pw.streaming.conversion import ConversionConfig, create_backend
+from rwc_pw.streaming.conversion import create_backend
+from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.pipeline import PipelineMetrics, StreamingPipeline
+from rwc_pw.tasks import until_one_ends
 
 
 class VoiceEngine:
     """Runs in an asyncio loop of the main thread; ``run`` until cancelled."""
 
-    def __init__(self, config: Config, on_change: Callable[[], None]) -> None:
+    def __init__(self, config: Config, paths: Paths, on_change: Callable[[], None]) -> None:
         """``on_change`` is called in the loop whenever ``status()`` may have changed."""
         self.config = config
         self.bypass = False
+        self._paths = paths
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
         self._settled = asyncio.Event()
-        self._pipeline = StreamingPipeline(
-            self._create_backend(), BufferConfig(chunk_size=config.chunk_size), self._on_metrics
-        )
+        self._wanted = asyncio.Event()
+        self._speaking = config.voice
+        self._loading = config.voice if config.is_rvc else ""
+        self._load_error = ""
+        self._lost_ms = 0.0, 0.0  # dropped and late, in pipelines that have been replaced
+        self._pipeline = self._new_pipeline(SilentBackend() if config.is_rvc else self._create_backend())
         self._nodes = NodeManager(self._pipeline, source_properties(dropin_text()), config.quantum, self._on_nodes)
         self._nodes.choose(config.input_device)
 
@@ -34,20 +43,22 @@ class VoiceEngine:
         """Feed RWC Voice; every process, thread and stream has ended when it returns."""
         self._pipeline.start()
         try:
-            await self._nodes.run()
+            await until_one_ends(self._nodes.run(), self._load_voices())
         finally:
             self._pipeline.stop()
 
     def apply(self, config: Config) -> None:
-        """Take over a new configuration while people listen; chunk size and quantum wait for the next start."""
+        """Take over a new configuration while people listen; the quantum waits for the next start."""
         self.config = config
         self._nodes.choose(config.input_device)
-        self._replace_backend()
+        self._change_voice()
 
     def set_bypass(self, bypass: bool) -> None:
         """The real voice, on the user's word alone; a restart forgets it."""
-        self.bypass = bypass
-        self._replace_backend()
+        was_bypassed, self.bypass = self.bypass, bypass
+        if was_bypassed and self.config.is_rvc:
+            self._speak_through(SilentBackend())  # the real voice is not heard while the other is loaded
+        self._change_voice()
 
     async def settle(self, timeout_s: float) -> None:
         """Wait until RWC Voice is there and wired, or the time is over."""
@@ -60,16 +71,18 @@ class VoiceEngine:
     def status(self) -> Status:
         metrics = self._pipeline.get_metrics()
         nodes = self._nodes.state
-        reason = _reason(nodes, metrics)
+        reason = self._reason(nodes, metrics)
+        dropped_ms, late_ms = self._lost_ms
         return Status(
             state=State.DEGRADED if reason else State.RUNNING if nodes.listeners else State.ARMED,
             reason=reason,
-            voice=self.config.voice,
+            voice=self._speaking,
+            loading=self._loading,
             input_device=nodes.microphone,
             listeners=nodes.listeners,
             latency_ms=self._latency_ms(metrics),
-            dropped_ms=round(metrics.dropped_ms, 1),
-            late_ms=round(metrics.late_ms + self._nodes.skipped_samples * 1000 / SAMPLE_RATE_HZ, 1),
+            dropped_ms=round(dropped_ms + metrics.dropped_ms, 1),
+            late_ms=round(late_ms + metrics.late_ms + _milliseconds(self._nodes.skipped_samples), 1),
             bypass=self.bypass,
             muted=nodes.muted,
         )
@@ -78,30 +91,100 @@ class VoiceEngine:
         """The loudest samples, heard and spoken, since the last call."""
         return self._nodes.transport.take_levels() if self._nodes.transport else Levels()
 
-    def _latency_ms(self, metrics: PipelineMetrics) -> float | None:
-        transport = self._nodes.transport
-        if transport is None or not transport.is_flowing:
-            return None
-        return round(metrics.total_latency_ms + transport.latency_samples * 1000 / SAMPLE_RATE_HZ, 1)
+    def _change_voice(self) -> None:
+        """A built-in voice speaks at once, an RVC voice when it is loaded; until then the one before speaks."""
+        self._load_error = ""
+        if self.config.is_rvc and not self.bypass:
+            self._loading = self.config.voice
+            self._wanted.set()
+        else:
+            self._loading = ""
+            self._speak_through(self._create_backend())
+        self._on_change()
+
+    async def _load_voices(self) -> None:
+        """Load whatever RVC voice is wanted, beside the one that speaks."""
+        if self._loading:
+            self._wanted.set()
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await self._load(self.config)
+
+    async def _load(self, config: Config) -> None:
+        backend = self._create_backend()
+        pipeline = self._new_pipeline(backend)
+        try:
+            await asyncio.to_thread(pipeline.start)
+        except asyncio.CancelledError:
+            backend.cleanup()  # the thread that waits for it ends, too
+            raise
+        except RwcPwError as error:
+            if config is self.config:
+                self._loading, self._load_error = "", f"{error.message} {error.remedy}".strip()
+        else:
+            if config is self.config and not self.bypass:
+                self._loading = ""
+                await asyncio.to_thread(self._replace_pipeline(pipeline).stop)
+            else:  # another voice has been chosen meanwhile
+                await asyncio.to_thread(pipeline.stop)
+        self._on_change()
+
+    def _speak_through(self, backend: ConversionBackend) -> None:
+        """Let a converter that is made ready in no time take over, without a click where chunks stay as they are."""
+        if self._pipeline.chunk_size == self.config.chunk_size:
+            backend.initialize()
+            self._pipeline.replace_backend(backend)
+            self._speaking = self.config.voice
+        else:
+            pipeline = self._new_pipeline(backend)
+            pipeline.start()
+            self._loop.run_in_executor(None, self._replace_pipeline(pipeline).stop)
+
+    def _replace_pipeline(self, pipeline: StreamingPipeline) -> StreamingPipeline:
+        """Let ``pipeline``, which is started, carry the sound; the one before is given back, to be stopped."""
+        replaced, self._pipeline = self._pipeline, pipeline
+        self._nodes.replace_pipeline(pipeline)
+        self._speaking = self.config.voice
+        metrics = replaced.get_metrics()
+        self._lost_ms = self._lost_ms[0] + metrics.dropped_ms, self._lost_ms[1] + metrics.late_ms
+        return replaced
+
+    def _new_pipeline(self, backend: ConversionBackend) -> StreamingPipeline:
+        return StreamingPipeline(backend, BufferConfig(chunk_size=self._chunk_size(backend)), self._on_metrics)
+
+    def _chunk_size(self, backend: ConversionBackend) -> int:
+        is_rvc = self.config.is_rvc and not isinstance(backend, SilentBackend | IdentityBackend)
+        return self.config.rvc_chunk_size if is_rvc else self.config.chunk_size
 
     def _create_backend(self) -> ConversionBackend:
         if self.bypass:
             return IdentityBackend()
-        return create_backend(
-            ConversionConfig(
-                voice=self.config.voice,
-                pitch_shift=self.config.pitch,
-                formant_shift=self.config.formant,
-                gain_db=self.config.gain,
-                gate_db=self.config.gate,
-            )
+        config = self.config
+        conversion = ConversionConfig(
+            voice=config.voice,
+            pitch_shift=config.pitch,
+            formant_shift=config.formant,
+            gain_db=config.gain,
+            gate_db=config.gate,
         )
+        if config.is_rvc:
+            conversion = replace(
+                conversion,
+                model_path=self._paths.models_dir / config.voice,
+                models_dir=models_dir(config, self._paths),
+                chunk_size=config.rvc_chunk_size,
+                index_rate=config.index_rate,
+                protect=config.protect,
+                use_rmvpe=config.f0_method == "rmvpe",
+            )
+        return create_backend(conversion)
 
-    def _replace_backend(self) -> None:
-        backend = self._create_backend()
-        backend.initialize()
-        self._pipeline.replace_backend(backend)
-        self._on_change()
+    def _latency_ms(self, metrics: PipelineMetrics) -> float | None:
+        transport = self._nodes.transport
+        if transport is None or not transport.is_flowing:
+            return None
+        return round(metrics.total_latency_ms + _milliseconds(transport.latency_samples), 1)
 
     def _on_nodes(self, state: NodeState) -> None:
         if not state.fault:
@@ -111,10 +194,20 @@ class VoiceEngine:
     def _on_metrics(self, _: PipelineMetrics) -> None:
         self._loop.call_soon_threadsafe(self._on_change)
 
+    def _reason(self, nodes: NodeState, metrics: PipelineMetrics) -> str:
+        if found := nodes.fault or metrics.error or self._load_error:
+            return found
+        if self._loading and self._speaking == self._loading:
+            return f"the voice {self._loading} is being loaded"
+        if metrics.real_time_factor > 1 and nodes.listeners:
+            return (
+                f"the converter needs {metrics.real_time_factor:.1f} s for 1 s of sound, and most of it is lost; "
+                "a larger rvc_chunk_size, a graphics card or a built-in voice would help"
+            )
+        if overdue := metrics.buffer_health.overdue_samples:
+            return f"the converter is {_milliseconds(overdue):.0f} ms behind"
+        return ""
 
-def _reason(nodes: NodeState, metrics: PipelineMetrics) -> str:
-    if nodes.fault or metrics.error:
-        return nodes.fault or metrics.error
-    if overdue := metrics.buffer_health.overdue_samples:
-        return f"the converter is {overdue * 1000 / SAMPLE_RATE_HZ:.0f} ms behind"
-    return ""
+
+def _milliseconds(samples: int) -> float:
+    return samples * 1000 / SAMPLE_RATE_HZ

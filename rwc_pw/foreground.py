@@ -7,6 +7,7 @@ from rich.live import Live
 from rich.table import Table
 
 from rwc_pw.config import Config
+from rwc_pw.desktop.paths import Paths
 from rwc_pw.engine import VoiceEngine
 from rwc_pw.pipewire.feeder import sole_feeder
 from rwc_pw.pipewire.source import read_graph, remove_source
@@ -19,7 +20,7 @@ METER_FLOOR_DB = -60.0
 METER_CELLS = 30
 
 
-async def run(config: Config) -> None:
+async def run(config: Config, paths: Paths) -> None:
     """Until cancelled; a microphone that was not there before goes with us.
 
     ``RwcPwError`` when another rwc-pw feeds RWC Voice already, ``UnavailableError`` without PipeWire.
@@ -27,7 +28,7 @@ async def run(config: Config) -> None:
     with sole_feeder():  # nobody has it, or this says who to end
         pass
     was_there = bool((await read_graph()).voice_nodes())
-    engine = VoiceEngine(config, on_change=lambda: None)
+    engine = VoiceEngine(config, paths, on_change=lambda: None)
     try:
         await until_one_ends(engine.run(), _show(engine))
     finally:

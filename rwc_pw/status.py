@@ -23,6 +23,9 @@ class Status:
     state: State = State.OFF
     reason: str = ""
     voice: str = ""
+    """The one that speaks."""
+    loading: str = ""
+    """The one that will speak when it is loaded."""
     input_device: str = ""
     listeners: tuple[str, ...] = ()
     latency_ms: float | None = None
@@ -50,6 +53,7 @@ def describe(status: Status) -> list[tuple[str, str]]:
     return [
         *lines,
         ("Voice", "your own, unconverted (bypass)" if status.bypass else status.voice),
+        *([("Loading", status.loading)] if status.loading else []),
         ("Microphone", status.input_device or "none"),
         ("Listening", ", ".join(status.listeners) or "nobody"),
         ("Latency", latency),

@@ -82,6 +82,12 @@ class NodeManager:
         self._wanted_microphone = microphone
         self._changed.set()
 
+    def replace_pipeline(self, pipeline: StreamingPipeline) -> None:
+        """Carry the sound through this one, already started, from the next block on."""
+        self._pipeline = pipeline
+        if self.transport:
+            self.transport.pipeline = pipeline
+
     async def run(self) -> None:
         """Serve, and begin again when something ends: PipeWire, the session manager, a process of ours."""
         loop = asyncio.get_running_loop()
@@ -126,6 +132,7 @@ class NodeManager:
     async def _feed(self, pw_cat: argv.PwCat, graphs: AsyncIterator[Graph]) -> None:
         async with Streams(pw_cat, self._pipeline, self._quantum) as streams:
             self._streams = streams
+            streams.transport.pipeline = self._pipeline  # another may have come while the streams were started
             self._changed.set()
             await until_one_ends(self._follow(graphs), self._keep_wired(streams), streams.until_one_ends())
 

@@ -63,12 +63,14 @@ class Transport:
         self.skipped_samples = 0
         """Left out because the player had fallen behind."""
         self.is_flowing = False
+        self.pipeline: StreamingPipeline
+        """What converts; another may be set while sound flows."""
         self._levels = Levels()
         self._capture_fd = capture_fd
         self._playback_fd = playback_fd
         self._drain_fd = drain_fd
         self._stop_fd = os.eventfd(0)
-        self._pipeline = pipeline
+        self.pipeline = self._carried_through = pipeline
         self._on_failure = on_failure
         self._queue = PlayoutQueue()
         self._block_lengths: deque[int] = deque(maxlen=9)
@@ -150,9 +152,12 @@ class Transport:
         if not len(captured):
             return
         self._note_block_length(len(captured))
-        self._pipeline.process_input(captured)
+        if (pipeline := self.pipeline) is not self._carried_through:
+            self._carried_through = pipeline
+            self._declick.break_off()
+        pipeline.process_input(captured)
         patience_s = 0.8 * self._queue.block_samples / SAMPLE_RATE_HZ
-        converted = self._pipeline.get_output(len(captured), patience_s)
+        converted = pipeline.get_output(len(captured), patience_s)
         self._levels = Levels(
             captured=max(self._levels.captured, float(np.abs(captured).max())),
             played=max(self._levels.played, float(np.abs(converted).max())),
@@ -203,7 +208,7 @@ class Transport:
         when the player reads.
         """
         self.is_flowing = False
-        self._pipeline.reset()
+        self.pipeline.reset()
         self._block_lengths.clear()
         self._partial = b""
         self._declick = Declick()

@@ -38,7 +38,10 @@ class ConversionBackend(ABC):
 
     @abstractmethod
     def cleanup(self) -> None:
-        """Give back what ``initialize`` took."""
+        """Give back what ``initialize`` took.
+
+        It is called from another thread where ``convert_chunk`` does not return in time, and should end it.
+        """
 
 
 class IdentityBackend(ConversionBackend):
@@ -49,6 +52,19 @@ class IdentityBackend(ConversionBackend):
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         return audio_chunk
+
+    def cleanup(self) -> None:
+        pass
+
+
+class SilentBackend(ConversionBackend):
+    """Returns silence: what is heard until a voice is loaded."""
+
+    def initialize(self) -> None:
+        pass
+
+    def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        return np.zeros_like(audio_chunk)
 
     def cleanup(self) -> None:
         pass

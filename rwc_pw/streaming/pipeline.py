@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ STOP_TIMEOUT_S = 2.0
 CONTEXT_SAMPLES = 8192  # 170 ms: what a converter that takes over is told of the past
 FADE_SAMPLES = 480  # 10 ms: from one converter to the next
 WARM_UP_CHUNKS = 5
+WARM_UP_S = 1.0  # a slow converter is measured on fewer
+RECENT_CHUNKS = 9
 HEADROOM = 1.5  # a conversion may take so many times its measured time before it is late
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,8 @@ class PipelineMetrics:
     """How long the last chunk took to convert."""
     total_latency_ms: float
     """From ``process_input`` to ``get_output``, counted in samples; the algorithm's share included."""
+    real_time_factor: float
+    """How long conversions take over how long their chunks last, the median of the last ones; above 1 none keeps up."""
     chunks_processed: int
     dropped_ms: float
     late_ms: float
@@ -84,7 +89,13 @@ class StreamingPipeline:
         self._retry_at_s = 0.0
         self._chunks_processed = 0
         self._processing_time_s = 0.0
+        self._recent_times_s: deque[float] = deque(maxlen=RECENT_CHUNKS)
         self._published_at_s = 0.0
+
+    @property
+    def chunk_size(self) -> int:
+        """Samples of one conversion."""
+        return self._buffers.config.chunk_size
 
     def start(self) -> None:
         """Initialise the converter, measure its time for a chunk, and begin to convert.
@@ -108,9 +119,8 @@ class StreamingPipeline:
             self._output_written.notify_all()
         thread.join(STOP_TIMEOUT_S)
         if thread.is_alive():
-            log.warning("the converter did not return within %g s and is left behind", STOP_TIMEOUT_S)
-        else:
-            self._backend.cleanup()
+            log.warning("the converter did not return within %g s", STOP_TIMEOUT_S)
+        self._backend.cleanup()
         if successor:
             successor.cleanup()
 
@@ -160,6 +170,7 @@ class StreamingPipeline:
         return PipelineMetrics(
             processing_time_ms=self._processing_time_s * 1000,
             total_latency_ms=_milliseconds(latency_samples),
+            real_time_factor=self._real_time_factor(),
             chunks_processed=self._chunks_processed,
             dropped_ms=_milliseconds(health.dropped_samples),
             late_ms=_milliseconds(health.late_samples),
@@ -173,6 +184,7 @@ class StreamingPipeline:
             started_s = time.monotonic()
             converted = self._convert(work)
             self._processing_time_s = time.monotonic() - started_s
+            self._recent_times_s.append(self._processing_time_s)
             with self._output_written:
                 self._buffers.write_output(converted)
                 self._output_written.notify_all()
@@ -245,12 +257,16 @@ class StreamingPipeline:
     def _measure_conversion_s(self) -> float:
         # as loud as can be: no gate stops it, and what silence spares the converter is measured, too
         noise = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), self._buffers.config.chunk_size)
-        times_s = []
-        for _ in range(WARM_UP_CHUNKS):
+        times_s: list[float] = []
+        while len(times_s) < WARM_UP_CHUNKS and sum(times_s) < WARM_UP_S:
             started_s = time.monotonic()
             self._backend.convert_chunk(noise)
             times_s.append(time.monotonic() - started_s)
         return median(times_s)
+
+    def _real_time_factor(self) -> float:
+        recent_s = list(self._recent_times_s)
+        return median(recent_s) * SAMPLE_RATE_HZ / self._buffers.config.chunk_size if recent_s else 0.0
 
     def _publish_metrics(self) -> None:
         now_s = time.monotonic()

@@ -1,0 +1,103 @@
+"""What every RVC voice needs, and where it lies in ultimate-rvc's own layout."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from rwc_pw.desktop.files import refusal
+from rwc_pw.errors import UnavailableError, UsageError
+from rwc_pw.rvc.download import download
+
+HUB = "https://huggingface.co"
+RESOURCES = "JackismyShephard/ultimate-rvc/resolve/main/Resources"
+MOST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file that ultimate-rvc looks for."""
+
+    name: str
+    path: str
+    """Below the models folder."""
+    resource: str
+    """Below the hub's resources; empty where it comes in a package."""
+    sha256: str | None
+
+
+# the hashes are those that RVC-Project and lengyue233/content-vec-best publish for the same files
+ASSETS = (
+    Asset(
+        "ContentVec",
+        "rvc/embedders/contentvec/pytorch_model.bin",
+        "embedders/contentvec/pytorch_model.bin",
+        "d8dd400e054ddf4e6be75dab5a2549db748cc99e756a097c496c099f65a4854e",
+    ),
+    Asset("ContentVec's shape", "rvc/embedders/contentvec/config.json", "embedders/contentvec/config.json", None),
+    Asset(
+        "RMVPE",
+        "rvc/predictors/rmvpe.pt",
+        "predictors/rmvpe.pt",
+        "6d62215f4306e3ca278246188607209f09af3dc77ed4232efdd069798c4ec193",
+    ),
+    Asset("FCPE", "rvc/predictors/fcpe.pt", "", None),
+)
+
+
+def missing(models_dir: Path) -> list[Asset]:
+    """Those that are not there."""
+    return [asset for asset in ASSETS if not (models_dir / asset.path).is_file()]
+
+
+def fetch(models_dir: Path, source: Path | None, on_progress: Callable[[str, int, int | None], None]) -> None:
+    """Put there what is missing: from ``source``, a folder, or from the hub, for which ``HF_ENDPOINT`` may stand.
+
+    ``on_progress`` is told the name, the bytes that are there, and all of them. ``UsageError`` for a folder that lacks
+    one, and whatever ``download`` raises.
+    """
+    for asset in missing(models_dir):
+        target = models_dir / asset.path
+        if not asset.resource:
+            _copy(_packaged_fcpe(), target)
+        elif source:
+            _copy(_found_in(source, asset), target)
+        else:
+            url = f"{os.environ.get('HF_ENDPOINT') or HUB}/{RESOURCES}/{asset.resource}"
+            download(
+                url,
+                target,
+                sha256=asset.sha256,
+                most_bytes=MOST_BYTES,
+                on_progress=lambda done, whole, name=asset.name: on_progress(name, done, whole),  # type: ignore[misc]
+            )
+
+
+def _found_in(source: Path, asset: Asset) -> Path:
+    """The file in the layout, or beside the others."""
+    for path in (source / asset.path, source / asset.resource, source / Path(asset.path).name):
+        if path.is_file():
+            return path
+    raise UsageError(f"There is no {Path(asset.path).name} in {source}.", f"It is {asset.resource} of the hub.")
+
+
+def _packaged_fcpe() -> Path:
+    package = find_spec("torchfcpe")
+    if package is None or package.origin is None:
+        raise UnavailableError(
+            "RVC voices need ultimate-rvc, which is not installed.",
+            'Run `./install.sh --rvc`, or `pip install "rwc-pw[rvc]"`.',
+        )
+    return Path(package.origin).parent / "assets" / "fcpe_c_v001.pt"
+
+
+def _copy(source: Path, target: Path) -> None:
+    part = target.with_name(f"{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, part)
+        part.replace(target)
+    except OSError as error:
+        raise refusal("write", target, error) from error

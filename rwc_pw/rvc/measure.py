@@ -1,0 +1,74 @@
+"""The process that computes the reference again, as ultimate-rvc's ``create_reference.py`` does."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+VOICED_HZ = 50.0
+FRAME_SAMPLES = 320
+
+
+def main() -> None:
+    """Write how far both are from the reference in the folder that is the argument."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries print
+    answers.write(json.dumps(measure(Path(os.environ["URVC_MODELS_DIR"]), Path(sys.argv[1]))))
+    answers.flush()
+
+
+def measure(models_dir: Path, reference: Path) -> dict[str, float]:
+    """``mean_cosine`` of the features, ``median_cents`` between the pitches where both are voiced."""
+    import numpy as np
+    import soundfile
+
+    audio, _ = soundfile.read(reference / "reference.wav", dtype="float32")
+    audio = audio[: len(audio) // FRAME_SAMPLES * FRAME_SAMPLES]
+    return {
+        "mean_cosine": _mean_cosine(_features(models_dir, audio), np.load(reference / "contentvec/feats.npy")),
+        "median_cents": _median_cents(_pitch_hz(models_dir, audio), np.load(reference / "pitch_fine.npy")),
+    }
+
+
+def _features(models_dir: Path, audio: Any) -> Any:
+    import torch
+    from ultimate_rvc.rvc.lib.utils import load_embedding
+
+    # ultimate-rvc would unpickle it without a guard: what does not load so is no weights
+    torch.load(models_dir / "rvc/embedders/contentvec/pytorch_model.bin", map_location="cpu", weights_only=True)
+    model = load_embedding("contentvec").float().eval()
+    padded = torch.nn.functional.pad(torch.from_numpy(audio).unsqueeze(0), (40, 40), mode="reflect")
+    with torch.no_grad():
+        return model(padded)["last_hidden_state"].squeeze(0).numpy()
+
+
+def _pitch_hz(models_dir: Path, audio: Any) -> Any:
+    import torch
+    from ultimate_rvc.rvc.lib.predictors.f0 import RMVPE
+
+    torch.load(models_dir / "rvc/predictors/rmvpe.pt", map_location="cpu", weights_only=True)
+    return RMVPE(device="cpu", sample_rate=16_000, hop_size=160).get_f0(audio, filter_radius=0.03)
+
+
+def _mean_cosine(ours: Any, theirs: Any) -> float:
+    import numpy as np
+
+    frames = min(len(ours), len(theirs))
+    ours, theirs = ours[:frames], theirs[:frames]
+    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    return float(np.mean(np.sum(ours * theirs, axis=1) / np.maximum(lengths, 1e-12)))
+
+
+def _median_cents(ours: Any, theirs: Any) -> float:
+    import numpy as np
+
+    frames = min(len(ours), len(theirs))
+    voiced = (ours[:frames] > VOICED_HZ) & (theirs[:frames] > VOICED_HZ)
+    if voiced.sum() < 0.5 * (theirs[:frames] > VOICED_HZ).sum() or not voiced.any():
+        return float("inf")
+    return float(np.median(np.abs(1200 * np.log2(ours[:frames][voiced] / theirs[:frames][voiced]))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""ultimate-rvc in a process of its own, which loads one voice and converts files with it."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rwc_pw.desktop.private_folder import PrivateFolder
+from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
+from rwc_pw.rvc.assets import missing
+from rwc_pw.voices.rvc_voice import RvcVoice
+
+WORKER = ("-P", "-m", "rwc_pw.rvc.worker")
+
+SCRATCH_PREFIX = "rwc_streaming_"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RvcSettings:
+    """How to convert, in ultimate-rvc's terms."""
+
+    n_semitones: int = 0
+    f0_method: str = "rmvpe"
+    index_rate: float = 0.75
+    protect_rate: float = 0.33
+    sid: int = 0
+
+
+class UltimateRvc:
+    """A voice, loaded once, that converts file by file.
+
+    A process of its own, because ultimate-rvc fixes its folders at import, keeps one voice at a time, prints, and holds
+    Python's lock while the transport waits for it. It ends with us: its standard input closes.
+    """
+
+    def __init__(self, voice_folder: Path, models_dir: Path, settings: RvcSettings, *, is_live: bool) -> None:
+        """``voice_folder`` is a stored voice's, ``models_dir`` has ultimate-rvc's layout.
+
+        Live, what saves time is taken, at the price of a slightly different sound; else a file is converted as
+        ultimate-rvc does it, with the same noise every time.
+        """
+        self._settings = settings
+        self._is_live = is_live
+        self._voice_folder = voice_folder
+        self._models_dir = models_dir
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """For the sound that is to be converted."""
+        return self._scratch.path
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Load the voice, which takes seconds.
+
+        ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` when the voice fails.
+        """
+        if find_spec("ultimate_rvc") is None:
+            raise UnavailableError(
+                "RVC voices need ultimate-rvc, which is not installed.",
+                'Run `./install.sh --rvc`, or `pip install "rwc-pw[rvc]"`.',
+            )
+        needed = {"ContentVec", "ContentVec's shape", self._settings.f0_method.upper()}
+        if absent := [asset.name for asset in missing(self._models_dir) if asset.name in needed]:
+            raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
+        voice = RvcVoice.read(self._voice_folder)
+        if not voice.has_pitch:
+            raise UsageError(
+                f"{voice.name} does not follow the pitch, and ultimate-rvc cannot speak in such voices.",
+                "Choose a voice that was trained with f0.",
+            )
+        self._scratch = PrivateFolder(Path(tempfile.gettempdir()), SCRATCH_PREFIX)
+        self._process = subprocess.Popen(
+            [sys.executable, *WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
+            cwd=self._scratch.path,
+            env=_environment(self._scratch.path, self._models_dir),
+            pass_fds=[self._scratch.lock_fd],
+            start_new_session=True,  # Ctrl-C is for us, who end it in order
+        )
+        try:
+            self._ask(
+                {
+                    "voice": str(self._voice_folder),
+                    "scratch": str(self._scratch.path),
+                    "live": self._is_live,
+                    "settings": asdict(self._settings),
+                }
+            )
+        except ConversionError as error:
+            self.close()
+            raise RwcPwError(f"The voice could not be loaded: {error.message}", "Run `rwc-pw doctor`.") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def convert(self, sound: Path, on_progress: Callable[[float], None] = lambda _: None) -> Path:
+        """The converted file, mono 16-bit at the voice's rate, in a folder that is the caller's to remove.
+
+        ``on_progress`` is told how many seconds of it are done.
+
+        ``ConversionError`` when ultimate-rvc fails or its process has ended.
+        """
+        return Path(self._ask({"sound": str(sound)}, on_progress))
+
+    def close(self) -> None:
+        """End it and remove all its files; it may be converting."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
+        self._scratch.remove()
+
+    def _ask(self, request: dict[str, Any], on_progress: Callable[[float], None] = lambda _: None) -> str:
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise ConversionError("ultimate-rvc does not run")
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            while line := process.stdout.readline():
+                answer = json.loads(line)
+                if "progress_s" not in answer:
+                    break
+                on_progress(answer["progress_s"])
+        except (OSError, ValueError) as error:  # a ValueError: closed meanwhile
+            raise ConversionError("ultimate-rvc has ended") from error
+        if not line:
+            raise ConversionError("ultimate-rvc has ended")
+        if "error" in answer:
+            raise ConversionError(answer["error"])
+        return str(answer["done"])
+
+
+def _environment(scratch: Path, models_dir: Path) -> dict[str, str]:
+    """Every folder that ultimate-rvc writes to is below ``scratch``, and nothing is fetched."""
+    folders = {name: str(scratch / name.lower()) for name in ("AUDIO", "TEMP", "CONFIG", "LOGS", "VOICE_MODELS")}
+    return {
+        **os.environ,
+        **{f"URVC_{name}_DIR": folder for name, folder in folders.items()},
+        "URVC_MODELS_DIR": str(models_dir),
+        "URVC_NO_LOGGING": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin make one busy neighbour cost three times the time
+        "HF_HUB_OFFLINE": "1",
+        "TMPDIR": str(scratch),
+    }

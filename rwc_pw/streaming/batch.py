@@ -1,0 +1,92 @@
+"""BatchConverter: every chunk becomes a file that ultimate-rvc converts."""
+
+import itertools
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.errors import ConversionError
+from rwc_pw.rvc.ultimate import UltimateRvc
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
+from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.streaming.sola import Sola
+from rwc_pw.voices.resolve import stored_folder
+from rwc_pw.voices.store import VoiceStore
+
+FRAME_SAMPLES = SAMPLE_RATE_HZ // 50  # ultimate-rvc converts whole frames of 20 ms,
+MARGIN_SAMPLES = SAMPLE_RATE_HZ // 200  # and the last one only with 5 ms after it
+LEAST_PAST_SAMPLES = SAMPLE_RATE_HZ // 5
+LONGEST_PAST_SAMPLES = LEAST_PAST_SAMPLES + Sola.overlap_samples + FRAME_SAMPLES
+
+
+class BatchConverter(ConversionBackend):
+    """Speaks in an RVC voice: chunk → temporary WAV → ultimate-rvc's ``convert()`` → the same length back.
+
+    With each chunk goes a little of what was said before; what comes out overlaps and is joined by SOLA.
+    """
+
+    def __init__(self, config: ConversionConfig) -> None:
+        """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
+        paths = Paths.from_environment(os.environ)
+        folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.models_dir))
+        models_dir = config.models_dir or paths.assets_dir
+        self._rvc = UltimateRvc(folder, models_dir, config.rvc_settings(), is_live=True)
+        self._sola = Sola()
+        self._numbers = itertools.count()
+        self._reset()
+
+    @property
+    def latency_samples(self) -> int:
+        """What SOLA keeps back, at the moment."""
+        return self._sola.latency_samples
+
+    def initialize(self) -> None:
+        """Load the voice, unless it is; ``UnavailableError`` without the extra."""
+        self._reset()
+        if not self._rvc.is_alive:
+            self._rvc.close()
+            self._rvc.start()
+
+    def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        """Convert (n,) to (n,); ``ConversionError`` when ultimate-rvc fails."""
+        if context is not None:
+            self._reset()
+            self._remember(context)
+        heard = np.concatenate([self._past, audio_chunk])
+        self._remember(audio_chunk)
+        needed = len(audio_chunk) + self._sola.overlap_samples
+        if not heard.any():
+            return self._sola.join(np.zeros(needed, np.float32))
+        window = -(-(needed + LEAST_PAST_SAMPLES) // FRAME_SAMPLES) * FRAME_SAMPLES
+        return self._sola.join(self._convert(heard[-window:])[-needed:])
+
+    def cleanup(self) -> None:
+        """End ultimate-rvc, also from another thread, while it converts."""
+        self._rvc.close()
+
+    def _reset(self) -> None:
+        self._sola.reset()
+        self._past = np.zeros(LONGEST_PAST_SAMPLES, np.float32)
+
+    def _remember(self, sound: Samples) -> None:
+        self._past = np.concatenate([self._past, sound])[-LONGEST_PAST_SAMPLES:]
+
+    def _convert(self, sound: Samples) -> Samples:
+        """Whole frames, converted, (n,) to (n,)."""
+        import soundfile
+        import soxr
+
+        path = self._rvc.folder / f"{next(self._numbers)}.wav"
+        margin = sound[-MARGIN_SAMPLES:][::-1]
+        soundfile.write(path, np.concatenate([sound, margin]), SAMPLE_RATE_HZ, subtype="FLOAT")
+        result = self._rvc.convert(path)
+        converted, rate_hz = soundfile.read(result, dtype="float32")
+        path.unlink()
+        shutil.rmtree(result.parent)
+        resampled = soxr.resample(converted, rate_hz, SAMPLE_RATE_HZ)
+        if len(resampled) != len(sound):
+            raise ConversionError(f"ultimate-rvc returned {len(resampled)} samples for {len(sound)}")
+        return np.asarray(resampled, np.float32)

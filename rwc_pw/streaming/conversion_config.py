@@ -1,0 +1,64 @@
+"""What a conversion is to do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rwc_pw.errors import UsageError
+from rwc_pw.rvc.ultimate import RvcSettings
+from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, PITCH_RANGE_SEMITONES
+
+LEAST_RVC_CHUNK_SAMPLES = 1024
+MOST_RVC_CHUNK_SAMPLES = 16384
+
+
+@dataclass(frozen=True)
+class ConversionConfig:
+    """Shifts are semitones added to the voice's own; ``UsageError`` for what is out of range."""
+
+    voice: str = DEFAULT_VOICE_NAME
+    """A built-in voice, where there is no ``model_path``."""
+    model_path: Path | None = None
+    """An RVC voice: its folder in the store, or any ``.pth``, which is brought in first."""
+    models_dir: Path | None = None
+    """ContentVec and the pitch models, in ultimate-rvc's layout; where `rwc-pw setup` puts them, if not given."""
+    chunk_size: int = 4096
+    """Samples of one conversion by an RVC voice."""
+    pitch_shift: float = 0.0
+    formant_shift: float = 0.0
+    """For built-in voices."""
+    index_rate: float = 0.75
+    """The share of the features that come from the voice's index, 0 to 1; for RVC voices."""
+    protect: float = 0.33
+    """How much consonants and breath are kept from the index, 0 (most) to 0.5 (not at all); for RVC voices."""
+    use_rmvpe: bool = True
+    """RMVPE finds the pitch; without it FCPE does; for RVC voices."""
+    gain_db: float = 0.0
+    gate_db: float = -50.0
+    """The microphone counts as silent below, in dBFS."""
+
+    def __post_init__(self) -> None:
+        if self.model_path is None:
+            return
+        _check("chunk_size", self.chunk_size, LEAST_RVC_CHUNK_SAMPLES, MOST_RVC_CHUNK_SAMPLES)
+        _check("pitch_shift", self.pitch_shift, -PITCH_RANGE_SEMITONES, PITCH_RANGE_SEMITONES)
+        _check("index_rate", self.index_rate, 0, 1)
+        _check("protect", self.protect, 0, 0.5)
+        if self.pitch_shift != round(self.pitch_shift):
+            raise UsageError(
+                f"A pitch shift of {self.pitch_shift:g} semitones is not whole.",
+                "RVC voices move the pitch by whole semitones: give a whole number.",
+            )
+
+    def rvc_settings(self) -> RvcSettings:
+        """The same in ultimate-rvc's terms."""
+        return RvcSettings(
+            n_semitones=round(self.pitch_shift),
+            f0_method="rmvpe" if self.use_rmvpe else "fcpe",
+            index_rate=self.index_rate,
+            protect_rate=self.protect,
+        )
+
+
+def _check(what: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise UsageError(f"{what} is {value:g}.", f"Choose it between {least:g} and {most:g}.")

@@ -1,0 +1,177 @@
+"""Whole files in an RVC voice."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.rvc.pieces import Piece, pieces
+from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
+from rwc_pw.voices.resolve import stored_folder
+from rwc_pw.voices.store import VoiceStore
+
+PIECE_S = 600.0  # a longer file is converted piece by piece: memory grows with the length of a piece
+BLOCK_FRAMES = 1 << 16
+
+
+class VoiceConverter:
+    """Converts files with ultimate-rvc's ``convert()``, in one voice."""
+
+    def __init__(self, model_path: Path | str, models_dir: Path | None = None) -> None:
+        """``model_path``: a stored voice's folder, or a ``.pth``, which is brought in first.
+
+        ``models_dir`` has ContentVec and the pitch models; where `rwc-pw setup` puts them, if not given.
+        ``UsageError`` when there is no such voice.
+        """
+        paths = Paths.from_environment(os.environ)
+        self._folder = stored_folder(Path(model_path), VoiceStore(paths.models_dir))
+        self._models_dir = models_dir or paths.assets_dir
+
+    def convert_voice(
+        self,
+        input_audio: Path | str,
+        output_audio: Path | str,
+        pitch_shift: int = 0,
+        index_rate: float = 0.75,
+        sample_rate: int | None = None,
+        *,
+        protect: float = 0.33,
+        f0_method: str = "rmvpe",
+        on_progress: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """Write ``input_audio``, of any format, rate and number of channels, to ``output_audio`` in this voice, mono.
+
+        ``pitch_shift`` in semitones; ``sample_rate`` in Hz is the voice's own, if not given; the format is the one
+        that the output's name ends in. ``on_progress`` is told the share that is done. The output is there whole or
+        not at all. ``UsageError`` for files that cannot be, ``ConversionError`` when ultimate-rvc fails.
+        """
+        settings = RvcSettings(pitch_shift, f0_method, index_rate, protect)
+        target = Path(output_audio)
+        _check_format(target)
+        rvc = UltimateRvc(self._folder, self._models_dir, settings, is_live=False)
+        with _open(Path(input_audio)) as source, _written_whole(target) as unfinished, closing(rvc):
+            rvc.start()
+            _write(unfinished, _converted(source, rvc, on_progress), sample_rate)
+
+
+def _converted(
+    source: soundfile.SoundFile, rvc: UltimateRvc, on_progress: Callable[[float], None]
+) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """The converted sound, block by block, each with its rate in Hz."""
+
+    def read(start: int, end: int) -> NDArray[np.float32]:
+        source.seek(start)
+        mono: NDArray[np.float32] = source.read(end - start, dtype="float32", always_2d=True).mean(axis=1)
+        return mono
+
+    for piece in pieces(source.frames, source.samplerate, PIECE_S, read):
+        is_whole = piece.end - piece.start == source.frames
+        sound = rvc.folder / ("input" if is_whole else "piece.wav")
+        if is_whole:
+            sound.symlink_to(Path(source.name).absolute())  # ultimate-rvc strips blanks and quotes from names
+        else:
+            soundfile.write(sound, read(piece.wide_start, piece.wide_end), source.samplerate, subtype="FLOAT")
+        result = rvc.convert(sound, partial(_tell, on_progress, piece, source))
+        yield from _cut(result, None if is_whole else piece, source.samplerate)
+        sound.unlink()
+        shutil.rmtree(result.parent)
+        on_progress(piece.end / source.frames)
+
+
+def _tell(on_progress: Callable[[float], None], piece: Piece, source: soundfile.SoundFile, done_s: float) -> None:
+    on_progress(min(piece.start + done_s * source.samplerate, piece.end) / source.frames)
+
+
+def _cut(path: Path, piece: Piece | None, rate_hz: int) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """What of a converted file belongs to its piece, to the sample; all of it without one."""
+    with soundfile.SoundFile(path) as sound:
+        left = sound.frames
+        if piece:
+            edges = piece.wide_start, piece.start, piece.end
+            wide_start, start, end = (round(edge * sound.samplerate / rate_hz) for edge in edges)
+            sound.seek(start - wide_start)
+            left = end - start
+        while left:
+            block = sound.read(min(left, BLOCK_FRAMES), dtype="float32")
+            if not len(block):
+                yield np.zeros(left, np.float32), sound.samplerate  # the last 20 ms may be missing
+                return
+            left -= len(block)
+            yield block, sound.samplerate
+
+
+def _write(path: Path, blocks: Iterator[tuple[NDArray[np.float32], int]], rate_hz: int | None) -> None:
+    import soxr
+
+    target: soundfile.SoundFile | None = None
+    resampler: Any = None
+    try:
+        for block, voice_rate_hz in blocks:
+            if target is None:
+                target = soundfile.SoundFile(path, "w", rate_hz or voice_rate_hz, 1)
+                resampler = soxr.ResampleStream(voice_rate_hz, target.samplerate, 1)
+            _append(target, block if target.samplerate == voice_rate_hz else resampler.resample_chunk(block))
+        if target and target.samplerate != voice_rate_hz:
+            _append(target, resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    except soundfile.SoundFileError as error:
+        raise RwcPwError(
+            f"The converted sound cannot be written: {error}.", "Free some space, or choose another format."
+        ) from error
+    finally:
+        if target:
+            target.close()
+
+
+def _append(target: soundfile.SoundFile, block: NDArray[np.float32]) -> None:
+    """Write it; 16-bit numbers, which is what ultimate-rvc gives, stay what they are."""
+    if target.subtype == "PCM_16":
+        target.write(np.clip(np.rint(block * 32768), -32768, 32767).astype(np.int16))
+    else:
+        target.write(block)
+
+
+def _check_format(target: Path) -> None:
+    kind = target.suffix[1:].upper()
+    if kind not in soundfile.available_formats():
+        raise UsageError(
+            f"{target} does not end in a format that can be written.", "Choose a name that ends in .wav, .flac or .ogg."
+        )
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    try:
+        source = soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: raw sound, which does not tell its rate
+        raise UsageError(f"{path} is not sound that can be read.", "Give a WAV, FLAC, OGG or MP3 file.") from error
+    if not source.frames:
+        source.close()
+        raise UsageError(f"{path} is empty.", "Give a file in which somebody speaks.")
+    return source
+
+
+@contextmanager
+def _written_whole(target: Path) -> Iterator[Path]:
+    """A file beside ``target`` that takes its place at the end; gone if there is an error."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".rwc-pw-", suffix=target.suffix)
+        os.close(descriptor)
+    except OSError as error:
+        raise UsageError(f"Cannot write {target}: {error.strerror}.", "Choose another folder.") from error
+    unfinished = Path(name)
+    try:
+        yield unfinished
+        unfinished.chmod(0o644)
+        unfinished.replace(target)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,184 @@
+"""BatchConverter around the real ultimate-rvc."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rwc_pw.errors import ConversionError, UnavailableError, UsageError
+from rwc_pw.rvc import ultimate
+from rwc_pw.rvc.ultimate import SCRATCH_PREFIX
+from rwc_pw.streaming import BatchConverter, ConversionConfig
+from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.store import VoiceStore
+from tests.rvc.checkable import make_voice
+from tests.rvc.conftest import tone
+from tests.rvc.synthesizer import UPSAMPLING
+
+pytestmark = pytest.mark.needs_rvc
+
+CHUNK = 4096
+
+
+@pytest.fixture(scope="session")
+def stored(tmp_path_factory, voice_file):
+    """A stored voice's folder."""
+    store = VoiceStore(tmp_path_factory.mktemp("store"))
+    return store.folder_of(add_voice(voice_file, store))
+
+
+@pytest.fixture
+def scratch(tmp_path, monkeypatch):
+    """Where the converters' private folders are made."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def converter(assets_dir, stored, scratch):
+    """Ready converters of a stored voice; they must end without a trace."""
+    made = []
+
+    def make(folder=stored, **settings) -> BatchConverter:
+        config = ConversionConfig(model_path=folder, models_dir=assets_dir, use_rmvpe=False, **settings)
+        made.append(BatchConverter(config))
+        made[-1].initialize()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.cleanup()
+    assert list(scratch.glob(f"{SCRATCH_PREFIX}*")) == []
+
+
+def spoken(converter: BatchConverter, said: np.ndarray, chunk: int = CHUNK) -> np.ndarray:
+    whole = len(said) // chunk * chunk
+    return np.concatenate([converter.convert_chunk(said[at : at + chunk]) for at in range(0, whole, chunk)])
+
+
+def pitch_hz(heard: np.ndarray) -> float:
+    """The repetition rate of the last second, from the autocorrelation's highest peak between 60 and 500 Hz."""
+    heard = heard[-48_000:]
+    likeness = np.fft.irfft(np.abs(np.fft.rfft(heard, 2 * len(heard))) ** 2)
+    return 48_000 / (96 + int(np.argmax(likeness[96:800])))
+
+
+@pytest.mark.parametrize("semitones", [-12, 0, 5, 12])
+def test_it_speaks_at_the_pitch_that_was_asked_for_without_a_gap(converter, semitones):
+    heard = spoken(converter(pitch_shift=semitones), tone(2))
+    assert len(heard) == len(tone(2)) // CHUNK * CHUNK
+    assert pitch_hz(heard) == pytest.approx(170 * 2 ** (semitones / 12), rel=0.01)
+    settled = heard[2 * CHUNK :]
+    loudness = np.sqrt(np.mean(settled[: len(settled) // 960 * 960].reshape(-1, 960) ** 2, axis=1))
+    assert loudness.min() > 0.6 * loudness.max()
+
+
+@pytest.mark.parametrize(("version", "rate_hz"), [kind for kind in UPSAMPLING if kind != ("v2", 40_000)])
+def test_every_kind_of_voice_speaks(converter, tmp_path, version, rate_hz):
+    make_voice(tmp_path / "other.pth", version=version, rate_hz=rate_hz)
+    store = VoiceStore(tmp_path / "models")
+    folder = store.folder_of(add_voice(tmp_path / "other.pth", store))
+    heard = spoken(converter(folder, pitch_shift=5), tone(1.5), 8192)
+    assert pitch_hz(heard) == pytest.approx(170 * 2 ** (5 / 12), rel=0.01)
+
+
+def test_silence_is_silence_and_asks_nothing_of_ultimate_rvc(converter, monkeypatch):
+    quiet = converter()
+    monkeypatch.setattr(quiet._rvc, "convert", None)
+    assert not spoken(quiet, np.zeros(4 * CHUNK, np.float32)).any()
+
+
+def test_it_takes_over_in_the_middle_of_a_word(converter):
+    fresh = converter()
+    heard = fresh.convert_chunk(tone(1)[-8192:], context=tone(1)[:-8192])
+    assert np.abs(heard[4096:]).max() == pytest.approx(0.43, abs=0.1)
+
+
+def test_what_ultimate_rvc_says_and_its_end_are_conversion_errors_and_it_begins_again(converter):
+    it = converter()
+    with pytest.raises(ConversionError, match="nonexistent"):
+        it._rvc.convert(Path("/nonexistent.wav"))
+    os.kill(it._rvc._process.pid, signal.SIGKILL)
+    with pytest.raises(ConversionError, match="has ended"):
+        it.convert_chunk(tone(0.2))
+    it.initialize()
+    assert pitch_hz(spoken(it, tone(1.5))) == pytest.approx(170, rel=0.01)
+
+
+def test_everything_is_private_and_goes_even_when_both_are_killed(assets_dir, stored, scratch):
+    program = f"""
+import os, sys, signal
+from pathlib import Path
+from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
+
+rvc = UltimateRvc(Path({str(stored)!r}), Path({str(assets_dir)!r}), RvcSettings(f0_method="fcpe"), is_live=True)
+rvc.start()
+print(rvc.folder, rvc._process.pid, flush=True)
+signal.pause()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)}
+    ) as process:
+        folder, worker = process.stdout.readline().split()
+        assert Path(folder).stat().st_mode & 0o777 == 0o700
+        ended = os.pidfd_open(int(worker))
+        os.kill(int(worker), signal.SIGSTOP)  # so that it cannot tidy up
+        process.kill()
+    os.kill(int(worker), signal.SIGKILL)
+    assert select.select([ended], [], [], 10)[0]
+    os.close(ended)
+    assert Path(folder).is_dir()
+    ultimate.PrivateFolder(scratch, SCRATCH_PREFIX).remove()
+    assert not Path(folder).exists()
+
+
+def test_when_only_we_are_killed_the_worker_ends_and_takes_its_files_along(assets_dir, stored, scratch):
+    program = f"""
+import signal
+from pathlib import Path
+from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
+
+rvc = UltimateRvc(Path({str(stored)!r}), Path({str(assets_dir)!r}), RvcSettings(f0_method="fcpe"), is_live=True)
+rvc.start()
+print(rvc._process.pid, flush=True)
+signal.pause()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)}
+    ) as process:
+        ended = os.pidfd_open(int(process.stdout.readline()))
+        process.kill()
+    assert select.select([ended], [], [], 10)[0]
+    os.close(ended)
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"chunk_size": 1000}, {"pitch_shift": 25}, {"index_rate": 1.5}, {"protect": 0.6}, {"pitch_shift": 0.5}]
+)
+def test_what_is_out_of_range_is_told(stored, wrong):
+    with pytest.raises(UsageError):
+        ConversionConfig(model_path=stored, **wrong)
+
+
+def test_a_voice_without_pitch_is_refused_in_a_sentence(tmp_path, assets_dir):
+    make_voice(tmp_path / "flat.pth", has_pitch=False)
+    store = VoiceStore(tmp_path / "models")
+    folder = store.folder_of(add_voice(tmp_path / "flat.pth", store))
+    config = ConversionConfig(model_path=folder, models_dir=assets_dir, use_rmvpe=False)
+    with pytest.raises(UsageError, match="does not follow the pitch"):
+        BatchConverter(config).initialize()
+
+
+def test_without_the_extra_the_line_to_run_is_told(stored, assets_dir, monkeypatch):
+    monkeypatch.setattr(ultimate, "find_spec", lambda _: None)
+    config = ConversionConfig(model_path=stored, models_dir=assets_dir)
+    with pytest.raises(UnavailableError) as error:
+        BatchConverter(config).initialize()
+    assert "./install.sh --rvc" in error.value.remedy

@@ -1,0 +1,114 @@
+"""RVC voices through the microphone, as apps hear them."""
+
+import numpy as np
+import pytest
+
+from tests.rvc.checkable import make_voice
+from tests.servers import chromium
+from tests.servers.conftest import headless, program, servers, start_headless  # noqa: F401 - fixtures
+from tests.servers.program import configure
+from tests.servers.pulse_client import record
+from tests.servers.sound import RATE_HZ, Player
+from tests.servers.test_voice import PITCH_HZ, pitch_hz, voiced
+
+pytestmark = pytest.mark.needs_rvc
+
+SETTINGS = """
+rvc_models = "{models}"
+f0_method = "fcpe"
+rvc_chunk_size = 16384
+"""
+
+
+@pytest.fixture
+def at_home(headless, program, assets_dir, voice_file):  # noqa: F811, ARG001
+    """A program whose user has a voice of their own."""
+    configure(program, SETTINGS.format(models=assets_dir))
+    program("voices", "add", str(voice_file))
+    yield program
+    program("voices", "remove", "Checkable", "--yes")
+
+
+def until_spoken_in(program, voice: str) -> None:  # noqa: F811
+    with program.watched() as watch:
+        watch.until(voice=voice, loading="", state="armed")
+
+
+@pytest.mark.needs("chromium")
+def test_chromium_hears_the_voice_at_the_pitch_that_is_set(headless, at_home):  # noqa: F811
+    at_home("set", "--pitch", "5")
+    at_home("enable", "--voice", "Checkable")
+    until_spoken_in(at_home, "Checkable")
+    with Player(headless, voiced(60)):
+        samples, rate_hz = chromium.record(headless, "RWC Voice", 5)
+    assert pitch_hz(samples, rate_hz) == pytest.approx(PITCH_HZ * 2 ** (5 / 12), rel=0.01)
+
+
+def test_voices_change_from_built_in_to_rvc_and_back_and_the_real_one_is_never_heard(headless, at_home):  # noqa: F811
+    at_home("enable", "--voice", "robot")
+    with Player(headless, voiced(100)):
+        at_home("use", "Checkable")
+        until_spoken_in(at_home, "Checkable")
+        at_home("set", "--pitch", "12")
+        until_spoken_in(at_home, "Checkable")
+        assert pitch_hz(record(headless, "rwc_voice", 4), RATE_HZ) == pytest.approx(2 * PITCH_HZ, rel=0.01)
+        at_home("bypass", "on")
+        assert pitch_hz(record(headless, "rwc_voice", 1), RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
+        at_home("bypass", "off")
+        loading = at_home.status()
+        assert (loading["state"], loading["loading"]) == ("degraded", "Checkable")
+        assert not np.any(record(headless, "rwc_voice", 0.5))
+        until_spoken_in(at_home, "Checkable")
+        at_home("set", "--pitch", "0")
+        at_home("use", "brighter")
+        assert pitch_hz(record(headless, "rwc_voice", 1.5), RATE_HZ) == pytest.approx(
+            PITCH_HZ * 2 ** (4 / 12), rel=0.02
+        )
+
+
+def test_a_voice_that_cannot_be_loaded_is_silence_and_a_reason(headless, at_home, tmp_path):  # noqa: F811
+    configure(at_home, SETTINGS.format(models=tmp_path))  # nothing is there
+    at_home("enable", "--voice", "Checkable")
+    with at_home.watched() as watch:
+        status = watch.until(loading="", state="degraded")
+    assert "rwc-pw setup" in status["reason"]
+    with Player(headless, voiced(10)):
+        assert not np.any(record(headless, "rwc_voice", 1.0))
+
+
+def test_a_converter_that_dies_is_silence_and_then_speaks_again(headless, at_home):  # noqa: F811
+    import os
+    import signal
+
+    from tests.servers.conftest import processes
+
+    at_home("enable", "--voice", "Checkable")
+    until_spoken_in(at_home, "Checkable")
+    [worker] = [pid for pid, line in processes(headless.root) if "rwc_pw.rvc.worker" in line]
+    with Player(headless, voiced(60)):
+        os.kill(worker, signal.SIGKILL)
+        with at_home.watched() as watch:
+            record(headless, "rwc_voice", 12)
+            watch.until(state="degraded")
+        assert pitch_hz(record(headless, "rwc_voice", 4), RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
+
+
+def test_the_missions_own_command_brings_a_voice_in_and_speaks(headless, program, assets_dir, tmp_path):  # noqa: F811
+    import signal
+    import subprocess
+
+    configure(program, SETTINGS.format(models=assets_dir))
+    model = tmp_path / "models/Voice/model.pth"
+    make_voice(model)
+    arguments = ("real-time", "-m", str(model), "-p", "2", "-r", "0.5", "-c", "8192")
+    process = subprocess.Popen(program.argv(*arguments), env=program.environment, stdout=subprocess.DEVNULL)
+    try:
+        headless.wait_for(lambda graph: graph.feeders(), timeout_s=30)
+        with Player(headless, voiced(60)):
+            heard = record(headless, "rwc_voice", 16)
+        assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (2 / 12), rel=0.01)
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert "Voice" in program("voices")
+    program("voices", "remove", "Voice", "--yes")
