@@ -1,3 +1,3 @@
-from rwc_pw.cli import main
+from rwc_pw.cli.main import main
 
 main()

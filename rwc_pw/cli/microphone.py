@@ -1,0 +1,107 @@
+"""Commands for the microphone: on, off, how it is, what it does."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import typer
+
+from rwc_pw.cli.shared import AsJson, config, paths, print_json, print_status, save, with_daemon
+from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.status import Status
+
+# Whatever loads numpy, the bus or a server's library is imported by the command that uses it:
+# `rwc-pw status` has to answer at once.
+
+OnOff = Annotated[Literal["on", "off"], typer.Argument()]
+
+
+def enable(voice: Annotated[str, typer.Option("--voice", help="The voice to begin with.")] = "") -> None:
+    """Switch RWC Voice on, now and at every login."""
+    from rwc_pw.desktop import launcher, registration
+
+    # what is wrong with the configuration is better told here than in the daemon's log
+    save({"voice": voice}) if voice else config()
+    registration.register(paths(), launcher.command())
+    status = with_daemon(lambda client: client.start())
+    if voice:
+        with_daemon(lambda client: client.reload())  # it may have been running
+    print("RWC Voice is on: choose it as the microphone in any app.")
+    if status.reason:
+        print(f"For now it is silent: {status.reason}.")
+
+
+def disable() -> None:
+    """Switch RWC Voice off and leave nothing of it running or registered."""
+    from rwc_pw.desktop import registration
+    from rwc_pw.pipewire.source import remove_source
+
+    registration.unregister(paths())
+    _stop_daemon()
+    asyncio.run(remove_source())
+    print("RWC Voice is off.")
+
+
+def uninstall(yes: Annotated[bool, typer.Option("--yes", help="Delete voices without asking.")] = False) -> None:
+    """Switch RWC Voice off and remove its settings, its voices and the program."""
+    from rwc_pw.desktop.removal import program_files, remove, voice_folder
+
+    disable()
+    voices = voice_folder(paths())
+    if voices.is_dir() and (yes or (sys.stdin.isatty() and typer.confirm(f"Delete the voices in {voices}?"))):
+        remove([voices])
+    elif voices.is_dir():
+        print(f"The voices in {voices} stay.")
+    for path in remove(program_files(paths())):
+        print(f"Removed {path}.")
+
+
+def status(
+    as_json: AsJson = False, watch: Annotated[bool, typer.Option("--watch", help="Go on with every change.")] = False
+) -> None:
+    """Tell what RWC Voice does, to whom, and with what delay."""
+    show = print_json if as_json else print_status
+    if watch:
+        return asyncio.run(_watch(show))
+    try:
+        show(with_daemon(lambda client: client.status()))
+    except UnavailableError as error:  # without a bus there is no daemon, and that is an answer
+        show(Status(reason=error.message))
+
+
+def mute(state: OnOff = "on") -> None:
+    """Mute RWC Voice, or `mute off` to be heard again."""
+    from rwc_pw.pipewire.devices import mute_voice
+
+    mute_voice(state == "on")
+
+
+def bypass(state: OnOff) -> None:
+    """Let the real voice out: the only way it ever gets out. Forgotten at every start."""
+    if not with_daemon(lambda client: client.set_bypass(state == "on")):
+        raise RwcPwError("RWC Voice is off.", "Run `rwc-pw enable`.")
+
+
+def daemon() -> None:
+    """Feed RWC Voice until told to end; the session starts this."""
+    from rwc_pw.daemon import Daemon
+
+    async def run() -> None:
+        await Daemon(paths()).run()
+
+    asyncio.run(run())
+
+
+def _stop_daemon() -> None:
+    with contextlib.suppress(UnavailableError):  # without a bus there is no daemon
+        with_daemon(lambda client: client.stop())
+
+
+async def _watch(show: Callable[[Status], None]) -> None:
+    from rwc_pw.control.client import Client
+
+    async with Client() as client:
+        async for status in client.watch():
+            show(status)

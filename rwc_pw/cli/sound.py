@@ -1,0 +1,119 @@
+"""Commands for what is heard: voices, settings, this terminal, the demo."""
+
+import asyncio
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rwc_pw.cli.edge import until_signal
+from rwc_pw.cli.shared import AsJson, change, config, given, paths, print_list, store, voice_name
+from rwc_pw.errors import EXIT_FAILED, UsageError
+
+Pitch = Annotated[float | None, typer.Option("--pitch", help="Semitones added to the voice's pitch, -24 to 24.")]
+Formant = Annotated[float | None, typer.Option("--formant", help="Semitones added to its formants, -12 to 12.")]
+
+
+def devices(as_json: AsJson = False) -> None:
+    """List the microphones that RWC Voice can listen to."""
+    from rwc_pw.pipewire.devices import list_devices
+
+    chosen = config().input_device
+    found = [{**asdict(device), "is_chosen": device.name == chosen} for device in list_devices()]
+    print_list(found, as_json, _device_line)
+
+
+def use(name: Annotated[str, typer.Argument(help="A voice that `rwc-pw voices` lists.")]) -> None:
+    """Speak in another voice from now on, also while people listen."""
+    change(voice=name)
+
+
+def set_(
+    pitch: Pitch = None,
+    formant: Formant = None,
+    gain: Annotated[float | None, typer.Option("--gain", help="Decibels added, -60 to 24.")] = None,
+    gate: Annotated[float | None, typer.Option("--gate", help="Silence below so many dBFS, -120 to 0.")] = None,
+    index_rate: Annotated[
+        float | None, typer.Option("--index-rate", help="An RVC voice's share from its index, 0 to 1.")
+    ] = None,
+    protect: Annotated[
+        float | None, typer.Option("--protect", help="Consonants kept from the index, 0 (most) to 0.5 (none).")
+    ] = None,
+    input_device: Annotated[
+        str | None, typer.Option("--input-device", help="A name that `rwc-pw devices` lists; '' for the default.")
+    ] = None,
+) -> None:
+    """Change the voice or the microphone, also while people listen."""
+    asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
+    changes = given({**asked, "index_rate": index_rate, "protect": protect})
+    if not changes:
+        raise UsageError("There is nothing to set.", "Give at least one option; `rwc-pw set --help` lists them.")
+    change(**changes)
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check everything that RWC Voice stands on, and tell what to mend."""
+    from rwc_pw.doctor import examine
+
+    checks = [asdict(check) for check in asyncio.run(examine(paths()))]
+    print_list(checks, as_json, _check_lines)
+    if any(check["verdict"] == "fail" for check in checks):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def real_time(
+    chunk_size: Annotated[
+        int | None, typer.Option("--chunk-size", "-c", min=1024, max=16384, help="Samples of one conversion.")
+    ] = None,
+    pitch_shift: Annotated[
+        float | None, typer.Option("--pitch-shift", "-p", min=-24, max=24, help="Semitones added to the voice's pitch.")
+    ] = None,
+    index_rate: Annotated[
+        float | None, typer.Option("--index-rate", "-r", min=0, max=1, help="Retrieval's share; for RVC voices alone.")
+    ] = None,
+    input_device: Annotated[str | None, typer.Option("--input-device", help="The microphone's name.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="The voice to speak in.")] = None,
+) -> None:
+    """Feed RWC Voice from this terminal, with meters, until Ctrl-C."""
+    from rwc_pw.foreground import run
+
+    chosen = config()
+    if model is not None:
+        chosen = chosen.changed({"voice": voice_name(model)}, store().names())
+    size = "rvc_chunk_size" if chosen.is_rvc else "chunk_size"
+    asked = {"pitch": pitch_shift, "input_device": input_device, size: chunk_size, "index_rate": index_rate}
+    chosen = chosen.changed(given(asked), store().names())
+    if index_rate is not None and not chosen.is_rvc:
+        print(f"{chosen.voice} is a built-in voice: --index-rate changes nothing.", file=sys.stderr)
+    if received := asyncio.run(until_signal(run(chosen, paths()))):
+        raise SystemExit(128 + received)
+
+
+def demo(
+    input: Annotated[
+        Path | None, typer.Option("--input", help="Speech to convert, any format soundfile reads.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", help="The folder for what was said and heard.")] = Path(
+        "rwc-pw-demo"
+    ),
+) -> None:
+    """Let a pretend app record RWC Voice on a private PipeWire, and show what it heard."""
+    from rwc_pw.demo.demo import run_demo
+
+    result = run_demo(config(), input, output)
+    for path in (result.spoken, result.heard, result.picture):
+        print(path)
+    print(f"Measured from the microphone to the app: {result.latency_ms:.1f} ms ({result.declared_ms:.1f} declared).")
+
+
+def _device_line(device: dict[str, Any]) -> str:
+    notes = {"is_chosen": "chosen", "is_default": "default", "is_monitor": "what the speakers play", "muted": "muted"}
+    told = ", ".join(note for key, note in notes.items() if device[key])
+    return f"{device['name']}  {device['description']}" + (f"  ({told})" if told else "")
+
+
+def _check_lines(check: dict[str, Any]) -> str:
+    remedy = f"\n      {check['remedy']}" if check["remedy"] else ""
+    return f"{check['verdict'].upper():4}  {check['name']}: {check['finding']}{remedy}"

@@ -1,0 +1,152 @@
+"""Commands for RVC voices: what they need, bringing them in, converting files with them."""
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from rwc_pw.cli.progress import bytes_done, share_done
+from rwc_pw.cli.shared import AsJson, assets_dir, config, paths, print_list, store
+from rwc_pw.errors import EXIT_FAILED, UsageError
+from rwc_pw.voices.builtin import BUILTIN_VOICES, PITCH_RANGE_SEMITONES
+
+LARGEST_DOWNLOAD_BYTES = 2 << 30
+
+Name = Annotated[str, typer.Argument(help="A voice that `rwc-pw voices` lists.")]
+
+voices = typer.Typer(invoke_without_command=True, help="The voices to speak in: list, show, add and remove them.")
+
+
+@voices.callback()
+def list_unless_told(context: typer.Context, as_json: AsJson = False) -> None:
+    if context.invoked_subcommand is None:
+        list_voices(as_json)
+
+
+@voices.command("list")
+def list_voices(as_json: AsJson = False) -> None:
+    """List the voices, built in and your own."""
+    current = config().voice
+    found = [
+        {"name": name, "kind": "built in", "description": voice.description, "is_current": name == current}
+        for name, voice in BUILTIN_VOICES.items()
+    ]
+    found += [
+        {"name": voice.name, "kind": "RVC", "description": voice.description, "is_current": voice.name == current}
+        for voice in store().list()
+    ]
+    print_list(
+        found, as_json, lambda voice: f"{'*' if voice['is_current'] else ' '} {voice['name']:10} {voice['description']}"
+    )
+
+
+@voices.command()
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show what is known of one voice."""
+    voice = BUILTIN_VOICES.get(name) or store().find(name)
+    items: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in asdict(voice).items()]
+    if as_json:
+        print_list([asdict(voice)], as_json, str)
+    else:
+        print_list(items, as_json, lambda item: f"{item['name']:22}{item['value']}")
+
+
+@voices.command()
+def add(
+    source: Annotated[str, typer.Argument(help="A .pth, a folder, a .zip, or the https address of one.")],
+    index: Annotated[Path | None, typer.Option("--index", help="The voice's faiss index.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What to call it.")] = None,
+    sha256: Annotated[str | None, typer.Option("--sha256", help="What the fetched file must hash to.")] = None,
+) -> None:
+    """Bring in an RVC voice. Nothing in its files is ever run."""
+    from rwc_pw.voices.importing import add_voice
+
+    path = _fetched(source, sha256) if "://" in source else Path(source)
+    with share_done("Checking") as on_progress:
+        voice = add_voice(path, store(), name=name, index=index, on_progress=on_progress)
+    print(f"{voice.name} is here: {voice.description}\nSpeak in it with `rwc-pw use {voice.name}`.")
+
+
+@voices.command()
+def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False) -> None:
+    """Delete one of your own voices."""
+    if name in BUILTIN_VOICES:
+        raise UsageError(f"{name} is built in.", "Your own voices can be removed.")
+    voice = store().find(name)
+    if not yes:
+        typer.confirm(f"Delete {name}?", abort=True)
+    store().remove(voice.name)
+    print(f"{name} is gone.")
+
+
+def setup(
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A folder that has the files, for a machine without network.")
+    ] = None,
+) -> None:
+    """Fetch what every RVC voice needs, and prove that it is right."""
+    from rwc_pw.rvc import assets, proof
+
+    with bytes_done() as on_progress:
+        assets.fetch(assets_dir(), source, on_progress)
+    with share_done("Proving"):
+        proofs = proof.prove(assets_dir())
+    for found in proofs:
+        print(f"{'ok' if found.passed else 'FAIL':5} {found.what}: {found.measured} ({found.needed} needed)")
+    if not all(found.passed for found in proofs):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def convert(
+    input: Annotated[Path, typer.Argument(metavar="IN", help="Any format that soundfile reads.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Its name tells the format: .wav, .flac, .ogg …")],
+    voice: Annotated[str, typer.Option("--voice", help="An RVC voice: its name, or a .pth.")],
+    pitch: Annotated[
+        int,
+        typer.Option("--pitch", min=-int(PITCH_RANGE_SEMITONES), max=int(PITCH_RANGE_SEMITONES), help="Semitones."),
+    ] = 0,
+    index_rate: Annotated[
+        float | None, typer.Option("--index-rate", min=0, max=1, help="The share that comes from the voice's index.")
+    ] = None,
+    sample_rate: Annotated[
+        int | None, typer.Option("--sample-rate", min=8000, max=192000, help="In Hz; the voice's own if not given.")
+    ] = None,
+) -> None:
+    """Convert a file with an RVC voice."""
+    from rwc_pw.voice_converter import VoiceConverter
+
+    settings = config()
+    converter = VoiceConverter(Path(voice), assets_dir())
+    with share_done(input.name) as on_progress:
+        converter.convert_voice(
+            input,
+            output,
+            pitch,
+            settings.index_rate if index_rate is None else index_rate,
+            sample_rate,
+            protect=settings.protect,
+            f0_method=settings.f0_method,
+            on_progress=on_progress,
+        )
+    print(output)
+
+
+def _fetched(url: str, sha256: str | None) -> Path:
+    """The file at ``url``, which stays for another try: a part of it is gone on with."""
+    from rwc_pw.rvc.download import download
+
+    folder = paths().state_dir / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / (PurePosixPath(urlsplit(url).path).name or "voice")
+    with bytes_done() as on_progress:
+        download(
+            url,
+            path,
+            sha256=sha256,
+            most_bytes=LARGEST_DOWNLOAD_BYTES,
+            on_progress=lambda done, whole: on_progress(path.name, done, whole),
+        )
+    return path
