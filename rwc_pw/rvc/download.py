@@ -3,11 +3,13 @@
 import hashlib
 import ipaddress
 import os
+import re
 from collections.abc import Callable
+from email.message import Message
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -24,45 +26,101 @@ def download(
 ) -> None:
     """Fetch ``url`` to ``path``; ``on_progress`` is told the bytes that are there, and all of them where that is known.
 
-    What came before the connection was cut waits in ``path``.part. ``UsageError`` for an address that is not https,
-    ``UnavailableError`` when the network or the server fails, ``RwcPwError`` for a file that is not the one.
+    What came before the connection was cut waits in ``path``.part. The hub tells a large file's SHA-256 in its header
+    X-Linked-Etag: that is checked, too. ``UsageError`` for an address that is not https, ``UnavailableError`` when the
+    network or the server fails, ``RwcPwError`` for a file that is not the one.
     """
     _check_address(url)
     part, tag = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.etag")
+    pinned = {sha256.lower()} if sha256 else set()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        done_bytes = part.stat().st_size if part.exists() and tag.exists() else 0
-        with _opened(url, done_bytes, tag.read_text() if done_bytes else "") as response:
-            if response.status != 206:
-                done_bytes = 0
-            _check_kind(response, url)
-            tag.write_text(response.headers.get("ETag", ""))
-            with part.open("ab" if done_bytes else "wb") as file:
-                _receive(response, file, done_bytes, most_bytes, on_progress)
+        told = _fetch(url, part, tag, pinned, most_bytes, on_progress)
+        if any(_sha256(part) != wanted for wanted in pinned | told):
+            raise _other_file(url)
+        part.replace(path)
+        tag.unlink(missing_ok=True)
+    except _RefusedError:
+        part.unlink(missing_ok=True)
+        tag.unlink(missing_ok=True)
+        raise
     except OSError as error:
         raise refusal("write", part, error) from error
-    if sha256 is not None and _sha256(part) != sha256.lower():
-        part.unlink()
-        raise RwcPwError(f"What {url} gives is not the file that it should be.", "Get it from elsewhere.")
-    part.replace(path)
-    tag.unlink(missing_ok=True)
+
+
+def _fetch(
+    url: str,
+    part: Path,
+    tag: Path,
+    pinned: set[str],
+    most_bytes: int,
+    on_progress: Callable[[int, int | None], None],
+) -> set[str]:
+    """Make ``part`` whole; the SHA-256 that the hub tells of it, if it does."""
+    # its last byte is asked for again: a part that is whole already would else be a range that there is not
+    done_bytes = max(part.stat().st_size - 1, 0) if part.exists() and tag.exists() else 0
+    redirects = _SafeRedirects()
+    with _opened(url, redirects, done_bytes, tag.read_text() if done_bytes else "") as response:
+        _check_kind(response, url)
+        told = redirects.linked_sha256 | _linked_sha256(response.headers)
+        if len(pinned | told) > 1:
+            raise _other_file(url)
+        done_bytes = _start_bytes(response, url, done_bytes)
+        with part.open("r+b" if done_bytes else "wb") as file:
+            if done_bytes:
+                file.seek(done_bytes)
+                file.truncate()
+            tag.write_text(response.headers.get("ETag", ""))  # once what came under another one is gone
+            _receive(response, file, done_bytes, most_bytes, on_progress)
+    return told
+
+
+def _start_bytes(response: HTTPResponse, url: str, asked_bytes: int) -> int:
+    """Where in the file the response begins."""
+    if response.status != 206:
+        return 0
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {asked_bytes}-"):
+        raise _RefusedError(f"{url} goes on elsewhere than it was asked to.", "Run the command again: it begins anew.")
+    return asked_bytes
+
+
+class _RefusedError(RwcPwError):
+    """There is nothing to go on with: what has come is of no use."""
+
+
+def _other_file(url: str) -> _RefusedError:
+    return _RefusedError(f"What {url} gives is not the file that it should be.", "Get it from elsewhere.")
 
 
 class _SafeRedirects(HTTPRedirectHandler):
-    """Follows none to where anybody could change the file on its way."""
+    """Follows none to where anybody could change the file on its way; keeps what the hub tells before it redirects."""
+
+    def __init__(self) -> None:
+        self.linked_sha256: set[str] = set()
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         _check_address(newurl)
+        self.linked_sha256 |= _linked_sha256(headers)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+def _linked_sha256(headers: Message) -> set[str]:
+    """The SHA-256 that the hub tells of a large file; of a small one it tells none."""
+    return set(re.findall(r"\A\"?([0-9a-f]{64})\"?\Z", headers.get("X-Linked-Etag", "")))
+
+
 def _check_address(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or "")):
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # a port that is no number raises
+    except ValueError:
+        host = None
+    is_clean = url.isascii() and url.isprintable() and " " not in url
+    if host and is_clean and (parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(host))):
         return
-    raise UsageError(f"{url} is not an https address.", "Give one that begins with https://.")
+    raise UsageError(f"{url} is not an https address.", "Give one that begins with https://, as a browser copies it.")
 
 
 def _is_this_machine(host: str) -> bool:
@@ -72,19 +130,20 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _opened(url: str, done_bytes: int, etag: str) -> HTTPResponse:
+def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> HTTPResponse:
     headers = {"Accept-Encoding": "identity", "User-Agent": "rwc-pw"}
     if done_bytes and etag:
         headers |= {"Range": f"bytes={done_bytes}-", "If-Range": etag}
     try:
         request = Request(url, headers=headers)  # noqa: S310 - the address has been checked
-        response: HTTPResponse = build_opener(_SafeRedirects).open(request, timeout=READ_TIMEOUT_S)
+        response: HTTPResponse = build_opener(redirects).open(request, timeout=READ_TIMEOUT_S)
     except HTTPError as error:
         error.close()
-        raise UnavailableError(f"{url} answers {error.code} {error.reason}.", "Check the address.") from error
-    except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        remedy = "Run the command again later." if error.code in (429, *range(500, 600)) else "Check the address."
+        raise UnavailableError(f"{url} answers {error.code} {error.reason}.", remedy) from error
+    except (HTTPException, OSError) as error:
         reason = getattr(error, "reason", error)
-        raise UnavailableError(f"{url} cannot be reached: {reason}.", GO_ON) from error
+        raise UnavailableError(f"{url} cannot be reached: {reason}.", f"Is there a network? {GO_ON}") from error
     return response
 
 
@@ -104,11 +163,11 @@ def _receive(
     whole_bytes = done_bytes + int(declared) if declared.isdecimal() else None
     while True:
         if max(done_bytes, whole_bytes or 0) > most_bytes:
-            raise RwcPwError(f"The file has more than {most_bytes >> 20} MiB.", "Check the address.")
+            raise _RefusedError(f"The file has more than {most_bytes >> 20} MiB.", "Check the address.")
         on_progress(done_bytes, whole_bytes)
         try:
             block = response.read(BLOCK_BYTES)
-        except (HTTPException, TimeoutError, ConnectionError) as error:
+        except (HTTPException, OSError) as error:  # of TLS and of the route, too
             raise UnavailableError(f"The connection was cut: {error}.", GO_ON) from error
         if not block:
             break

@@ -1,8 +1,11 @@
 """Fetching from a server that does what servers do: cuts, lies, stalls, refuses."""
 
+import errno
 import hashlib
+import ssl
 import threading
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,7 +33,13 @@ class Server(ThreadingHTTPServer):
     knows_ranges = True
     status = 200
     location = ""
+    moved = False
+    """Redirect to another address of its own, as the hub does."""
     kind = "application/octet-stream"
+    linked = ""
+    """The SHA-256 that the hub tells."""
+    goes_on_from = 0
+    """So many bytes away from where it was asked to."""
     stalls = False
 
     def __init__(self) -> None:
@@ -53,8 +62,19 @@ class Handler(BaseHTTPRequestHandler):
         start = 0
         if wanted and server.knows_ranges and self.headers.get("If-Range") == server.etag:
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
-        body = server.content[start:]
-        self.send_response(206 if start else server.status)
+        if start >= len(server.content):
+            self.send_error(416)
+            return
+        body = server.content[start + server.goes_on_from if start else 0 :]
+        moved = server.moved and self.path != "/moved"
+        self.send_response(302 if moved else 206 if start else server.status)
+        if moved:
+            self.send_header("Location", "/moved")
+        if server.linked and moved == server.moved:
+            self.send_header("X-Linked-Etag", f'"{server.linked}"')
+        if start:
+            first, last = len(server.content) - len(body), len(server.content) - 1
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(server.content)}")
         self.send_header("Content-Type", server.kind)
         if server.location:
             self.send_header("Location", server.location)
@@ -107,8 +127,8 @@ def test_after_a_cut_it_goes_on_where_it_stopped(server: Server, tmp_path: Path)
     assert not (tmp_path / "file").exists()
     server.cut_at = None
     told = fetch(server, tmp_path / "file")
-    assert server.asked[-1][1] == "bytes=100000-"
-    assert told[0] == (100_000, len(CONTENT))
+    assert server.asked[-1][1] == "bytes=99999-"
+    assert told[0] == (99_999, len(CONTENT))
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
@@ -127,12 +147,56 @@ def test_where_it_cannot_go_on_it_begins_again(server: Server, tmp_path: Path, c
     assert (tmp_path / "file").read_bytes() == server.content
 
 
+def test_a_part_that_is_whole_already_is_taken(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(CONTENT)
+    (tmp_path / "file.part.etag").write_text('"one"')
+    fetch(server, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert server.asked == [("/file.bin", f"bytes={len(CONTENT) - 1}-")]
+
+
+def test_a_server_that_goes_on_elsewhere_is_not_believed(server: Server, tmp_path: Path) -> None:
+    server.cut_at = 100_000
+    with pytest.raises(UnavailableError):
+        fetch(server, tmp_path / "file", sha256=None)
+    server.cut_at, server.goes_on_from = None, 1
+    with pytest.raises(RwcPwError, match="elsewhere than it was asked") as error:
+        fetch(server, tmp_path / "file", sha256=None)
+    assert "begins anew" in error.value.remedy
+    fetch(server, tmp_path / "file", sha256=None)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["at once", "redirected"])
+def test_what_the_hub_tells_of_a_file_is_checked(server: Server, tmp_path: Path, moved: bool) -> None:
+    server.moved, server.linked = moved, SHA256
+    fetch(server, tmp_path / "right", sha256=None)
+    server.content = CONTENT[::-1]
+    with pytest.raises(RwcPwError, match="not the file"):
+        fetch(server, tmp_path / "wrong", sha256=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["right"]
+
+
+def test_where_the_hub_tells_of_another_file_than_the_pinned_one_nothing_is_fetched(
+    server: Server, tmp_path: Path
+) -> None:
+    server.moved, server.linked = True, "0" * 64
+    with pytest.raises(RwcPwError, match="not the file"):
+        fetch(server, tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_small_file_the_hub_tells_no_sha256(server: Server, tmp_path: Path) -> None:
+    server.linked = "0" * 40  # git's
+    fetch(server, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
 def test_another_file_than_it_should_be_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
     server.content = CONTENT[::-1]
     with pytest.raises(RwcPwError, match="not the file"):
         fetch(server, tmp_path / "file")
-    assert not (tmp_path / "file").exists()
-    assert not (tmp_path / "file.part").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("declares", [None, -1], ids=["declared", "undeclared"])
@@ -140,7 +204,7 @@ def test_a_file_that_is_too_large_is_refused(server: Server, tmp_path: Path, dec
     server.declares = declares
     with pytest.raises(RwcPwError, match="has more than"):
         fetch(server, tmp_path / "file", most_bytes=len(CONTENT) - 1)
-    assert not (tmp_path / "file").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_length_that_is_a_lie_is_a_cut(server: Server, tmp_path: Path) -> None:
@@ -156,11 +220,32 @@ def test_a_server_that_stalls_is_left(server: Server, tmp_path: Path, monkeypatc
         fetch(server, tmp_path / "file")
 
 
-@pytest.mark.parametrize("status", [404, 500])
-def test_a_refusal_is_told(server: Server, tmp_path: Path, status: int) -> None:
-    server.status = status
-    with pytest.raises(UnavailableError, match=f"answers {status}"):
+@pytest.mark.parametrize("failure", [ssl.SSLError("bad record"), OSError(errno.EHOSTUNREACH, "No route to host")])
+def test_a_connection_that_fails_is_not_the_disks_fault(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: OSError
+) -> None:
+    def read(*_: object) -> bytes:
+        raise failure
+
+    monkeypatch.setattr(HTTPResponse, "read", read)
+    with pytest.raises(UnavailableError, match="connection was cut"):
         fetch(server, tmp_path / "file")
+
+
+def test_a_full_disk_is_told(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file.part").symlink_to("/dev/full")
+    with pytest.raises(RwcPwError, match="No space left") as error:
+        fetch(server, tmp_path / "file")
+    assert "Free some space" in error.value.remedy
+    assert not (tmp_path / "file").exists()
+
+
+@pytest.mark.parametrize(("status", "remedy"), [(404, "Check the address"), (429, "later"), (500, "later")])
+def test_a_refusal_is_told(server: Server, tmp_path: Path, status: int, remedy: str) -> None:
+    server.status = status
+    with pytest.raises(UnavailableError, match=f"answers {status}") as error:
+        fetch(server, tmp_path / "file")
+    assert remedy in error.value.remedy
 
 
 def test_a_redirect_to_where_anybody_listens_is_not_followed(server: Server, tmp_path: Path) -> None:
@@ -169,7 +254,21 @@ def test_a_redirect_to_where_anybody_listens_is_not_followed(server: Server, tmp
         fetch(server, tmp_path / "file")
 
 
-@pytest.mark.parametrize("url", ["http://example.invalid/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.invalid/x",
+        "ftp://127.0.0.1/x",
+        "file:///etc/passwd",
+        "x",
+        "https://[",
+        "https:///x",
+        "https://host:port/x",
+        "https://host/a b",
+        "https://host/\n",
+        "https://host/\u00fc",
+    ],
+)
 def test_only_https_is_fetched(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match="not an https address"):
         download.download(url, tmp_path / "file", sha256=None, most_bytes=MOST, on_progress=lambda *_: None)
