@@ -1,5 +1,6 @@
 """What every RVC voice needs, and where it lies in ultimate-rvc's own layout."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -8,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rwc_pw.desktop.files import refusal
-from rwc_pw.errors import UnavailableError, UsageError
-from rwc_pw.rvc.download import download
+from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
+from rwc_pw.rvc.download import download, file_sha256
 
 HUB = "https://huggingface.co"
 RESOURCES = "JackismyShephard/ultimate-rvc/resolve/main/Resources"
@@ -28,8 +29,9 @@ class Asset:
     sha256: str | None
 
 
-# the hashes are those that RVC-Project and lengyue233/content-vec-best publish for the same files
+# the hashes: RVC-Project's .env has rmvpe.pt's; ContentVec's names the file on the hub, lengyue233/content-vec-best
 ASSETS = (
+    Asset("FCPE", "rvc/predictors/fcpe.pt", "", None),  # first: where the package is not, nothing large is fetched
     Asset(
         "ContentVec",
         "rvc/embedders/contentvec/pytorch_model.bin",
@@ -43,7 +45,6 @@ ASSETS = (
         "predictors/rmvpe.pt",
         "6d62215f4306e3ca278246188607209f09af3dc77ed4232efdd069798c4ec193",
     ),
-    Asset("FCPE", "rvc/predictors/fcpe.pt", "", None),
 )
 
 
@@ -56,16 +57,17 @@ def fetch(models_dir: Path, source: Path | None, on_progress: Callable[[str, int
     """Put there what is missing: from ``source``, a folder, or from the hub, for which ``HF_ENDPOINT`` may stand.
 
     ``on_progress`` is told the name, the bytes that are there, and all of them. ``UsageError`` for a folder that lacks
-    one, and whatever ``download`` raises.
+    one, ``RwcPwError`` for another file than it should be, and whatever ``download`` raises.
     """
     for asset in missing(models_dir):
         target = models_dir / asset.path
         if not asset.resource:
-            _copy(_packaged_fcpe(), target)
+            _copy(_packaged_fcpe(), target, None)
         elif source:
-            _copy(_found_in(source, asset), target)
+            _copy(_found_in(source, asset), target, asset.sha256)
         else:
-            url = f"{os.environ.get('HF_ENDPOINT') or HUB}/{RESOURCES}/{asset.resource}"
+            hub = (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+            url = f"{hub}/{RESOURCES}/{asset.resource}"
             download(
                 url,
                 target,
@@ -93,11 +95,16 @@ def _packaged_fcpe() -> Path:
     return Path(package.origin).parent / "assets" / "fcpe_c_v001.pt"
 
 
-def _copy(source: Path, target: Path) -> None:
-    part = target.with_name(f"{target.name}.part")
+def _copy(source: Path, target: Path, sha256: str | None) -> None:
+    part = target.with_name(f"{target.name}.copy")  # .part is a download's, to go on with
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, part)
+        if sha256 is not None and file_sha256(part) != sha256:
+            raise RwcPwError(f"{source} is not the file that it should be.", "Copy it again from where it came.")
         part.replace(target)
     except OSError as error:
         raise refusal("write", target, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()

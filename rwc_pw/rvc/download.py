@@ -36,7 +36,7 @@ def download(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         told = _fetch(url, part, tag, pinned, most_bytes, on_progress)
-        if any(_sha256(part) != wanted for wanted in pinned | told):
+        if any(file_sha256(part) != wanted for wanted in pinned | told):
             raise _other_file(url)
         part.replace(path)
         tag.unlink(missing_ok=True)
@@ -179,6 +179,7 @@ def _receive(
     os.fsync(file.fileno())
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """In lower-case hexadecimal digits; ``OSError`` when it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

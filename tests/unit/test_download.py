@@ -3,102 +3,24 @@
 import errno
 import hashlib
 import ssl
-import threading
 from collections.abc import Iterator
 from http.client import HTTPResponse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc import assets, download
-from rwc_pw.rvc.assets import ASSETS
+from rwc_pw.rvc import download
+from tests.unit.file_server import CONTENT, Server, serving
 
-CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MOST = 1 << 20
 
 
-class Server(ThreadingHTTPServer):
-    """Serves ``content``; the attributes say how it misbehaves."""
-
-    daemon_threads = True
-    content = CONTENT
-    etag: str | None = '"one"'
-    cut_at: int | None = None
-    """Send so many bytes of the body, then hang up."""
-    declares: int | None = None
-    knows_ranges = True
-    status = 200
-    location = ""
-    moved = False
-    """Redirect to another address of its own, as the hub does."""
-    kind = "application/octet-stream"
-    linked = ""
-    """The SHA-256 that the hub tells."""
-    goes_on_from = 0
-    """So many bytes away from where it was asked to."""
-    stalls = False
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[tuple[str, str | None]] = []
-        self.go_on = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/file.bin"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        server = self.server
-        wanted = self.headers.get("Range")
-        server.asked.append((self.path, wanted))
-        start = 0
-        if wanted and server.knows_ranges and self.headers.get("If-Range") == server.etag:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
-        if start >= len(server.content):
-            self.send_error(416)
-            return
-        body = server.content[start + server.goes_on_from if start else 0 :]
-        moved = server.moved and self.path != "/moved"
-        self.send_response(302 if moved else 206 if start else server.status)
-        if moved:
-            self.send_header("Location", "/moved")
-        if server.linked and moved == server.moved:
-            self.send_header("X-Linked-Etag", f'"{server.linked}"')
-        if start:
-            first, last = len(server.content) - len(body), len(server.content) - 1
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(server.content)}")
-        self.send_header("Content-Type", server.kind)
-        if server.location:
-            self.send_header("Location", server.location)
-        if server.etag:
-            self.send_header("ETag", server.etag)
-        if server.declares != -1:
-            self.send_header("Content-Length", str(len(body) if server.declares is None else server.declares))
-        self.end_headers()
-        self.wfile.write(body[: server.cut_at])
-        if server.stalls:
-            self.wfile.flush()
-            server.go_on.wait(30)
-
-    def log_message(self, format: str, *args: Any) -> None: ...
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    server = Server()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.go_on.set()
-    server.shutdown()
-    server.server_close()
+    with serving() as server:
+        yield server
 
 
 def fetch(
@@ -291,38 +213,3 @@ def test_a_folder_that_cannot_be_is_told(server: Server, tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(RwcPwError, match="Cannot write"):
         fetch(server, tmp_path / "file/below")
-
-
-def test_what_is_missing_is_taken_from_a_folder_in_either_layout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packaged = tmp_path / "packaged"
-    packaged.write_text("fcpe")
-    monkeypatch.setattr(assets, "_packaged_fcpe", lambda: packaged)
-    flat, layout = tmp_path / "flat", tmp_path / "layout"
-    for asset in ASSETS[:3]:
-        for path in (flat / Path(asset.path).name, layout / asset.path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(asset.name)
-    for source in (flat, layout):
-        models = tmp_path / f"from-{source.name}"
-        assert len(assets.missing(models)) == 4
-        assets.fetch(models, source, lambda *_: None)
-        assert assets.missing(models) == []
-        assert (models / ASSETS[2].path).read_text() == "RMVPE"
-    (flat / "rmvpe.pt").unlink()
-    with pytest.raises(UsageError, match=r"no rmvpe\.pt"):
-        assets.fetch(tmp_path / "again", flat, lambda *_: None)
-
-
-def test_the_hub_may_have_a_mirror_and_is_asked_for_what_is_missing_alone(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", server.url.rpartition("/")[0])
-    monkeypatch.setattr(assets, "_packaged_fcpe", lambda: tmp_path / "none")
-    monkeypatch.setattr(assets, "ASSETS", ASSETS[1:2])
-    told: list[tuple[str, int, int | None]] = []
-    assets.fetch(tmp_path / "models", None, lambda *progress: told.append(progress))
-    assets.fetch(tmp_path / "models", None, lambda *progress: told.append(progress))
-    assert [path for path, _ in server.asked] == [f"/{assets.RESOURCES}/embedders/contentvec/config.json"]
-    assert told[-1] == ("ContentVec's shape", len(CONTENT), len(CONTENT))
