@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,7 @@ def _features(models_dir: Path, audio: Any) -> Any:
     import torch
     from ultimate_rvc.rvc.lib.utils import load_embedding
 
-    # ultimate-rvc would unpickle it without a guard: what does not load so is no weights
-    torch.load(models_dir / "rvc/embedders/contentvec/pytorch_model.bin", map_location="cpu", weights_only=True)
+    _check_weights(models_dir / "rvc/embedders/contentvec/pytorch_model.bin")
     model = load_embedding("contentvec").float().eval()
     padded = torch.nn.functional.pad(torch.from_numpy(audio).unsqueeze(0), (40, 40), mode="reflect")
     with torch.no_grad():
@@ -44,11 +44,21 @@ def _features(models_dir: Path, audio: Any) -> Any:
 
 
 def _pitch_hz(models_dir: Path, audio: Any) -> Any:
-    import torch
+    import torch  # noqa: F401 - before ultimate-rvc, whose lazy modules break it otherwise
     from ultimate_rvc.rvc.lib.predictors.f0 import RMVPE
 
-    torch.load(models_dir / "rvc/predictors/rmvpe.pt", map_location="cpu", weights_only=True)
+    _check_weights(models_dir / "rvc/predictors/rmvpe.pt")
     return RMVPE(device="cpu", sample_rate=16_000, hop_size=160).get_f0(audio, filter_radius=0.03)
+
+
+def _check_weights(path: Path) -> None:
+    """End this process when ``path`` holds anything but weights: ultimate-rvc would unpickle it without a guard."""
+    import torch
+
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
+        sys.exit(f"{path.name} is broken, or holds more than weights")
 
 
 def _mean_cosine(ours: Any, theirs: Any) -> float:

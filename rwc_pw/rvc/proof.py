@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.rvc.assets import missing
 
 MEASURE = ("-P", "-m", "rwc_pw.rvc.measure")
 LEAST_COSINE = 0.999
@@ -34,9 +35,13 @@ class Proof:
 def prove(models_dir: Path, reference: Path | None = None) -> list[Proof]:
     """Compare ContentVec's features and RMVPE's pitch with ``reference``, by default ultimate-rvc's own.
 
-    ``UnavailableError`` without the extra, ``RwcPwError`` when they cannot be computed.
+    ``UnavailableError`` without the extra or what `rwc-pw setup` fetches, ``RwcPwError`` when they cannot be computed.
     """
-    measured = _measure(models_dir, reference or _shipped_reference())
+    reference = reference or _shipped_reference()
+    if absent := missing(models_dir):  # ultimate-rvc would fetch some of it, unchecked
+        names = ", ".join(asset.path for asset in absent)
+        raise UnavailableError(f"{models_dir} has no {names}.", "Run `rwc-pw setup`.")
+    measured = _measure(models_dir.resolve(), reference.resolve())
     cosine, cents = measured["mean_cosine"], measured["median_cents"]
     return [
         Proof("ContentVec's features", f"mean cosine {cosine:.5f}", f"at least {LEAST_COSINE}", cosine >= LEAST_COSINE),
@@ -55,21 +60,25 @@ def _shipped_reference() -> Path:
 
 
 def _measure(models_dir: Path, reference: Path) -> dict[str, float]:
+    environment = {"URVC_MODELS_DIR": str(models_dir), "URVC_NO_LOGGING": "1", "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory(prefix="rwc-pw-") as scratch:
-        done = subprocess.run(
-            [sys.executable, *MEASURE, str(reference)],
-            capture_output=True,
-            timeout=LONGEST_S,
-            cwd=scratch,
-            env={**os.environ, "URVC_MODELS_DIR": str(models_dir), "URVC_NO_LOGGING": "1", "HF_HUB_OFFLINE": "1"},
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, *MEASURE, str(reference)],
+                capture_output=True,
+                timeout=LONGEST_S,
+                cwd=scratch,
+                env={**os.environ, **environment},
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise RwcPwError(f"The proof took more than {LONGEST_S:g} s.", "Run it again on an idle machine.") from None
     try:
         answer: dict[str, float] = json.loads(done.stdout)
     except ValueError:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it was ended"]
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["its process was ended"]
         raise RwcPwError(
-            f"What every RVC voice needs in {models_dir} cannot be used: {said[-1]}.",
-            "Remove that folder, then run `rwc-pw setup`.",
+            f"What every RVC voice needs in {models_dir} cannot be used: {said[-1].strip().rstrip('.')}.",
+            "Remove rvc/embedders/contentvec and rvc/predictors/rmvpe.pt there, then run `rwc-pw setup`.",
         ) from None
     return answer

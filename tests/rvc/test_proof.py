@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from rwc_pw.errors import RwcPwError
+from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.rvc import proof
 from rwc_pw.rvc.proof import prove
 from tests.rvc.conftest import tone
 
@@ -58,7 +59,11 @@ def test_the_weights_that_made_the_reference_pass(models_dir, reference, monkeyp
     monkeypatch.setattr("ultimate_rvc.rvc.lib.predictors.f0.RVC_MODELS_DIR", models_dir / "rvc")
     audio, _ = soundfile.read(reference / "reference.wav", dtype="float32")
     np.save(reference / "contentvec/feats.npy", measure._features(models_dir, audio))
-    assert prove(models_dir, reference)[0].passed
+    np.save(reference / "pitch_fine.npy", measure._pitch_hz(models_dir, audio))
+    monkeypatch.chdir(models_dir.parent)
+    features, pitch = prove(Path(models_dir.name), reference)  # a folder below the working one is found, too
+    assert features.passed
+    assert pitch.passed
 
 
 def test_the_measures_are_those_that_they_are_called():
@@ -77,6 +82,21 @@ def test_weights_that_would_run_code_are_refused_before_anything_unpickles_them(
     shutil.copytree(models_dir, evil)
     canary = tmp_path / "canary"
     (evil / "rvc/predictors/rmvpe.pt").write_bytes(f"cos\nsystem\n(S'touch {canary}'\ntR.".encode())
-    with pytest.raises(RwcPwError, match="cannot be used"):
+    with pytest.raises(RwcPwError, match=r"rmvpe\.pt is broken, or holds more than weights") as error:
         prove(evil, reference)
     assert not canary.exists()
+    assert "Remove rvc/embedders/contentvec and rvc/predictors/rmvpe.pt there" in error.value.remedy
+
+
+def test_what_is_missing_is_told_and_not_fetched_by_ultimate_rvc(models_dir, reference, tmp_path):
+    shutil.copytree(models_dir, tmp_path / "models")
+    (tmp_path / "models/rvc/embedders/contentvec/config.json").unlink()
+    with pytest.raises(UnavailableError, match=r"has no rvc/embedders/contentvec/config\.json") as error:
+        prove(tmp_path / "models", reference)
+    assert "rwc-pw setup" in error.value.remedy
+
+
+def test_a_proof_that_does_not_end_is_ended(models_dir, reference, monkeypatch):
+    monkeypatch.setattr(proof, "LONGEST_S", 0.01)
+    with pytest.raises(RwcPwError, match=r"took more than 0\.01 s"):
+        prove(models_dir, reference)
