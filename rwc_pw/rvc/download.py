@@ -19,6 +19,8 @@ from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 READ_TIMEOUT_S = 30.0
 BLOCK_BYTES = 1 << 16
 GO_ON = "Run the command again: it goes on where it stopped."
+BEGIN_ANEW = "Run the command again: it begins anew."
+STRONG_ETAG = re.compile(r'"[!#-~]*"')  # the only ones that If-Range may have (RFC 9110, 13.1.5)
 
 
 def download(
@@ -60,28 +62,35 @@ def _fetch(
     # its last byte is asked for again: a part that is whole already would else be a range that there is not
     done_bytes = max(part.stat().st_size - 1, 0) if part.exists() and tag.exists() else 0
     redirects = _SafeRedirects()
-    with _opened(url, redirects, done_bytes, tag.read_text() if done_bytes else "") as response:
+    with _opened(url, redirects, done_bytes, _read(tag) if done_bytes else "") as response:
         _check_kind(response, url)
         told = redirects.linked_sha256 | _linked_sha256(response.headers)
         if len(pinned | told) > 1:
             raise _other_file(url)
-        done_bytes = _start_bytes(response, url, done_bytes)
+        done_bytes, whole_bytes = _extent_bytes(response, url, done_bytes)
         with part.open("r+b" if done_bytes else "wb") as file:
             if done_bytes:
                 file.seek(done_bytes)
                 file.truncate()
-            tag.write_text(response.headers.get("ETag", ""))  # once what came under another one is gone
-            _receive(response, file, done_bytes, most_bytes, on_progress)
+            # only once what came under another one is gone
+            tag.write_text(response.headers.get("ETag", ""), encoding="utf-8")
+            _receive(response, file, done_bytes, whole_bytes, most_bytes, on_progress)
     return told
 
 
-def _start_bytes(response: HTTPResponse, url: str, asked_bytes: int) -> int:
-    """Where in the file the response begins."""
+def _read(tag: Path) -> str:
+    return tag.read_text(encoding="utf-8", errors="replace")
+
+
+def _extent_bytes(response: HTTPResponse, url: str, asked_bytes: int) -> tuple[int, int | None]:
+    """Where in the file the response begins, and how long the file is where that is told."""
+    declared = response.headers.get("Content-Length", "")
     if response.status != 206:
-        return 0
-    if not response.headers.get("Content-Range", "").startswith(f"bytes {asked_bytes}-"):
-        raise _RefusedError(f"{url} goes on elsewhere than it was asked to.", "Run the command again: it begins anew.")
-    return asked_bytes
+        return 0, int(declared) if re.fullmatch(r"[0-9]{1,18}", declared) else None
+    extent = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})", response.headers.get("Content-Range", ""))
+    if extent is None or int(extent[1]) != asked_bytes:
+        raise _RefusedError(f"{url} goes on elsewhere than it was asked to.", BEGIN_ANEW)
+    return asked_bytes, int(extent[2])
 
 
 class _RefusedError(RwcPwError):
@@ -102,6 +111,8 @@ class _SafeRedirects(HTTPRedirectHandler):
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         _check_address(newurl)
+        if req.type == "https" and urlsplit(newurl).scheme != "https":  # of this machine, which no other may name
+            raise UsageError(f"{req.full_url} redirects to {newurl}.", "Get the file from elsewhere.")
         self.linked_sha256 |= _linked_sha256(headers)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -132,13 +143,15 @@ def _is_this_machine(host: str) -> bool:
 
 def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> HTTPResponse:
     headers = {"Accept-Encoding": "identity", "User-Agent": "rwc-pw"}
-    if done_bytes and etag:
+    if done_bytes and STRONG_ETAG.fullmatch(etag):
         headers |= {"Range": f"bytes={done_bytes}-", "If-Range": etag}
     try:
         request = Request(url, headers=headers)  # noqa: S310 - the address has been checked
         response: HTTPResponse = build_opener(redirects).open(request, timeout=READ_TIMEOUT_S)
     except HTTPError as error:
         error.close()
+        if error.code == 416:  # the part is longer than the file
+            raise _RefusedError(f"{url} has nothing to go on with.", BEGIN_ANEW) from error
         remedy = "Run the command again later." if error.code in (429, *range(500, 600)) else "Check the address."
         raise UnavailableError(f"{url} answers {error.code} {error.reason}.", remedy) from error
     except (HTTPException, OSError) as error:
@@ -148,6 +161,8 @@ def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> 
 
 
 def _check_kind(response: HTTPResponse, url: str) -> None:
+    if response.status not in (200, 206):
+        raise UnavailableError(f"{url} answers {response.status} {response.reason}.", "Check the address.")
     if response.headers.get_content_type() == "text/html":
         raise RwcPwError(f"{url} is a web page, not a file.", "Give the address of the file itself.")
 
@@ -156,11 +171,10 @@ def _receive(
     response: HTTPResponse,
     file: IO[bytes],
     done_bytes: int,
+    whole_bytes: int | None,
     most_bytes: int,
     on_progress: Callable[[int, int | None], None],
 ) -> None:
-    declared = response.headers.get("Content-Length", "")
-    whole_bytes = done_bytes + int(declared) if declared.isdecimal() else None
     while True:
         if max(done_bytes, whole_bytes or 0) > most_bytes:
             raise _RefusedError(f"The file has more than {most_bytes >> 20} MiB.", "Check the address.")

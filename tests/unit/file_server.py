@@ -17,7 +17,7 @@ class Server(ThreadingHTTPServer):
     etag: str | None = '"one"'
     cut_at: int | None = None
     """Send so many bytes of the body, then hang up."""
-    declares: int | None = None
+    declares: int | str | None = None
     knows_ranges = True
     status = 200
     location = ""
@@ -26,6 +26,8 @@ class Server(ThreadingHTTPServer):
     kind = "application/octet-stream"
     linked = ""
     """The SHA-256 that the hub tells."""
+    sends: int | None = None
+    """Of a range, send so many bytes, in order."""
     goes_on_from = 0
     """So many bytes away from where it was asked to."""
     stalls = False
@@ -54,6 +56,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         body = server.content[start + server.goes_on_from if start else 0 :]
+        if start:
+            body = body[: server.sends]
         moved = server.moved and self.path != "/moved"
         self.send_response(302 if moved else 206 if start else server.status)
         if moved:
@@ -61,8 +65,8 @@ class Handler(BaseHTTPRequestHandler):
         if server.linked and moved == server.moved:
             self.send_header("X-Linked-Etag", f'"{server.linked}"')
         if start:
-            first, last = len(server.content) - len(body), len(server.content) - 1
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(server.content)}")
+            first = start + server.goes_on_from
+            self.send_header("Content-Range", f"bytes {first}-{first + len(body) - 1}/{len(server.content)}")
         self.send_header("Content-Type", server.kind)
         if server.location:
             self.send_header("Location", server.location)

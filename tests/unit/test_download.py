@@ -4,8 +4,10 @@ import errno
 import hashlib
 import ssl
 from collections.abc import Iterator
-from http.client import HTTPResponse
+from http.client import HTTPMessage, HTTPResponse
+from io import BytesIO
 from pathlib import Path
+from urllib.request import Request
 
 import pytest
 
@@ -54,16 +56,18 @@ def test_after_a_cut_it_goes_on_where_it_stopped(server: Server, tmp_path: Path)
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("change", ["file", "ranges", "etag"])
+@pytest.mark.parametrize("change", ["file", "ranges", "etag", "weak"])
 def test_where_it_cannot_go_on_it_begins_again(server: Server, tmp_path: Path, change: str) -> None:
     server.cut_at = 100_000
-    if change == "etag":
-        server.etag = None
+    if change in ("etag", "weak"):
+        server.etag = None if change == "etag" else 'W/"one"'
     with pytest.raises(UnavailableError):
         fetch(server, tmp_path / "file")
     server.cut_at = None
     if change == "file":
         server.content, server.etag = CONTENT[::-1], '"two"'
+    if change == "weak":  # it is the same for what merely means the same
+        server.content = CONTENT[::-1]
     server.knows_ranges = change != "ranges"
     fetch(server, tmp_path / "file", sha256=None)
     assert (tmp_path / "file").read_bytes() == server.content
@@ -75,6 +79,35 @@ def test_a_part_that_is_whole_already_is_taken(server: Server, tmp_path: Path) -
     fetch(server, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert server.asked == [("/file.bin", f"bytes={len(CONTENT) - 1}-")]
+
+
+def test_a_part_with_a_tag_that_is_none_begins_again(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    (tmp_path / "file.part.etag").write_bytes(b'"\xff\r\n one"')
+    fetch(server, tmp_path / "file")
+    assert server.asked == [("/file.bin", None)]
+
+
+def test_a_part_that_is_longer_than_the_file_is_not_gone_on_with(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(CONTENT + b"12")
+    (tmp_path / "file.part.etag").write_text('"one"')
+    with pytest.raises(RwcPwError, match="nothing to go on with") as error:
+        fetch(server, tmp_path / "file")
+    assert "begins anew" in error.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_sends_less_than_it_was_asked_for_is_asked_for_the_rest(server: Server, tmp_path: Path) -> None:
+    server.cut_at = 100_000
+    with pytest.raises(UnavailableError, match="cut"):
+        fetch(server, tmp_path / "file", sha256=None)
+    server.cut_at, server.sends = None, 50_000
+    with pytest.raises(UnavailableError, match="cut"):
+        fetch(server, tmp_path / "file", sha256=None)
+    server.sends = None
+    fetch(server, tmp_path / "file", sha256=None)
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=99999-", "bytes=149998-"]
+    assert (tmp_path / "file").read_bytes() == CONTENT
 
 
 def test_a_server_that_goes_on_elsewhere_is_not_believed(server: Server, tmp_path: Path) -> None:
@@ -135,6 +168,12 @@ def test_a_length_that_is_a_lie_is_a_cut(server: Server, tmp_path: Path) -> None
         fetch(server, tmp_path / "file", sha256=None)
 
 
+def test_a_length_without_end_is_none(server: Server, tmp_path: Path) -> None:
+    server.declares = "9" * 5000
+    fetch(server, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
 def test_a_server_that_stalls_is_left(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "READ_TIMEOUT_S", 0.2)
     server.cut_at, server.stalls = 1000, True
@@ -162,7 +201,9 @@ def test_a_full_disk_is_told(server: Server, tmp_path: Path) -> None:
     assert not (tmp_path / "file").exists()
 
 
-@pytest.mark.parametrize(("status", "remedy"), [(404, "Check the address"), (429, "later"), (500, "later")])
+@pytest.mark.parametrize(
+    ("status", "remedy"), [(202, "Check the address"), (404, "Check the address"), (429, "later"), (500, "later")]
+)
 def test_a_refusal_is_told(server: Server, tmp_path: Path, status: int, remedy: str) -> None:
     server.status = status
     with pytest.raises(UnavailableError, match=f"answers {status}") as error:
@@ -174,6 +215,14 @@ def test_a_redirect_to_where_anybody_listens_is_not_followed(server: Server, tmp
     server.status, server.location = 302, "http://example.invalid/file"
     with pytest.raises(UsageError, match=r"example.invalid.* is not an https address"):
         fetch(server, tmp_path / "file")
+
+
+def test_a_redirect_from_elsewhere_to_this_machine_is_not_followed() -> None:
+    redirects = download._SafeRedirects()
+    with pytest.raises(UsageError, match="redirects to"):
+        redirects.redirect_request(
+            Request("https://example.invalid/x"), BytesIO(), 302, "Found", HTTPMessage(), "http://127.0.0.1/x"
+        )
 
 
 @pytest.mark.parametrize(
