@@ -69,9 +69,7 @@ def _fetch(
             raise _other_file(url)
         done_bytes, whole_bytes = _extent_bytes(response, url, done_bytes)
         with part.open("r+b" if done_bytes else "wb") as file:
-            if done_bytes:
-                file.seek(done_bytes)
-                file.truncate()
+            file.seek(done_bytes)
             # only once what came under another one is gone
             tag.write_text(response.headers.get("ETag", ""), encoding="utf-8")
             _receive(response, file, done_bytes, whole_bytes, most_bytes, on_progress)

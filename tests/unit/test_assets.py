@@ -90,12 +90,12 @@ def test_a_mirror_stands_for_the_hub_and_is_asked_once_for_each_file(
 ) -> None:
     told: list[tuple[str, int, int | None]] = []
     with serving() as server:
-        monkeypatch.setenv("HF_ENDPOINT", server.url.rpartition("/")[0] + end)
+        monkeypatch.setenv("HF_ENDPOINT", server.url.rpartition("/")[0] + "/mirror" + end)
         assets.fetch(tmp_path / "models", None, lambda *progress: told.append(progress))
         (tmp_path / "models" / SHAPE.path).unlink()
         assets.fetch(tmp_path / "models", None, lambda *progress: told.append(progress))
     assert files(tmp_path / "models") == LAYOUT
-    below = "/JackismyShephard/ultimate-rvc/resolve/main/Resources"
+    below = "/mirror/JackismyShephard/ultimate-rvc/resolve/main/Resources"
     shape = f"{below}/embedders/contentvec/config.json"
     model, pitch = f"{below}/embedders/contentvec/pytorch_model.bin", f"{below}/predictors/rmvpe.pt"
     assert [path for path, _ in server.asked] == [model, shape, pitch, shape]

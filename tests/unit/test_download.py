@@ -136,8 +136,12 @@ def test_where_the_hub_tells_of_another_file_than_the_pinned_one_nothing_is_fetc
     server: Server, tmp_path: Path
 ) -> None:
     server.moved, server.linked = True, "0" * 64
+    told: list[int] = []
     with pytest.raises(RwcPwError, match="not the file"):
-        fetch(server, tmp_path / "file")
+        download.download(
+            server.url, tmp_path / "file", sha256=SHA256, most_bytes=MOST, on_progress=lambda done, _: told.append(done)
+        )
+    assert told == []
     assert list(tmp_path.iterdir()) == []
 
 
