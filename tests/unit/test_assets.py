@@ -1,6 +1,7 @@
 """What every RVC voice needs comes from the hub, a mirror, a folder or a package, and only what is missing."""
 
 import hashlib
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def _packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (package / "__init__.py").touch()
     (package / "assets/fcpe_c_v001.pt").write_text("fcpe")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchfcpe", raising=False)  # the real one, that another test has imported
     pinned = [replace(asset, sha256=SHA256 if asset.sha256 else None) for asset in assets.ASSETS]
     monkeypatch.setattr(assets, "ASSETS", pinned)
 
