@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 INSTALL = Path(__file__).parents[2] / "install.sh"
-NEEDED_PROGRAMS = ("bash", "cat", "dirname", "env", "mkdir", "mktemp", "rm", "sort", "tail", "tr")
+NEEDED_PROGRAMS = ("bash", "cat", "dirname", "env", "mkdir", "mktemp", "mv", "rm", "sort", "tail", "tr")
 EXIT_USAGE, EXIT_UNAVAILABLE = 2, 69
 RUN_PROGRAMS = ("pipewire", "pipewire-pulse", "wireplumber", "pw-cat", "pw-cli", "pw-dump", "pw-link", "dbus-daemon")
 LINES = {
@@ -200,12 +200,13 @@ def test_an_upgrade_keeps_the_extra_and_adds_none(machine, has_rvc):
     assert requirement == ("uv" if has_rvc else str(INSTALL.parent))
 
 
-def test_an_environment_whose_python_is_too_old_for_rvc_is_made_anew(machine):
+def test_an_environment_whose_python_is_too_old_for_rvc_is_made_anew_and_comes_back_where_that_fails(machine):
     machine.add_what_runs_it()
     machine.add("ffmpeg", "")
     machine.add("ffprobe", "")
     machine.add_python("python3.12", (3, 12))
     venv = machine.add_venv((3, 11), has_rvc=False)
-    machine.install("--rvc")
+    assert machine.install("--rvc").returncode == EXIT_UNAVAILABLE
     assert machine.notes.read_text() == f"python3.12 -m venv {venv}\n"
-    assert not venv.exists()
+    assert (venv / "bin/python").exists()
+    assert list(venv.parent.iterdir()) == [venv]
