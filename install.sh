@@ -151,10 +151,19 @@ make_venv() { # FOLDER FITTING
     local python
     fits "$1/bin/python" "$2" && return
     python=$(find_python "$2") || no_python "$2"
+    if [[ -e $1 && ! -e $1.old ]]; then mv -- "$1" "$1.old"; fi
+    replaced=$1
     rm -rf -- "$1"
     mkdir -p -- "$(dirname -- "$1")"
     "$python" -m venv "$1" ||
         die $EXIT_UNAVAILABLE "Python could not make $1." "Its message is above; mend that, then run $again again."
+}
+
+# What worked before goes when the new environment is complete, and comes back where it did not become so.
+put_back_venv() {
+    [[ -n $replaced && -e $replaced.old ]] || return 0
+    rm -rf -- "$replaced"
+    mv -- "$replaced.old" "$replaced"
 }
 
 no_packages() {
@@ -251,6 +260,7 @@ install_rwc_pw() { # [--rvc]
     else
         pip_install "$venv" "$checkout"
     fi
+    rm -rf -- "$venv.old"
     link_command "$venv/bin/rwc-pw"
     if session_runs "$venv/bin/python"; then
         "$venv/bin/rwc-pw" enable
@@ -274,6 +284,7 @@ print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["test"], 
     else
         pip_install "$venv" "$checkout" "${requirements[@]}"
     fi
+    rm -rf -- "$venv.old"
     export PATH=$venv/bin:$PATH
     ruff check
     ruff format --check
@@ -291,6 +302,6 @@ case "$# ${1-}" in
     *) die $EXIT_USAGE "\"$*\" is not understood." "Run ./install.sh --help for what is." ;;
 esac
 
-log=$(mktemp)
-trap 'rm -f -- "$log"' EXIT
+replaced="" log=$(mktemp)
+trap 'rm -f -- "$log"; put_back_venv' EXIT
 $task "$@"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 INSTALL = Path(__file__).parents[2] / "install.sh"
-NEEDED_PROGRAMS = ("bash", "cat", "dirname", "env", "mkdir", "mktemp", "rm", "sort", "tail", "tr")
+NEEDED_PROGRAMS = ("bash", "cat", "dirname", "env", "mkdir", "mktemp", "mv", "rm", "sort", "tail", "tr")
 EXIT_USAGE, EXIT_UNAVAILABLE = 2, 69
 RUN_PROGRAMS = ("pipewire", "pipewire-pulse", "wireplumber", "pw-cat", "pw-cli", "pw-dump", "pw-link", "dbus-daemon")
 LINES = {
@@ -39,16 +39,25 @@ class Machine:
         """One that writes down how it is called, and fails."""
         self.add(name, f'echo "{name} $*" >> "{self.notes}"; echo "no such package" >&2; exit 1')
 
-    def add_python(self, name, version):
+    def add_python(self, name, version, has_rvc=False):
         """One that says it is this version, and writes down what else it is asked for."""
         self.add(
             name,
             f"""case "$1 $2" in
+    "-c "*ultimate_rvc*) exit {0 if has_rvc else 1} ;;
     "-c import sys, "*) exec "{sys.executable}" -c "import sys; sys.version_info = {version}
 $2" ;;
     *) echo "{name} $*" >> "{self.notes}"; exit 1 ;;
 esac""",
         )
+
+    def add_venv(self, version, has_rvc):
+        """The environment of an earlier installation; its pip writes down what it is asked for, and fails."""
+        venv = self.home / ".local/share/rwc-pw/venv"
+        (venv / "bin").mkdir(parents=True)
+        self.add_python("venv's", version, has_rvc)
+        (self.programs / "venv's").rename(venv / "bin/python")
+        return venv
 
     def add_what_runs_it(self):
         for name in RUN_PROGRAMS:
@@ -180,3 +189,24 @@ def test_a_python_of_pyenv_serves_where_none_is_on_path(machine):
     (machine.programs / "pyenv's").rename(python)
     machine.install("--rvc")
     assert machine.notes.read_text().startswith("pyenv's -m venv ")
+
+
+@pytest.mark.parametrize("has_rvc", [False, True])
+def test_an_upgrade_keeps_the_extra_and_adds_none(machine, has_rvc):
+    machine.add_what_runs_it()
+    machine.add_venv((3, 12), has_rvc)
+    machine.install()
+    requirement = machine.notes.read_text().split()[-1]
+    assert requirement == ("uv" if has_rvc else str(INSTALL.parent))
+
+
+def test_an_environment_whose_python_is_too_old_for_rvc_is_made_anew_and_comes_back_where_that_fails(machine):
+    machine.add_what_runs_it()
+    machine.add("ffmpeg", "")
+    machine.add("ffprobe", "")
+    machine.add_python("python3.12", (3, 12))
+    venv = machine.add_venv((3, 11), has_rvc=False)
+    assert machine.install("--rvc").returncode == EXIT_UNAVAILABLE
+    assert machine.notes.read_text() == f"python3.12 -m venv {venv}\n"
+    assert (venv / "bin/python").exists()
+    assert list(venv.parent.iterdir()) == [venv]
