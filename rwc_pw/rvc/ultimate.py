@@ -1,5 +1,6 @@
 """ultimate-rvc in a process of its own, which loads one voice and converts files with it."""
 
+import contextlib
 import json
 import logging
 import os
@@ -127,7 +128,8 @@ class UltimateRvc:
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # a request that it never read
+                    pipe.close()
         self._scratch.remove()
 
     def _ask(self, request: dict[str, Any], on_progress: Callable[[float], None] = lambda _: None) -> str:
