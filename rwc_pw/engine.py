@@ -56,6 +56,8 @@ class VoiceEngine:
     def set_bypass(self, bypass: bool) -> None:
         """The real voice, on the user's word alone; a restart forgets it."""
         was_bypassed, self.bypass = self.bypass, bypass
+        if was_bypassed:
+            self._nodes.renew_streams()
         if was_bypassed and self.config.is_rvc:
             self._speak_through(SilentBackend())  # the real voice is not heard while the other is loaded
         self._change_voice()

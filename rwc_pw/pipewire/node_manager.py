@@ -82,6 +82,11 @@ class NodeManager:
         self._wanted_microphone = microphone
         self._changed.set()
 
+    def renew_streams(self) -> None:
+        """Make them again, so that nothing of their last sound is heard: a stream that pauses keeps it."""
+        if self._streams:
+            self._streams.end()
+
     def replace_pipeline(self, pipeline: StreamingPipeline) -> None:
         """Carry the sound through this one, already started, from the next block on."""
         self._pipeline = pipeline

@@ -70,6 +70,10 @@ class Streams:
         for process in self._processes:
             await wait_or_kill(process)
 
+    def end(self) -> None:
+        """Let ``until_one_ends`` raise, as if one had ended."""
+        self._failed.set()
+
     async def until_one_ends(self) -> None:
         """Return never: raise ``UnavailableError`` when a pw-cat ends, or the transport."""
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(process.wait()) for process in self._processes]

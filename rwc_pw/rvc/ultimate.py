@@ -144,9 +144,11 @@ class UltimateRvc:
                 if "progress_s" not in answer:
                     break
                 on_progress(answer["progress_s"])
-        except (OSError, ValueError) as error:  # a ValueError: closed meanwhile
-            raise ConversionError("ultimate-rvc has ended") from error
+        except (OSError, ValueError):  # a ValueError: closed meanwhile
+            line = b""
         if not line:
+            process.kill()  # whatever is left of it
+            process.wait()
             raise ConversionError("ultimate-rvc has ended")
         if "error" in answer:
             raise ConversionError(answer["error"])
