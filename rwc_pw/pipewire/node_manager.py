@@ -63,7 +63,6 @@ class NodeManager:
         self._streams_seen = False
         self._idle_since_s: float | None = None
         self._source_requested = False
-        self._source_is_worn = False
         self._retry_s = FIRST_RETRY_S
         self._skipped_samples = 0  # by streams that have ended
         self.state = NodeState()
@@ -150,7 +149,8 @@ class NodeManager:
                 calm = asyncio.get_running_loop().call_later(CALM_S, self._watch.check)
             if self._graph.has_session_manager and not graph.has_session_manager:
                 # WirePlumber 0.4, started again, links nothing while there are nodes that were in use before
-                self._source_is_worn = True
+                for node in graph.voice_nodes():
+                    await run(argv.destroy(node.id))
                 raise UnavailableError("PipeWire's session manager has ended.", "All that is ours is made again.")
             self._graph = graph
             self._changed.set()
@@ -201,9 +201,6 @@ class NodeManager:
         return []
 
     def _source_commands(self, sources: list[Node]) -> list[list[str]]:
-        if self._source_is_worn:
-            self._source_is_worn = False
-            return [argv.destroy(node.id) for node in sources]
         if sources:
             self._source_requested = False  # whoever takes it away, it is made again
             return [argv.destroy(node.id) for node in sources[1:]]

@@ -52,11 +52,9 @@ def test_a_killed_server_that_comes_back_is_served_again(headless, enabled, serv
         watch.until(state="armed")
         assert is_heard(headless)
         headless.kill(server)
-        if server == "pipewire":
-            watch.until(state="degraded")
+        watch.until(state="degraded")
         headless.restart(server)
-        if server == "pipewire":
-            watch.until(state="armed")
+        watch.until(state="armed")
     assert_all_is_well(headless)
 
 
