@@ -116,7 +116,7 @@ def _extent_bytes(response: HTTPResponse, url: str, asked_bytes: int, etag: str)
     if response.status != 206:
         return 0, int(declared) if re.fullmatch(r"[0-9]{1,18}", declared) else None
     extent = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})", response.headers.get("Content-Range", ""))
-    if extent is None or not asked_bytes == int(extent[1]) < int(extent[2]):
+    if extent is None or int(extent[1]) != asked_bytes:
         raise _RefusedError(f"{url} goes on elsewhere than it was asked to.", BEGIN_ANEW)
     if asked_bytes and response.headers.get("ETag", etag) != etag:  # a server that does not know If-Range
         raise _RefusedError(f"{url} has another file now.", BEGIN_ANEW)

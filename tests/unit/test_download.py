@@ -89,6 +89,12 @@ def test_a_part_with_a_tag_that_is_none_begins_again(server: Server, tmp_path: P
     assert server.asked == [("/file.bin", None)]
 
 
+def test_nothing_stays_of_a_longer_part_that_it_cannot_go_on_with(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(CONTENT[::-1] * 2)
+    fetch(server, tmp_path / "file", sha256=None)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
 def test_a_part_that_is_longer_than_the_file_is_not_gone_on_with(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file.part").write_bytes(CONTENT + b"12")
     (tmp_path / "file.part.etag").write_text('"one"')
