@@ -1,6 +1,5 @@
 """What every RVC voice needs, and where it lies in ultimate-rvc's own layout."""
 
-import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from rwc_pw.desktop.files import refusal
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc.download import download, file_sha256
+from rwc_pw.rvc.download import download, file_sha256, locked
 
 HUB = "https://huggingface.co"
 RESOURCES = "JackismyShephard/ultimate-rvc/resolve/main/Resources"
@@ -29,7 +28,8 @@ class Asset:
     sha256: str | None
 
 
-# the hashes: RVC-Project's .env has rmvpe.pt's; ContentVec's names the file on the hub, lengyue233/content-vec-best
+# the hashes: RVC-Project's .env has rmvpe.pt's; ContentVec's names the file on the hub, lengyue233/content-vec-best.
+# Both are what the hub lists for RESOURCES, too (revision ae5f32aa, 2026-09). Its config.json is not Applio's: none.
 ASSETS = (
     Asset("FCPE", "rvc/predictors/fcpe.pt", "", None),  # first: where the package is not, nothing large is fetched
     Asset(
@@ -99,12 +99,16 @@ def _copy(source: Path, target: Path, sha256: str | None) -> None:
     part = target.with_name(f"{target.name}.copy")  # .part is a download's, to go on with
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, part)
-        if sha256 is not None and file_sha256(part) != sha256:
-            raise RwcPwError(f"{source} is not the file that it should be.", "Copy it again from where it came.")
-        part.replace(target)
+        with locked(part) as copy, source.open("rb") as file:
+            try:
+                copy.truncate()
+                shutil.copyfileobj(file, copy)
+                copy.flush()
+                os.fsync(copy.fileno())
+                if sha256 is not None and file_sha256(part) != sha256:
+                    raise RwcPwError(f"{source} is not the file that it should be.", "Copy it again from its source.")
+                part.replace(target)
+            finally:
+                part.unlink(missing_ok=True)
     except OSError as error:
         raise refusal("write", target, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()

@@ -1,17 +1,19 @@
 """Fetches a large file so that it is there whole and right, or goes on where it stopped."""
 
+import contextlib
+import fcntl
 import hashlib
 import ipaddress
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.message import Message
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener, getproxies
 
 from rwc_pw.desktop.files import refusal
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
@@ -28,59 +30,87 @@ def download(
 ) -> None:
     """Fetch ``url`` to ``path``; ``on_progress`` is told the bytes that are there, and all of them where that is known.
 
-    What came before the connection was cut waits in ``path``.part. The hub tells a large file's SHA-256 in its header
+    What came before the connection was cut waits in ``path``.part; another address may go on with it where the
+    server's tag is the same, so ``path`` stands for one file. The hub tells a large file's SHA-256 in its header
     X-Linked-Etag: that is checked, too. ``UsageError`` for an address that is not https, ``UnavailableError`` when the
-    network or the server fails, ``RwcPwError`` for a file that is not the one.
+    network or the server fails, ``RwcPwError`` for a file that is not the one, or that somebody else is fetching.
     """
     _check_address(url)
     part, tag = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.etag")
     pinned = {sha256.lower()} if sha256 else set()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        told = _fetch(url, part, tag, pinned, most_bytes, on_progress)
-        if any(file_sha256(part) != wanted for wanted in pinned | told):
-            raise _other_file(url)
-        part.replace(path)
-        tag.unlink(missing_ok=True)
-    except _RefusedError:
-        part.unlink(missing_ok=True)
-        tag.unlink(missing_ok=True)
-        raise
+        with locked(part) as file:
+            try:
+                told = _fetch(url, file, tag, pinned, most_bytes, on_progress)
+                if any(file_sha256(part) != wanted for wanted in pinned | told):
+                    raise _other_file(url)
+                part.replace(path)
+                tag.unlink(missing_ok=True)
+            except _RefusedError:
+                part.unlink(missing_ok=True)
+                tag.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise refusal("write", part, error) from error
 
 
+@contextlib.contextmanager
+def locked(part: Path) -> Iterator[IO[bytes]]:
+    """``part``, opened for one writer alone, as it is or empty; an empty one does not stay.
+
+    ``RwcPwError`` when somebody else has it, ``OSError`` when it cannot be opened.
+    """
+    with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _taken(part) from None
+        if not (part.exists() and os.path.samestat(part.stat(), os.fstat(file.fileno()))):
+            raise _taken(part)  # whoever had it has just moved it away
+        try:
+            yield file
+        finally:
+            if os.fstat(file.fileno()).st_size == 0:
+                part.unlink(missing_ok=True)
+
+
+def _taken(part: Path) -> RwcPwError:
+    return RwcPwError(
+        f"Another rwc-pw is fetching {part.stem}.", "Wait until it has ended, then run the command again."
+    )
+
+
 def _fetch(
     url: str,
-    part: Path,
+    file: IO[bytes],
     tag: Path,
     pinned: set[str],
     most_bytes: int,
     on_progress: Callable[[int, int | None], None],
 ) -> set[str]:
-    """Make ``part`` whole; the SHA-256 that the hub tells of it, if it does."""
+    """Make ``file`` whole; the SHA-256 that the hub tells of it, if it does."""
     # its last byte is asked for again: a part that is whole already would else be a range that there is not
-    done_bytes = max(part.stat().st_size - 1, 0) if part.exists() and tag.exists() else 0
+    there_bytes = os.fstat(file.fileno()).st_size
+    etag = tag.read_text(encoding="utf-8", errors="replace") if tag.exists() else ""
+    done_bytes = max(there_bytes - 1, 0) if STRONG_ETAG.fullmatch(etag) else 0
     redirects = _SafeRedirects()
-    with _opened(url, redirects, done_bytes, _read(tag) if done_bytes else "") as response:
+    with _opened(url, redirects, done_bytes, etag) as response:
         _check_kind(response, url)
         told = redirects.linked_sha256 | _linked_sha256(response.headers)
         if len(pinned | told) > 1:
             raise _other_file(url)
-        done_bytes, whole_bytes = _extent_bytes(response, url, done_bytes)
-        with part.open("r+b" if done_bytes else "wb") as file:
-            file.seek(done_bytes)
-            # only once what came under another one is gone
-            tag.write_text(response.headers.get("ETag", ""), encoding="utf-8")
-            _receive(response, file, done_bytes, whole_bytes, most_bytes, on_progress)
+        done_bytes, whole_bytes = _extent_bytes(response, url, done_bytes, etag)
+        file.seek(done_bytes)
+        if there_bytes > done_bytes:
+            file.truncate()
+        # only once what came under another one is gone
+        tag.write_text(response.headers.get("ETag", ""), encoding="utf-8")
+        _receive(response, file, done_bytes, whole_bytes, most_bytes, on_progress)
     return told
 
 
-def _read(tag: Path) -> str:
-    return tag.read_text(encoding="utf-8", errors="replace")
-
-
-def _extent_bytes(response: HTTPResponse, url: str, asked_bytes: int) -> tuple[int, int | None]:
+def _extent_bytes(response: HTTPResponse, url: str, asked_bytes: int, etag: str) -> tuple[int, int | None]:
     """Where in the file the response begins, and how long the file is where that is told."""
     declared = response.headers.get("Content-Length", "")
     if response.status != 206:
@@ -88,6 +118,8 @@ def _extent_bytes(response: HTTPResponse, url: str, asked_bytes: int) -> tuple[i
     extent = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})", response.headers.get("Content-Range", ""))
     if extent is None or int(extent[1]) != asked_bytes:
         raise _RefusedError(f"{url} goes on elsewhere than it was asked to.", BEGIN_ANEW)
+    if asked_bytes and response.headers.get("ETag", etag) != etag:  # a server that does not know If-Range
+        raise _RefusedError(f"{url} has another file now.", BEGIN_ANEW)
     return asked_bytes, int(extent[2])
 
 
@@ -124,12 +156,15 @@ def _check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # a port that is no number raises
+        (host or "").encode("idna")  # so does a name that cannot be one
+        is_clean = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
+        if host and is_clean and (parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(host))):
+            return
     except ValueError:
-        host = None
-    is_clean = url.isascii() and url.isprintable() and " " not in url
-    if host and is_clean and (parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(host))):
-        return
-    raise UsageError(f"{url} is not an https address.", "Give one that begins with https://, as a browser copies it.")
+        pass
+    raise UsageError(
+        f"{url} is not an https address.", "Give one of https:// and the server's name, as a browser copies it."
+    )
 
 
 def _is_this_machine(host: str) -> bool:
@@ -141,26 +176,35 @@ def _is_this_machine(host: str) -> bool:
 
 def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> HTTPResponse:
     headers = {"Accept-Encoding": "identity", "User-Agent": "rwc-pw"}
-    if done_bytes and STRONG_ETAG.fullmatch(etag):
+    if done_bytes:
         headers |= {"Range": f"bytes={done_bytes}-", "If-Range": etag}
+    # plain HTTP is for this machine alone: no proxy sees it
+    proxies = ProxyHandler({scheme: proxy for scheme, proxy in getproxies().items() if scheme != "http"})
     try:
         request = Request(url, headers=headers)  # noqa: S310 - the address has been checked
-        response: HTTPResponse = build_opener(redirects).open(request, timeout=READ_TIMEOUT_S)
+        response: HTTPResponse = build_opener(redirects, proxies).open(request, timeout=READ_TIMEOUT_S)
     except HTTPError as error:
         error.close()
         if error.code == 416:  # the part is longer than the file
             raise _RefusedError(f"{url} has nothing to go on with.", BEGIN_ANEW) from error
         remedy = "Run the command again later." if error.code in (429, *range(500, 600)) else "Check the address."
-        raise UnavailableError(f"{url} answers {error.code} {error.reason}.", remedy) from error
+        raise UnavailableError(f"{url} answers {error.code} {_line(error.reason)}.", remedy) from error
     except (HTTPException, OSError) as error:
-        reason = getattr(error, "reason", error)
+        reason = _line(getattr(error, "reason", error))
         raise UnavailableError(f"{url} cannot be reached: {reason}.", f"Is there a network? {GO_ON}") from error
     return response
 
 
+def _line(said: object) -> str:
+    """What a server said, for a terminal: without what would move the cursor or worse."""
+    return "".join(character for character in str(said).partition("\n")[0] if character.isprintable()).rstrip(". ")
+
+
 def _check_kind(response: HTTPResponse, url: str) -> None:
     if response.status not in (200, 206):
-        raise UnavailableError(f"{url} answers {response.status} {response.reason}.", "Check the address.")
+        raise UnavailableError(f"{url} answers {response.status} {_line(response.reason)}.", "Check the address.")
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise RwcPwError(f"{url} is sent compressed, although it must not be.", "Get the file from elsewhere.")
     if response.headers.get_content_type() == "text/html":
         raise RwcPwError(f"{url} is a web page, not a file.", "Give the address of the file itself.")
 
@@ -180,12 +224,14 @@ def _receive(
         try:
             block = response.read(BLOCK_BYTES)
         except (HTTPException, OSError) as error:  # of TLS and of the route, too
-            raise UnavailableError(f"The connection was cut: {error}.", GO_ON) from error
+            raise UnavailableError(f"The connection was cut: {_line(error)}.", GO_ON) from error
         if not block:
             break
         file.write(block)
         done_bytes += len(block)
-    if whole_bytes is not None and done_bytes != whole_bytes:
+    if whole_bytes is not None and done_bytes > whole_bytes:
+        raise _RefusedError("More came than the file has.", BEGIN_ANEW)
+    if whole_bytes is not None and done_bytes < whole_bytes:
         raise UnavailableError("The connection was cut.", GO_ON)
     file.flush()
     os.fsync(file.fileno())

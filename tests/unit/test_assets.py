@@ -9,6 +9,7 @@ import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import assets
+from rwc_pw.rvc.download import locked
 from tests.unit.file_server import CONTENT, serving
 
 SHAPE = next(asset for asset in assets.ASSETS if asset.path.endswith("config.json"))
@@ -84,6 +85,25 @@ def test_a_folder_that_cannot_be_written_is_told(source: Path, tmp_path: Path) -
     (tmp_path / "models").touch()
     with pytest.raises(RwcPwError, match="Cannot write"):
         assets.fetch(tmp_path / "models", source, lambda *_: None)
+
+
+@pytest.mark.parametrize("source", ["flat"], indirect=True)
+def test_of_two_that_copy_one_file_the_second_is_told(source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "models/rvc/predictors/rmvpe.pt.copy"
+    copy.parent.mkdir(parents=True)
+    with locked(copy), pytest.raises(RwcPwError, match=r"Another rwc-pw is fetching rmvpe\.pt"):
+        assets.fetch(tmp_path / "models", source, lambda *_: None)
+    assets.fetch(tmp_path / "models", source, lambda *_: None)
+    assert files(tmp_path / "models") == LAYOUT
+
+
+@pytest.mark.parametrize("source", ["flat"], indirect=True)
+def test_what_a_copy_that_was_cut_left_is_overwritten(source: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "models/rvc/predictors/rmvpe.pt.copy"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(CONTENT * 2)
+    assets.fetch(tmp_path / "models", source, lambda *_: None)
+    assert files(tmp_path / "models") == LAYOUT
 
 
 @pytest.mark.parametrize("end", ["", "/"])

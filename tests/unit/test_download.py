@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import socket
 import ssl
 from collections.abc import Iterator
 from http.client import HTTPMessage, HTTPResponse
@@ -88,6 +89,12 @@ def test_a_part_with_a_tag_that_is_none_begins_again(server: Server, tmp_path: P
     assert server.asked == [("/file.bin", None)]
 
 
+def test_nothing_stays_of_a_longer_part_that_it_cannot_go_on_with(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file.part").write_bytes(CONTENT[::-1] * 2)
+    fetch(server, tmp_path / "file", sha256=None)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
 def test_a_part_that_is_longer_than_the_file_is_not_gone_on_with(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file.part").write_bytes(CONTENT + b"12")
     (tmp_path / "file.part.etag").write_text('"one"')
@@ -120,6 +127,112 @@ def test_a_server_that_goes_on_elsewhere_is_not_believed(server: Server, tmp_pat
     assert "begins anew" in error.value.remedy
     fetch(server, tmp_path / "file", sha256=None)
     assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_server_that_goes_on_with_another_file_is_not_believed(server: Server, tmp_path: Path) -> None:
+    server.cut_at = 100_000
+    with pytest.raises(UnavailableError):
+        fetch(server, tmp_path / "file", sha256=None)
+    server.cut_at, server.knows_if_range = None, False
+    server.content, server.etag = CONTENT[::-1], '"two"'
+    with pytest.raises(RwcPwError, match="another file now") as error:
+        fetch(server, tmp_path / "file", sha256=None)
+    assert "begins anew" in error.value.remedy
+    fetch(server, tmp_path / "file", sha256=None)
+    assert (tmp_path / "file").read_bytes() == CONTENT[::-1]
+
+
+@pytest.mark.parametrize("whole", [1000, 150_000], ids=["less than is there", "less than it sends"])
+def test_a_server_that_sends_more_than_there_is_is_not_believed(server: Server, tmp_path: Path, whole: int) -> None:
+    server.cut_at = 100_000
+    with pytest.raises(UnavailableError):
+        fetch(server, tmp_path / "file", sha256=None)
+    server.cut_at, server.whole = None, whole
+    with pytest.raises(RwcPwError) as error:
+        fetch(server, tmp_path / "file", sha256=None)
+    assert "begins anew" in error.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_sent_compressed_although_it_was_not_asked_to_is_refused(server: Server, tmp_path: Path) -> None:
+    server.encoding = "gzip"
+    with pytest.raises(RwcPwError, match="sent compressed"):
+        fetch(server, tmp_path / "file", sha256=None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_leaves_what_has_come_to_go_on_with(server: Server, tmp_path: Path) -> None:
+    def interrupt(done_bytes: int, _: int | None) -> None:
+        if done_bytes:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        download.download(server.url, tmp_path / "file", sha256=SHA256, most_bytes=MOST, on_progress=interrupt)
+    told = fetch(server, tmp_path / "file")
+    assert told[0] == (download.BLOCK_BYTES - 1, len(CONTENT))
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_of_two_that_fetch_one_file_the_second_is_told(server: Server, tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def meanwhile(done_bytes: int, _: int | None) -> None:
+        if done_bytes and not refused:
+            with pytest.raises(RwcPwError, match=r"Another rwc-pw is fetching file\.") as error:
+                fetch(server, tmp_path / "file")
+            refused.append(error.value.remedy)
+
+    download.download(server.url, tmp_path / "file", sha256=None, most_bytes=MOST, on_progress=meanwhile)
+    assert refused == ["Wait until it has ended, then run the command again."]
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert len(server.asked) == 1
+
+
+def test_a_part_that_another_has_just_finished_is_left_to_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening the part and locking it, it became the file."""
+    (tmp_path / "file.part").write_bytes(CONTENT)
+    monkeypatch.setattr(download.fcntl, "flock", lambda *_: (tmp_path / "file.part").replace(tmp_path / "file"))
+    with pytest.raises(RwcPwError, match="Another rwc-pw"):
+        fetch(server, tmp_path / "file", most_bytes=1)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert server.asked == []
+
+
+def test_plain_http_stays_on_this_machine(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        fetch(server, tmp_path / "file")
+        assert proxy.asked == []
+
+
+def test_https_goes_through_the_proxy_that_the_environment_names(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", server.url)
+    with pytest.raises(UnavailableError, match="Tunnel connection failed: 501"):  # it knows no CONNECT
+        download.download(
+            "https://example.invalid/x", tmp_path / "file", sha256=None, most_bytes=MOST, on_progress=lambda *_: None
+        )
+
+
+def test_this_machine_may_be_named_by_ipv6(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("This machine has no IPv6.")
+    with serving("::1") as server:
+        fetch(server, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_what_a_server_says_moves_no_cursor(server: Server, tmp_path: Path) -> None:
+    server.status, server.reason = 404, "Gone\x1b[2J\x9b1m."
+    with pytest.raises(UnavailableError) as error:
+        fetch(server, tmp_path / "file")
+    assert error.value.message == f"{server.url} answers 404 Gone[2J1m."
 
 
 @pytest.mark.parametrize("moved", [False, True], ids=["at once", "redirected"])
@@ -221,6 +334,12 @@ def test_a_redirect_to_where_anybody_listens_is_not_followed(server: Server, tmp
         fetch(server, tmp_path / "file")
 
 
+def test_a_redirect_to_a_name_that_cannot_be_one_is_told(server: Server, tmp_path: Path) -> None:
+    server.status, server.location = 302, "https://a..b/file"
+    with pytest.raises(UsageError, match=r"https://a\.\.b/file is not an https address"):
+        fetch(server, tmp_path / "file")
+
+
 def test_a_redirect_from_elsewhere_to_this_machine_is_not_followed() -> None:
     redirects = download._SafeRedirects()
     with pytest.raises(UsageError, match="redirects to"):
@@ -242,6 +361,8 @@ def test_a_redirect_from_elsewhere_to_this_machine_is_not_followed() -> None:
         "https://host/a b",
         "https://host/\n",
         "https://host/\u00fc",
+        "https://a..b/x",
+        "https://user:password@host/x",
     ],
 )
 def test_only_https_is_fetched(tmp_path: Path, url: str) -> None:
