@@ -67,6 +67,8 @@ def add(
     path = _fetched(source, sha256) if "://" in source else Path(source)
     with share_done("Checking") as on_progress:
         voice = add_voice(path, store(), name=name, index=index, on_progress=on_progress)
+    if "://" in source:
+        path.unlink()
     print(f"{voice.name} is here: {voice.description}\nSpeak in it with `rwc-pw use {voice.name}`.")
 
 
@@ -97,6 +99,7 @@ def setup(
     for found in proofs:
         print(f"{'ok' if found.passed else 'FAIL':5} {found.what}: {found.measured} ({found.needed} needed)")
     if not all(found.passed for found in proofs):
+        print("Remove the file that is wrong, then run `rwc-pw setup` again; `rwc-pw doctor` proves it, too.")
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -2,10 +2,11 @@
 
 import json
 import os
-import pickle
 import sys
 from pathlib import Path
 from typing import Any
+
+from rwc_pw.rvc.weights import check_weights
 
 VOICED_HZ = 50.0
 FRAME_SAMPLES = 320
@@ -52,13 +53,10 @@ def _pitch_hz(models_dir: Path, audio: Any) -> Any:
 
 
 def _check_weights(path: Path) -> None:
-    """End this process when ``path`` holds anything but weights: ultimate-rvc would unpickle it without a guard."""
-    import torch
-
     try:
-        torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
-        sys.exit(f"{path.name} is broken, or holds more than weights")
+        check_weights(path)
+    except ValueError as error:
+        sys.exit(str(error))
 
 
 def _mean_cosine(ours: Any, theirs: Any) -> float:

@@ -2,6 +2,7 @@
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rwc_pw.errors import ConversionError, UnavailableError, UsageError
+from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import ultimate
 from rwc_pw.rvc.ultimate import SCRATCH_PREFIX
 from rwc_pw.streaming import BatchConverter, ConversionConfig
@@ -174,6 +175,16 @@ def test_a_voice_without_pitch_is_refused_in_a_sentence(tmp_path, assets_dir):
     config = ConversionConfig(model_path=folder, models_dir=assets_dir, use_rmvpe=False)
     with pytest.raises(UsageError, match="does not follow the pitch"):
         BatchConverter(config).initialize()
+
+
+def test_a_shared_folder_of_models_runs_no_code_either(stored, assets_dir, scratch):
+    shared, canary = scratch / "shared", scratch / "canary"
+    shutil.copytree(assets_dir, shared)
+    (shared / "rvc/predictors/fcpe.pt").write_bytes(f"cos\nsystem\n(S'touch {canary}'\ntR.".encode())
+    config = ConversionConfig(model_path=stored, models_dir=shared, use_rmvpe=False)
+    with pytest.raises(RwcPwError, match="more than weights"):
+        BatchConverter(config).initialize()
+    assert not canary.exists()
 
 
 def test_without_the_extra_the_line_to_run_is_told(stored, assets_dir, monkeypatch):

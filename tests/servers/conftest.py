@@ -68,9 +68,9 @@ def processes(root: Path) -> Iterator[tuple[int, str]]:
     mark = b"XDG_RUNTIME_DIR=%b\0" % os.fsencode(root / "run")
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if mark in (process / "environ").read_bytes():
-                yield int(process.name), (process / "cmdline").read_text().replace("\0", " ")
-        except OSError:  # it ended meanwhile, or is another user's
+            if mark in (process / "environ").read_bytes() and (command := (process / "cmdline").read_text()):
+                yield int(process.name), command.replace("\0", " ")
+        except OSError:  # it ended meanwhile (as without a command line), or is another user's
             continue
 
 
