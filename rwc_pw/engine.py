@@ -35,7 +35,8 @@ class VoiceEngine:
         self._loading = config.voice if config.is_rvc else ""
         self._load_error = ""
         self._lost_ms = 0.0, 0.0  # dropped and late, in pipelines that have been replaced
-        self._pipeline = self._new_pipeline(SilentBackend() if config.is_rvc else self._create_backend())
+        first = SilentBackend() if config.is_rvc else self._create_backend()
+        self._pipeline = self._new_pipeline(first, config.chunk_size)
         self._nodes = NodeManager(self._pipeline, source_properties(dropin_text()), config.quantum, self._on_nodes)
         self._nodes.choose(config.input_device)
 
@@ -58,8 +59,7 @@ class VoiceEngine:
         was_bypassed, self.bypass = self.bypass, bypass
         if was_bypassed:
             self._nodes.renew_streams()
-        if was_bypassed and self.config.is_rvc:
-            self._speak_through(SilentBackend())  # the real voice is not heard while the other is loaded
+            self._speak_through(SilentBackend())  # the real voice is not heard while another is loaded
         self._change_voice()
 
     async def settle(self, timeout_s: float) -> None:
@@ -111,17 +111,13 @@ class VoiceEngine:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            await self._load(self.config)
+            if self._loading:  # and no voice that needs no loading has been chosen since
+                await self._load(self.config)
 
     async def _load(self, config: Config) -> None:
-        backend = self._create_backend()
-        pipeline = self._new_pipeline(backend)
         try:
-            await asyncio.to_thread(pipeline.start)
-        except asyncio.CancelledError:
-            backend.cleanup()  # the thread that waits for it ends, too
-            raise
-        except RwcPwError as error:
+            pipeline = await self._started(self._create_backend(), config.rvc_chunk_size)
+        except RwcPwError as error:  # the voice may have been removed meanwhile
             if config is self.config:
                 self._loading, self._load_error = "", f"{error.message} {error.remedy}".strip()
         else:
@@ -132,6 +128,15 @@ class VoiceEngine:
                 await asyncio.to_thread(pipeline.stop)
         self._on_change()
 
+    async def _started(self, backend: ConversionBackend, chunk_size: int) -> StreamingPipeline:
+        pipeline = self._new_pipeline(backend, chunk_size)
+        try:
+            await asyncio.to_thread(pipeline.start)
+        except asyncio.CancelledError:
+            backend.cleanup()  # the thread that waits for it ends, too
+            raise
+        return pipeline
+
     def _speak_through(self, backend: ConversionBackend) -> None:
         """Let a converter that is made ready in no time take over, without a click where chunks stay as they are."""
         if self._pipeline.chunk_size == self.config.chunk_size:
@@ -139,7 +144,7 @@ class VoiceEngine:
             self._pipeline.replace_backend(backend)
             self._speaking = self.config.voice
         else:
-            pipeline = self._new_pipeline(backend)
+            pipeline = self._new_pipeline(backend, self.config.chunk_size)
             pipeline.start()
             self._loop.run_in_executor(None, self._replace_pipeline(pipeline).stop)
 
@@ -152,12 +157,8 @@ class VoiceEngine:
         self._lost_ms = self._lost_ms[0] + metrics.dropped_ms, self._lost_ms[1] + metrics.late_ms
         return replaced
 
-    def _new_pipeline(self, backend: ConversionBackend) -> StreamingPipeline:
-        return StreamingPipeline(backend, BufferConfig(chunk_size=self._chunk_size(backend)), self._on_metrics)
-
-    def _chunk_size(self, backend: ConversionBackend) -> int:
-        is_rvc = self.config.is_rvc and not isinstance(backend, SilentBackend | IdentityBackend)
-        return self.config.rvc_chunk_size if is_rvc else self.config.chunk_size
+    def _new_pipeline(self, backend: ConversionBackend, chunk_size: int) -> StreamingPipeline:
+        return StreamingPipeline(backend, BufferConfig(chunk_size=chunk_size), self._on_metrics)
 
     def _create_backend(self) -> ConversionBackend:
         if self.bypass:

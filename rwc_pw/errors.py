@@ -31,6 +31,14 @@ class UnavailableError(RwcPwError):
     exit_code = EXIT_UNAVAILABLE
 
 
+def missing_extra(package: str) -> UnavailableError:
+    """What to tell who asks for an RVC voice where ``package``, of the extra, is not installed."""
+    return UnavailableError(
+        f"RVC voices need {package}, which is not installed.",
+        'Run `./install.sh --rvc`, or `pip install "rwc-pw[rvc]"`.',
+    )
+
+
 class ConfigError(RwcPwError):
     """The configuration file cannot be used."""
 

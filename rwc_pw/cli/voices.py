@@ -1,6 +1,7 @@
 """Commands for RVC voices: what they need, bringing them in, converting files with them."""
 
 import hashlib
+import shutil
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
@@ -68,7 +69,7 @@ def add(
     with share_done("Checking") as on_progress:
         voice = add_voice(path, store(), name=name, index=index, on_progress=on_progress)
     if "://" in source:
-        path.unlink()
+        shutil.rmtree(path.parent)
     print(f"{voice.name} is here: {voice.description}\nSpeak in it with `rwc-pw use {voice.name}`.")
 
 

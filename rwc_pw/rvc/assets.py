@@ -4,12 +4,12 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from rwc_pw.desktop.files import refusal
-from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
+from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.rvc.download import download, file_sha256, locked
+from rwc_pw.rvc.extra import package_folder
 
 HUB = "https://huggingface.co"
 RESOURCES = "JackismyShephard/ultimate-rvc/resolve/main/Resources"
@@ -86,13 +86,7 @@ def _found_in(source: Path, asset: Asset) -> Path:
 
 
 def _packaged_fcpe() -> Path:
-    package = find_spec("torchfcpe")
-    if package is None or package.origin is None:
-        raise UnavailableError(
-            "RVC voices need ultimate-rvc, which is not installed.",
-            'Run `./install.sh --rvc`, or `pip install "rwc-pw[rvc]"`.',
-        )
-    return Path(package.origin).parent / "assets" / "fcpe_c_v001.pt"
+    return package_folder("torchfcpe") / "assets" / "fcpe_c_v001.pt"
 
 
 def _copy(source: Path, target: Path, sha256: str | None) -> None:

@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.rvc.assets import missing
+from rwc_pw.rvc.extra import package_folder
 
 MEASURE = ("-P", "-m", "rwc_pw.rvc.measure")
 LEAST_COSINE = 0.999
@@ -37,7 +37,7 @@ def prove(models_dir: Path, reference: Path | None = None) -> list[Proof]:
 
     ``UnavailableError`` without the extra or what `rwc-pw setup` fetches, ``RwcPwError`` when they cannot be computed.
     """
-    reference = reference or _shipped_reference()
+    reference = reference or package_folder("ultimate_rvc") / "rvc/train/models/reference"
     if absent := missing(models_dir):  # ultimate-rvc would fetch some of it, unchecked
         names = ", ".join(asset.path for asset in absent)
         raise UnavailableError(f"{models_dir} has no {names}.", "Run `rwc-pw setup`.")
@@ -47,16 +47,6 @@ def prove(models_dir: Path, reference: Path | None = None) -> list[Proof]:
         Proof("ContentVec's features", f"mean cosine {cosine:.5f}", f"at least {LEAST_COSINE}", cosine >= LEAST_COSINE),
         Proof("RMVPE's pitch", f"median {cents:.2f} cents off", f"at most {MOST_CENTS:g}", cents <= MOST_CENTS),
     ]
-
-
-def _shipped_reference() -> Path:
-    package = find_spec("ultimate_rvc")
-    if package is None or package.origin is None:
-        raise UnavailableError(
-            "RVC voices need ultimate-rvc, which is not installed.",
-            'Run `./install.sh --rvc`, or `pip install "rwc-pw[rvc]"`.',
-        )
-    return Path(package.origin).parent / "rvc/train/models/reference"
 
 
 def _measure(models_dir: Path, reference: Path) -> dict[str, float]:

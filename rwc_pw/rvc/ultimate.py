@@ -9,13 +9,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rwc_pw.desktop.private_folder import PrivateFolder
 from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc.assets import missing
+from rwc_pw.rvc.extra import package_folder
 from rwc_pw.voices.rvc_voice import RvcVoice
 
 WORKER = ("-P", "-m", "rwc_pw.rvc.worker")
@@ -33,7 +33,6 @@ class RvcSettings:
     f0_method: str = "rmvpe"
     index_rate: float = 0.75
     protect_rate: float = 0.33
-    sid: int = 0
 
 
 class UltimateRvc:
@@ -69,11 +68,7 @@ class UltimateRvc:
 
         ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` when the voice fails.
         """
-        if find_spec("ultimate_rvc") is None:
-            raise UnavailableError(
-                "RVC voices need ultimate-rvc, which is not installed.",
-                'Run `./install.sh --rvc`, or `pip install "rwc-pw[rvc]"`.',
-            )
+        package_folder("ultimate_rvc")
         needed = {"ContentVec", "ContentVec's shape", self._settings.f0_method.upper()}
         if absent := [asset.name for asset in missing(self._models_dir) if asset.name in needed]:
             raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")

@@ -132,6 +132,7 @@ def main() -> None:
         answer(done="")
     except Exception as error:  # the edge: whatever fails is told to whoever asked
         answer(error=_sentence(error))
+        return
     while True:
         request = requests.get()
         try:

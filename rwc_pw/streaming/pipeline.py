@@ -88,7 +88,6 @@ class StreamingPipeline:
         self._retry_pause_s = FIRST_RETRY_S
         self._retry_at_s = 0.0
         self._chunks_processed = 0
-        self._processing_time_s = 0.0
         self._recent_times_s: deque[float] = deque(maxlen=RECENT_CHUNKS)
         self._published_at_s = 0.0
 
@@ -167,10 +166,11 @@ class StreamingPipeline:
         with self._input_written:
             health = self._buffers.get_buffer_health()
             latency_samples = self._buffers.delay_samples + self._backend.latency_samples
+            recent_s = list(self._recent_times_s) or [0.0]
         return PipelineMetrics(
-            processing_time_ms=self._processing_time_s * 1000,
+            processing_time_ms=recent_s[-1] * 1000,
             total_latency_ms=_milliseconds(latency_samples),
-            real_time_factor=self._real_time_factor(),
+            real_time_factor=median(recent_s) * SAMPLE_RATE_HZ / self.chunk_size,
             chunks_processed=self._chunks_processed,
             dropped_ms=_milliseconds(health.dropped_samples),
             late_ms=_milliseconds(health.late_samples),
@@ -183,8 +183,7 @@ class StreamingPipeline:
         while work := self._next_work():
             started_s = time.monotonic()
             converted = self._convert(work)
-            self._processing_time_s = time.monotonic() - started_s
-            self._recent_times_s.append(self._processing_time_s)
+            self._recent_times_s.append(time.monotonic() - started_s)
             with self._output_written:
                 self._buffers.write_output(converted)
                 self._output_written.notify_all()
@@ -249,24 +248,19 @@ class StreamingPipeline:
 
     def _needed_delay_samples(self, size: int) -> int:
         """The least delay at which blocks of ``size`` never wait for a chunk to fill or to be converted."""
-        chunk_size = self._buffers.config.chunk_size
-        filling = chunk_size - math.gcd(chunk_size, size)
+        filling = self.chunk_size - math.gcd(self.chunk_size, size)
         converting = max(0, self._headroom_samples - size // 2)
         return filling + converting
 
     def _measure_conversion_s(self) -> float:
         # as loud as can be: no gate stops it, and what silence spares the converter is measured, too
-        noise = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), self._buffers.config.chunk_size)
+        noise = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), self.chunk_size)
         times_s: list[float] = []
         while len(times_s) < WARM_UP_CHUNKS and sum(times_s) < WARM_UP_S:
             started_s = time.monotonic()
             self._backend.convert_chunk(noise)
             times_s.append(time.monotonic() - started_s)
         return median(times_s)
-
-    def _real_time_factor(self) -> float:
-        recent_s = list(self._recent_times_s)
-        return median(recent_s) * SAMPLE_RATE_HZ / self._buffers.config.chunk_size if recent_s else 0.0
 
     def _publish_metrics(self) -> None:
         now_s = time.monotonic()

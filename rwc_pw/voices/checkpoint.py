@@ -14,7 +14,6 @@ from rwc_pw.voices.rvc_voice import MODEL_FILE
 if TYPE_CHECKING:
     import torch
 
-LARGEST_FILE_BYTES = 2 << 30
 LARGEST_PICKLE_BYTES = 4 << 20
 MOST_ENTRIES = 5000
 TORCH_PREFIX = "parametrizations.weight.original"  # newer names of weight_g and weight_v

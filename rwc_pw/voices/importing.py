@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rwc_pw.desktop.private_folder import PrivateFolder
-from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.errors import RwcPwError, missing_extra
 from rwc_pw.voices.rvc_voice import RvcVoice
 from rwc_pw.voices.source import copy_source
 from rwc_pw.voices.store import VoiceStore
@@ -34,10 +34,7 @@ def add_voice(
     that is done.
     """
     if find_spec("torch") is None or find_spec("safetensors") is None:
-        raise UnavailableError(
-            "RVC voices need PyTorch, which is not installed.",
-            'Run `./install.sh --rvc`, or `pip install "rwc-pw[rvc]"`.',
-        )
+        raise missing_extra("PyTorch")
     if name is not None:
         store.check_new(name)
     staging = PrivateFolder(store.folder, STAGING_PREFIX)
@@ -50,9 +47,7 @@ def add_voice(
         folder.mkdir(mode=0o700)
         facts = _inspect(copied.model, copied.index, folder, source)
         on_progress(0.9)
-        voice = RvcVoice(
-            name=voice_name, has_index=copied.index is not None, source_sha256=copied.sha256, licence="", **facts
-        )
+        voice = RvcVoice(name=voice_name, has_index=copied.index is not None, source_sha256=copied.sha256, **facts)
         store.adopt(folder, voice)
         on_progress(1.0)
         return voice

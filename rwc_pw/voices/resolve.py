@@ -1,6 +1,5 @@
 """From what a user calls a voice to where it is stored."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from rwc_pw.errors import UsageError
@@ -10,7 +9,7 @@ from rwc_pw.voices.source import file_sha256
 from rwc_pw.voices.store import VoiceStore
 
 
-def stored_folder(model: Path, store: VoiceStore, on_progress: Callable[[float], None] = lambda _: None) -> Path:
+def stored_folder(model: Path, store: VoiceStore) -> Path:
     """The folder of the voice that ``model`` means: a stored voice's folder, a file in one, its name, or any ``.pth``.
 
     A ``.pth`` that was not brought in yet is brought in now. ``UsageError`` when there is no such voice.
@@ -20,7 +19,7 @@ def stored_folder(model: Path, store: VoiceStore, on_progress: Callable[[float],
             return folder
     if model.is_file():
         known = store.find_source(file_sha256(model))
-        return store.folder_of(known or add_voice(model, store, name=None, index=None, on_progress=on_progress))
+        return store.folder_of(known or add_voice(model, store))
     if len(model.parts) == 1:
         return store.folder_of(store.find(model.name))
     raise UsageError(f"There is no voice at {model}.", "`rwc-pw voices list` names those that are there.")

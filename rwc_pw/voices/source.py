@@ -5,7 +5,7 @@ import os
 import stat
 import zipfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar
 
@@ -44,7 +44,7 @@ def copy_source(source: Path, index: Path | None, folder: Path) -> Copied:
         return copied
     with _opened(index) as file:
         _copy(file, folder / COPIES[".index"])
-    return Copied(copied.name, copied.model, folder / COPIES[".index"], copied.sha256)
+    return replace(copied, index=folder / COPIES[".index"])
 
 
 def file_sha256(path: Path) -> str:
@@ -107,11 +107,11 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, sou
 def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None]:
     """The model and the index among files: by RVC's names, those that are for use and not for training."""
 
-    def of_kind(suffix: str, avoided: tuple[str, ...]) -> list[str]:
-        names = [name for name in named if name.lower().endswith(suffix) and "__MACOSX" not in name]
-        return [name for name in names if not PurePosixPath(name).name.startswith(avoided)] or names[:0]
+    def of_kind(suffix: str) -> list[str]:
+        return [name for name in named if name.lower().endswith(suffix) and "__MACOSX" not in name]
 
-    models, indexes = of_kind(".pth", TRAINING), of_kind(".index", ())
+    models = [name for name in of_kind(".pth") if not PurePosixPath(name).name.startswith(TRAINING)]
+    indexes = of_kind(".index")
     preferred = [name for name in indexes if PurePosixPath(name).name.startswith("added_")] or indexes
     if not models:
         raise UsageError(f"There is no voice in {source}.", "A voice is a .pth file, with or without an .index.")

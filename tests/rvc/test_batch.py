@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc import ultimate
+from rwc_pw.rvc import extra, ultimate
 from rwc_pw.rvc.ultimate import SCRATCH_PREFIX
 from rwc_pw.streaming import BatchConverter, ConversionConfig
 from rwc_pw.voices.importing import add_voice
@@ -188,7 +188,7 @@ def test_a_shared_folder_of_models_runs_no_code_either(stored, assets_dir, scrat
 
 
 def test_without_the_extra_the_line_to_run_is_told(stored, assets_dir, monkeypatch):
-    monkeypatch.setattr(ultimate, "find_spec", lambda _: None)
+    monkeypatch.setattr(extra, "find_spec", lambda _: None)
     config = ConversionConfig(model_path=stored, models_dir=assets_dir)
     with pytest.raises(UnavailableError) as error:
         BatchConverter(config).initialize()

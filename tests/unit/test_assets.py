@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc import assets
+from rwc_pw.rvc import assets, extra
 from rwc_pw.rvc.download import locked
 from tests.unit.file_server import CONTENT, serving
 
@@ -125,7 +125,7 @@ def test_a_mirror_stands_for_the_hub_and_is_asked_once_for_each_file(
 
 
 def test_without_the_extra_nothing_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assets, "find_spec", lambda _: None)
+    monkeypatch.setattr(extra, "find_spec", lambda _: None)
     with serving() as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url.rpartition("/")[0])
         with pytest.raises(UnavailableError) as error:

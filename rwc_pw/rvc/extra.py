@@ -1,0 +1,14 @@
+"""Where the packages of the extra rwc-pw[rvc] lie."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from rwc_pw.errors import missing_extra
+
+
+def package_folder(package: str) -> Path:
+    """The folder of an installed package, which is not imported; ``UnavailableError`` without the extra."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise missing_extra("ultimate-rvc")
+    return Path(spec.origin).parent
