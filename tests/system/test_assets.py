@@ -10,7 +10,7 @@ import pytest
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import assets, extra
 from rwc_pw.rvc.download import locked
-from tests.unit.file_server import CONTENT, serving
+from tests.system.file_server import CONTENT, serving
 
 SHAPE = next(asset for asset in assets.ASSETS if asset.path.endswith("config.json"))
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

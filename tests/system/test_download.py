@@ -14,7 +14,7 @@ import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import download
-from tests.unit.file_server import CONTENT, Server, serving
+from tests.system.file_server import CONTENT, Server, serving
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MOST = 1 << 20
