@@ -94,14 +94,16 @@ class VoiceEngine:
         return self._nodes.transport.take_levels() if self._nodes.transport else Levels()
 
     def _change_voice(self) -> None:
-        """A built-in voice speaks at once, an RVC voice when it is loaded; until then the one before speaks."""
+        """A built-in voice speaks at once, an RVC voice as soon as it is loaded; until then the one before speaks."""
         self._load_error = ""
-        if self.config.is_rvc and not self.bypass:
-            self._loading = self.config.voice
-            self._wanted.set()
-        else:
+        if self.bypass or not self.config.is_rvc:
             self._loading = ""
             self._speak_through(self._create_backend())
+        elif self._pipeline.adjust(self._conversion()):
+            self._loading = ""
+        else:
+            self._loading = self.config.voice
+            self._wanted.set()
         self._on_change()
 
     async def _load_voices(self) -> None:
@@ -161,8 +163,9 @@ class VoiceEngine:
         return StreamingPipeline(backend, BufferConfig(chunk_size=chunk_size), self._on_metrics)
 
     def _create_backend(self) -> ConversionBackend:
-        if self.bypass:
-            return IdentityBackend()
+        return IdentityBackend() if self.bypass else create_backend(self._conversion())
+
+    def _conversion(self) -> ConversionConfig:
         config = self.config
         conversion = ConversionConfig(
             voice=config.voice,
@@ -181,7 +184,7 @@ class VoiceEngine:
                 protect=config.protect,
                 use_rmvpe=config.f0_method == "rmvpe",
             )
-        return create_backend(conversion)
+        return conversion
 
     def _latency_ms(self, metrics: PipelineMetrics) -> float | None:
         transport = self._nodes.transport

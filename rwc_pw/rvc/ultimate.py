@@ -48,7 +48,8 @@ class UltimateRvc:
         Live, what saves time is taken, at the price of a slightly different sound; else a file is converted as
         ultimate-rvc does it, with the same noise every time.
         """
-        self._settings = settings
+        self.settings = settings
+        """How the next sound is converted; all but ``f0_method`` may be replaced at any time."""
         self._is_live = is_live
         self._voice_folder = voice_folder
         self._models_dir = models_dir
@@ -69,7 +70,7 @@ class UltimateRvc:
         ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` when the voice fails.
         """
         package_folder("ultimate_rvc")
-        needed = {"ContentVec", "ContentVec's shape", self._settings.f0_method.upper()}
+        needed = {"ContentVec", "ContentVec's shape", self.settings.f0_method.upper()}
         if absent := [asset.name for asset in missing(self._models_dir) if asset.name in needed]:
             raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
         voice = RvcVoice.read(self._voice_folder)
@@ -95,7 +96,7 @@ class UltimateRvc:
                     "voice": str(self._voice_folder),
                     "scratch": str(self._scratch.path),
                     "live": self._is_live,
-                    "settings": asdict(self._settings),
+                    "settings": asdict(self.settings),
                 }
             )
         except ConversionError as error:
@@ -112,7 +113,7 @@ class UltimateRvc:
 
         ``ConversionError`` when ultimate-rvc fails or its process has ended.
         """
-        return Path(self._ask({"sound": str(sound)}, on_progress))
+        return Path(self._ask({"sound": str(sound), "settings": asdict(self.settings)}, on_progress))
 
     def close(self) -> None:
         """End it and remove all its files; it may be converting."""

@@ -34,7 +34,6 @@ class Worker:
         self._torch = torch
         self._common = common
         self._is_live = request["live"]
-        self._settings = _as_known(common.convert, request["settings"])
         self._tell_progress = tell_progress
         scratch, stored = Path(request["scratch"]), Path(request["voice"])
         self._folders = (scratch / f"converted-{number}" for number in itertools.count())
@@ -48,22 +47,23 @@ class Worker:
             check_weights(models / shared)
         if self._is_live:
             _keep_what_is_loaded()
-        self._convert(_noise(scratch / "warm-up.wav"))
+        self._convert(_noise(scratch / "warm-up.wav"), request["settings"])
         if self._is_live:
             _pad_less(common._get_voice_converter())
         else:
             self._follow(common._get_voice_converter().vc)
 
-    def convert(self, sound: str) -> str:
-        """The file that ``sound`` becomes, alone in its folder but for what ultimate-rvc notes of it."""
+    def convert(self, request: dict[str, Any]) -> str:
+        """The file that its sound becomes, alone in its folder but for what ultimate-rvc notes of it."""
         if not self._is_live:
             self._torch.manual_seed(SEED)
         self._segments_done = 0
-        return self._convert(sound)
+        return self._convert(request["sound"], request["settings"])
 
-    def _convert(self, sound: str) -> str:
+    def _convert(self, sound: str, settings: dict[str, Any]) -> str:
         folder = next(self._folders)  # a new one: a result that ultimate-rvc kept is never taken for this one
-        return str(self._common.convert(sound, folder, VOICE_NAME, make_directory=True, **self._settings))
+        known = _as_known(self._common.convert, settings)
+        return str(self._common.convert(sound, folder, VOICE_NAME, make_directory=True, **known))
 
     def _follow(self, pipeline: Any) -> None:
         """Tell how many of the segments of a file are done."""
@@ -136,7 +136,7 @@ def main() -> None:
     while True:
         request = requests.get()
         try:
-            answer(done=worker.convert(request["sound"]))
+            answer(done=worker.convert(request))
         except Exception as error:  # the edge, again
             answer(error=_sentence(error))
 

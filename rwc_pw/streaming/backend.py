@@ -1,9 +1,13 @@
 """What turns one voice into another: the contract of every converter."""
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from rwc_pw.streaming.conversion_config import ConversionConfig
 
 SAMPLE_RATE_HZ = 48_000
 
@@ -35,6 +39,10 @@ class ConversionBackend(ABC):
         ``audio_chunk`` (none at the start of a stream), so that a converter can take over from
         another in the middle of a word.
         """
+
+    def adjust(self, config: "ConversionConfig") -> bool:
+        """Convert as ``config`` tells from now on, also from another thread; False where that takes a new converter."""
+        return False
 
     @abstractmethod
     def cleanup(self) -> None:

@@ -3,8 +3,12 @@
 import numpy as np
 
 from rwc_pw.streaming.backend import ConversionBackend, Samples
+from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.gate import NoiseGate
 from rwc_pw.streaming.limiter import Limiter
+
+GATE_HYSTERESIS_DB = 6.0
+GAIN_RAMP_SAMPLES = 480  # 10 ms: from one gain to another
 
 
 class VoiceChain(ConversionBackend):
@@ -14,7 +18,7 @@ class VoiceChain(ConversionBackend):
         self.converter = converter
         self._gate = gate
         self._limiter = limiter
-        self._gain = np.float32(10.0 ** (gain_db / 20.0))
+        self._gain = self._wanted_gain = _factor(gain_db)
 
     @property
     def latency_samples(self) -> int:
@@ -32,7 +36,27 @@ class VoiceChain(ConversionBackend):
             self._limiter.reset()
             context = self._gate.process(context)
         converted = self.converter.convert_chunk(self._gate.process(audio_chunk), context)
-        return self._limiter.process(converted * self._gain)
+        return self._limiter.process(self._amplified(converted))
+
+    def adjust(self, config: ConversionConfig) -> bool:
+        if not self.converter.adjust(config):
+            return False
+        self._gate.set_levels(config.gate_db, config.gate_db - GATE_HYSTERESIS_DB)
+        self._wanted_gain = _factor(config.gain_db)
+        return True
 
     def cleanup(self) -> None:
         self.converter.cleanup()
+
+    def _amplified(self, sound: Samples) -> Samples:
+        before, self._gain = self._gain, self._wanted_gain
+        if before == self._gain:
+            return sound * self._gain
+        ramp = np.linspace(before, self._gain, min(GAIN_RAMP_SAMPLES, len(sound)), endpoint=False, dtype=np.float32)
+        gains: Samples = np.full(len(sound), self._gain)
+        gains[: len(ramp)] = ramp
+        return sound * gains
+
+
+def _factor(gain_db: float) -> np.float32:
+    return np.float32(10.0 ** (gain_db / 20.0))

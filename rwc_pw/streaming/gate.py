@@ -23,16 +23,20 @@ class NoiseGate:
         attack_ms: float = 2.0,
         release_ms: float = 50.0,
     ) -> None:
-        if open_db is not None and close_db > open_db:
-            raise ValueError(f"the gate would close at {close_db} dBFS, above {open_db} dBFS, where it opens")
-        self._open_level = 0.0 if open_db is None else _level(open_db)
-        self._close_level = 0.0 if open_db is None else _level(close_db)
+        self.set_levels(open_db, close_db)
         self._hold_samples = _samples(hold_ms)
         # The ramp is counted in whole steps, so that no way of cutting the input changes a rounding.
         self._up = _samples(release_ms)
         self._down = _samples(attack_ms)
         self._top = self._up * self._down
         self.reset()
+
+    def set_levels(self, open_db: float | None, close_db: float) -> None:
+        """Open and close at other levels from the next samples on."""
+        if open_db is not None and close_db > open_db:
+            raise ValueError(f"the gate would close at {close_db} dBFS, above {open_db} dBFS, where it opens")
+        self._open_level = 0.0 if open_db is None else _level(open_db)
+        self._close_level = 0.0 if open_db is None else _level(close_db)
 
     def reset(self) -> None:
         """Close, as before the first sample."""

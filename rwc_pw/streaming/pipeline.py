@@ -15,6 +15,7 @@ import numpy as np
 from rwc_pw.errors import ConversionError
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.buffers import BufferConfig, BufferHealth, BufferManager
+from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.priority import raise_priority
 
 METRICS_INTERVAL_S = 0.5
@@ -146,6 +147,11 @@ class StreamingPipeline:
             self._output_written.wait_for(lambda: self._stopping or not self._buffers.is_due(size), timeout_s)
             return self._buffers.read_output(size)
 
+    def adjust(self, config: ConversionConfig) -> bool:
+        """Let the converter go on as ``config`` tells; False where that takes another one."""
+        with self._input_written:
+            return (self._successor or self._backend).adjust(config)
+
     def replace_backend(self, backend: ConversionBackend) -> None:
         """Let ``backend``, initialised by the caller, take over at the next chunk's edge, without a click."""
         with self._input_written:
@@ -204,11 +210,12 @@ class StreamingPipeline:
     def _convert(self, work: _Work) -> Samples | None:
         """The converted chunk, or None (silence) while the converter fails."""
         with self._input_written:
-            successor, self._successor = self._successor, None
+            predecessor, successor, self._successor = self._backend, self._successor, None
+            self._backend = successor or predecessor
         if self._error and not successor and time.monotonic() < self._retry_at_s:
             return None
         try:
-            converted = self._hand_over(work, successor) if successor else self._convert_or_raise(work)
+            converted = self._hand_over(work, predecessor) if successor else self._convert_or_raise(work)
         except Exception as error:  # the edge to the converter: whatever it raises must become silence
             self._fail(error)
             return None
@@ -221,9 +228,8 @@ class StreamingPipeline:
         context = work.history if self._error or work.begins else None
         return _checked(self._backend.convert_chunk(work.chunk, context), work.chunk)
 
-    def _hand_over(self, work: _Work, successor: ConversionBackend) -> Samples | None:
+    def _hand_over(self, work: _Work, predecessor: ConversionBackend) -> Samples | None:
         """The chunk that passes from one converter to the next; None (silence) where the first one fails at last."""
-        predecessor, self._backend = self._backend, successor
         speaks = not (self._error or work.begins)
         before = None
         try:
@@ -233,7 +239,7 @@ class StreamingPipeline:
                     before = _checked(predecessor.convert_chunk(work.chunk), work.chunk)
         except Exception as error:  # what has been replaced is no fault of the one that speaks now
             log.warning("the converter that was replaced failed: %s", error)
-        after = _checked(successor.convert_chunk(work.chunk, work.history), work.chunk)
+        after = _checked(self._backend.convert_chunk(work.chunk, work.history), work.chunk)
         if not speaks:
             return after
         return _crossfade(before, after) if before is not None else None

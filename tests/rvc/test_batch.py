@@ -1,5 +1,6 @@
 """BatchConverter around the real ultimate-rvc."""
 
+import dataclasses
 import os
 import select
 import shutil
@@ -70,23 +71,44 @@ def pitch_hz(heard: np.ndarray) -> float:
     return 48_000 / (96 + int(np.argmax(likeness[96:800])))
 
 
-@pytest.mark.parametrize("semitones", [-12, 0, 5, 12])
-def test_it_speaks_at_the_pitch_that_was_asked_for_without_a_gap(converter, semitones):
-    heard = spoken(converter(pitch_shift=semitones), tone(2))
+def test_it_speaks_without_a_gap(converter):
+    heard = spoken(converter(), tone(2))
     assert len(heard) == len(tone(2)) // CHUNK * CHUNK
-    assert pitch_hz(heard) == pytest.approx(170 * 2 ** (semitones / 12), rel=0.01)
     settled = heard[2 * CHUNK :]
     loudness = np.sqrt(np.mean(settled[: len(settled) // 960 * 960].reshape(-1, 960) ** 2, axis=1))
     assert loudness.min() > 0.6 * loudness.max()
 
 
-@pytest.mark.parametrize(("version", "rate_hz"), [kind for kind in UPSAMPLING if kind != ("v2", 40_000)])
-def test_every_kind_of_voice_speaks(converter, tmp_path, version, rate_hz):
+@pytest.mark.parametrize(("version", "rate_hz"), UPSAMPLING)
+def test_every_kind_of_voice_speaks_at_the_pitch_that_is_asked_for_while_it_speaks(
+    converter, assets_dir, tmp_path, version, rate_hz
+):
     make_voice(tmp_path / "other.pth", version=version, rate_hz=rate_hz)
     store = VoiceStore(tmp_path / "models")
     folder = store.folder_of(add_voice(tmp_path / "other.pth", store))
-    heard = spoken(converter(folder, pitch_shift=5), tone(1.5), 8192)
-    assert pitch_hz(heard) == pytest.approx(170 * 2 ** (5 / 12), rel=0.01)
+    it = converter(folder)
+    for semitones in (-12, 0, 5, 12):
+        config = ConversionConfig(
+            model_path=folder, models_dir=assets_dir, use_rmvpe=False, pitch_shift=semitones, index_rate=0.5
+        )
+        assert it.adjust(config)
+        assert pitch_hz(spoken(it, tone(1.4), 8192)) == pytest.approx(170 * 2 ** (semitones / 12), rel=0.01)
+
+
+def test_what_takes_another_model_takes_another_converter(assets_dir, tmp_path, voice_file):
+    store = VoiceStore(tmp_path / "models")
+    folder = store.folder_of(add_voice(voice_file, store))
+    config = ConversionConfig(model_path=folder, models_dir=assets_dir, use_rmvpe=False)
+    it = BatchConverter(config)
+    assert it.adjust(config)
+    assert not it.adjust(dataclasses.replace(config, use_rmvpe=True))
+    assert not it.adjust(dataclasses.replace(config, chunk_size=8192))
+    assert not it.adjust(dataclasses.replace(config, model_path=tmp_path))
+    store.remove("Checkable")
+    assert not it.adjust(config)
+    make_voice(tmp_path / "Checkable.pth", seed=1)
+    add_voice(tmp_path / "Checkable.pth", store)
+    assert not it.adjust(config)
 
 
 def test_silence_is_silence_and_asks_nothing_of_ultimate_rvc(converter, monkeypatch):

@@ -3,6 +3,7 @@ import pytest
 
 from rwc_pw.streaming.backend import ConversionBackend, IdentityBackend, Samples
 from rwc_pw.streaming.chain import VoiceChain
+from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.gate import NoiseGate
 from rwc_pw.streaming.limiter import Limiter
 from rwc_pw.streaming.vocoder import VocoderBackend
@@ -51,6 +52,9 @@ def test_the_gate_hears_the_microphone_not_the_gain() -> None:
 class Recorder(IdentityBackend):
     context: Samples | None = None
 
+    def adjust(self, config: ConversionConfig) -> bool:
+        return True
+
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         self.context = context
         return audio_chunk
@@ -85,3 +89,27 @@ def test_the_cuts_make_no_difference(chunk_samples: int) -> None:
     chain = a_chain(gain_db=3.0, gate=NoiseGate())
     parts = [chain.convert_chunk(sound[at : at + chunk_samples]) for at in range(0, len(sound), chunk_samples)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_another_gain_is_reached_without_a_step_and_stays() -> None:
+    chain = a_chain(Recorder(), gate=NoiseGate())
+    before = chain.convert_chunk(flat(1000))
+    assert chain.adjust(ConversionConfig(gain_db=DOUBLE_DB))
+    heard = np.concatenate([before, chain.convert_chunk(flat(1000)), chain.convert_chunk(flat(1000))])
+    heard = heard[500:]
+    assert np.abs(np.diff(heard)).max() < 0.001
+    np.testing.assert_allclose(heard[-1000:], 0.5, rtol=1e-6)
+
+
+def test_another_gate_holds_for_what_is_said_from_now_on() -> None:
+    chain = a_chain(Recorder(), gate=NoiseGate(open_db=-50.0, close_db=-56.0))
+    chain.adjust(ConversionConfig(gate_db=-10.0))
+    assert not chain.convert_chunk(flat(1000)).any()
+    chain.adjust(ConversionConfig(gate_db=-20.0))
+    assert chain.convert_chunk(flat(1000)).any()
+
+
+def test_where_the_converter_cannot_be_adjusted_nothing_is() -> None:
+    chain = a_chain()
+    assert not chain.adjust(ConversionConfig(gain_db=DOUBLE_DB, gate_db=0.0))
+    np.testing.assert_allclose(chain.convert_chunk(flat(1000))[chain.latency_samples :], 0.25, rtol=1e-6)

@@ -9,6 +9,7 @@ from rwc_pw.errors import ConversionError
 from rwc_pw.streaming import (
     BufferConfig,
     ConversionBackend,
+    ConversionConfig,
     IdentityBackend,
     PipelineMetrics,
     StreamingPipeline,
@@ -31,6 +32,7 @@ class Probe(ConversionBackend):
     def __init__(self, gain: float = 1.0, latency_samples: int = 0) -> None:
         self.gain = gain
         self.calls: list[str] = []
+        self.adjusted: list[ConversionConfig] = []
         self.contexts: list[Samples | None] = []
         self.heard = np.zeros(0, np.float32)
         self.answer: Callable[[Samples], object] = lambda chunk: chunk * np.float32(self.gain)
@@ -47,6 +49,10 @@ class Probe(ConversionBackend):
         self.contexts.append(context)
         self.heard = np.concatenate([self.heard, audio_chunk])
         return self.answer(audio_chunk)
+
+    def adjust(self, config: ConversionConfig) -> bool:
+        self.adjusted.append(config)
+        return True
 
     def cleanup(self) -> None:
         self.calls.append("cleanup")
@@ -249,6 +255,16 @@ def test_a_new_converter_that_fails_is_the_one_that_is_tried_again(bench):
     it.speak()
     assert it.error == ""
     assert new.calls == ["initialize"]
+
+
+def test_settings_reach_the_converter_that_will_speak(bench):
+    it = bench(IdentityBackend())
+    wanted = ConversionConfig(gain_db=3.0)
+    assert not it.pipeline.adjust(wanted)
+    successor = Probe()
+    it.pipeline.replace_backend(successor)
+    assert it.pipeline.adjust(wanted)
+    assert successor.adjusted == [wanted]
 
 
 def test_converters_that_never_spoke_are_given_back(bench):
