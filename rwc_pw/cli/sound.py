@@ -92,6 +92,7 @@ def real_time(
 
 
 def demo(
+    voice: Annotated[str | None, typer.Option("--voice", help="The voice to speak in; the one in use if none.")] = None,
     input: Annotated[
         Path | None, typer.Option("--input", help="Speech to convert, any format soundfile reads.")
     ] = None,
@@ -102,10 +103,15 @@ def demo(
     """Let a pretend app record RWC Voice on a private PipeWire, and show what it heard."""
     from rwc_pw.demo.demo import run_demo
 
-    result = run_demo(config(), input, output)
+    chosen = config()
+    if voice is not None:
+        chosen = chosen.changed({"voice": voice_name(voice)}, store().names())
+    result = run_demo(chosen, paths(), input, output)
     for path in (result.spoken, result.heard, result.picture):
         print(path)
     print(f"Measured from the microphone to the app: {result.latency_ms:.1f} ms ({result.declared_ms:.1f} declared).")
+    if result.reason:
+        print(f"Not all was well: {result.reason}.", file=sys.stderr)
 
 
 def _device_line(device: dict[str, Any]) -> str:

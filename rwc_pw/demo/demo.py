@@ -3,6 +3,7 @@
 import io
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from rwc_pw.config import Config, save_config
+from rwc_pw.config import Config, models_dir, save_config
 from rwc_pw.demo.latency import latency_ms
 from rwc_pw.demo.picture import draw
 from rwc_pw.desktop import launcher
@@ -25,11 +26,13 @@ from rwc_pw.pipewire.headless_conf import MICROPHONE
 from rwc_pw.pipewire.recording import AppRecorder, Frames, Player
 from rwc_pw.status import Status
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.voices.store import VoiceStore
 
 LONGEST_INPUT_S = 60
 LEAD_IN_SAMPLES = SAMPLE_RATE_HZ // 5
 TAIL_SAMPLES = SAMPLE_RATE_HZ // 2  # on top of the delay
 PATIENCE_S = 20.0
+LOADING_PATIENCE_S = 120.0
 STOP_DEADLINE_S = 5.0
 OTHER_OUTPUT = "Choose another folder with --output."
 
@@ -45,22 +48,26 @@ class DemoResult:
     """Measured in the recording."""
     declared_ms: float
     """What ``rwc-pw status`` told meanwhile."""
+    reason: str
+    """What it told was wrong; empty when nothing was."""
 
 
-def run_demo(config: Config, input: Path | None, output: Path) -> DemoResult:
+def run_demo(config: Config, paths: Paths, input: Path | None, output: Path) -> DemoResult:
     """Speak ``input`` into RWC Voice on a private PipeWire and write what was spoken and heard to ``output``.
+
+    ``paths`` are the user's, where their own voices lie.
 
     ``UsageError`` for an input that is no speech; nothing but the three files is left, however it ends.
     """
     speech, rate_hz = _read_speech(input)
     with _folder(output), tempfile.TemporaryDirectory(prefix="rwc-pw-") as scratch:
-        frames, declared_ms = _perform(config, speech, rate_hz, Path(scratch))
+        frames, status = _perform(config, paths, speech, rate_hz, Path(scratch))
         first = int(np.flatnonzero(frames[:, 0])[0]) if frames[:, 0].any() else 0
         spoken, heard = frames[max(0, first - LEAD_IN_SAMPLES) :].T
         measured_ms = latency_ms(spoken, heard)
-        if measured_ms is None:
+        if measured_ms is None or status.latency_ms is None:
             raise RwcPwError(
-                "RWC Voice stayed silent throughout.",
+                f"RWC Voice stayed silent throughout{f': {status.reason}' if status.reason else ''}.",
                 f"The speech has to be louder than the gate, {config.gate:g} dBFS: choose another --input, "
                 "or a lower gate with `rwc-pw set --gate`.",
             )
@@ -71,15 +78,16 @@ def run_demo(config: Config, input: Path | None, output: Path) -> DemoResult:
             heard=_write(output / "heard.wav", _wav(heard)),
             picture=_write(output / "spectrogram.png", picture),
             latency_ms=measured_ms,
-            declared_ms=declared_ms,
+            declared_ms=status.latency_ms,
+            reason=status.reason,
         )
 
 
-def _perform(config: Config, speech: Samples, rate_hz: int, root: Path) -> tuple[Frames, float]:
+def _perform(config: Config, paths: Paths, speech: Samples, rate_hz: int, root: Path) -> tuple[Frames, Status]:
     """Microphone and RWC Voice as one app records both, from before the first word until after the last."""
     with (
         HeadlessPipeWire(root, quantum=config.quantum) as headless,
-        _daemon(headless, config),
+        _daemon(headless, config, paths),
         AppRecorder(headless, f"{MICROPHONE}:capture_MONO", f"{SOURCE_NODE}:capture_MONO") as recorder,
     ):
         recorder.wait(LEAD_IN_SAMPLES, PATIENCE_S)
@@ -91,13 +99,13 @@ def _perform(config: Config, speech: Samples, rate_hz: int, root: Path) -> tuple
                 raise RwcPwError(f"RWC Voice does not speak: {reason}.", "Run `rwc-pw doctor`.")
         tail = TAIL_SAMPLES + round(status.latency_ms * SAMPLE_RATE_HZ / 1000)
         recorder.wait(len(recorder.frames()) + tail, PATIENCE_S)
-        return recorder.frames(), status.latency_ms
+        return recorder.frames(), status
 
 
 @contextmanager
-def _daemon(headless: HeadlessPipeWire, config: Config) -> Iterator[None]:
-    """rwc-pw's daemon in the private session; on entering it is wired to the microphone and RWC Voice."""
-    save_config(Paths.from_environment(headless.environment).config_file, {**asdict(config), "input_device": ""})
+def _daemon(headless: HeadlessPipeWire, config: Config, paths: Paths) -> Iterator[None]:
+    """rwc-pw's daemon in the private session; it is wired and can speak on entering."""
+    _furnish(Paths.from_environment(headless.environment), config, paths)
     daemon = subprocess.Popen(
         [*DIES_WITH_US, *launcher.command(), "daemon"],
         env=headless.environment,
@@ -111,6 +119,8 @@ def _daemon(headless: HeadlessPipeWire, config: Config) -> Iterator[None]:
         except RwcPwError as error:
             reason = _status(headless).reason or "its daemon is not ready"
             raise RwcPwError(f"RWC Voice did not start: {reason}.", "Run `rwc-pw doctor`.") from error
+        if config.is_rvc:
+            _until_loaded(headless)
         yield
     finally:
         daemon.terminate()
@@ -119,6 +129,42 @@ def _daemon(headless: HeadlessPipeWire, config: Config) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
+
+
+def _furnish(there: Paths, config: Config, paths: Paths) -> None:
+    """The user's settings and voices ``there``, in the private session."""
+    if config.is_rvc and there.models_dir != paths.models_dir:
+        there.models_dir.parent.mkdir(parents=True, exist_ok=True)
+        there.models_dir.symlink_to(paths.models_dir)
+    settings = {**asdict(config), "input_device": "", "rvc_models": str(models_dir(config, paths))}
+    save_config(there.config_file, settings, VoiceStore(there.models_dir).names())
+
+
+def _until_loaded(headless: HeadlessPipeWire) -> None:
+    """Wait for the voice; ``RwcPwError`` when it cannot be loaded."""
+    watch = subprocess.Popen(
+        [*DIES_WITH_US, *launcher.command(), "status", "--watch", "--json"],
+        env=headless.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    patience = threading.Timer(LOADING_PATIENCE_S, watch.terminate)
+    patience.start()
+    status = Status()
+    try:
+        for line in watch.stdout or ():
+            status = Status.from_json(line)
+            if not status.loading:
+                break
+    finally:
+        patience.cancel()
+        watch.kill()
+        watch.communicate()
+    if status.loading or status.reason:
+        raise RwcPwError(
+            f"RWC Voice does not speak: {status.reason or 'its voice is not ready'}.", "Run `rwc-pw doctor`."
+        )
 
 
 def _is_wired(graph: Graph) -> bool:

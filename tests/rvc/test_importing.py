@@ -18,6 +18,7 @@ from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.hostile import gadgets, lies, with_pickle
 from tests.rvc.synthesizer import UPSAMPLING
+from tests.system.file_server import serving
 
 pytestmark = pytest.mark.needs_rvc
 
@@ -269,3 +270,33 @@ def test_whatever_is_changed_in_a_voice_it_comes_in_sound_or_not_at_all(tmp_path
     except BadVoiceError:
         return
     assert all(bool(weight.isfinite().all()) for weight in weights.values())
+
+
+def test_a_voice_is_fetched_from_an_address_and_gone_on_with_after_a_cut(voice_file, tmp_path):
+    with zipfile.ZipFile(tmp_path / "shared.zip", "w") as archive:
+        archive.write(voice_file, "Fetched/Fetched.pth")
+    shared = (tmp_path / "shared.zip").read_bytes()
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+
+    def voices(*arguments: str) -> subprocess.CompletedProcess[str]:
+        argv = (sys.executable, "-P", "-m", "rwc_pw", "voices", *arguments)
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+
+    with serving() as server:
+        server.content = shared
+        url = server.url.replace("file.bin", "Fetched.zip")
+        wrong = voices("add", url, "--sha256", "0" * 64)
+        assert wrong.returncode == 1
+        assert "is not the file that it should be" in wrong.stderr
+        assert "Traceback" not in wrong.stderr
+        server.cut_at = len(shared) // 2
+        assert voices("add", url).returncode == 69
+        server.cut_at = None
+        assert "Fetched" not in voices("list").stdout
+        done = voices("add", url, "--sha256", hashlib.sha256(shared).hexdigest())
+    try:
+        assert "Fetched is here" in done.stdout, done.stderr
+        assert server.asked[-1][1] == f"bytes={len(shared) // 2 - 1}-"  # the last byte, to know it by
+        assert list((tmp_path / "state").rglob("*.zip*")) == []
+    finally:
+        voices("remove", "Fetched", "--yes")

@@ -1,15 +1,22 @@
 """RVC voices through the microphone, as apps hear them."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import soundfile
 
 from tests.rvc.checkable import make_voice
 from tests.rvc.synthesizer import UPSAMPLING
 from tests.servers import chromium
-from tests.servers.conftest import headless, program, servers, start_headless  # noqa: F401 - fixtures
+from tests.servers.conftest import headless, processes, program, servers, start_headless  # noqa: F401 - fixtures
 from tests.servers.program import configure
 from tests.servers.pulse_client import record
 from tests.servers.sound import RATE_HZ, Player
+from tests.servers.test_demo import MEASURED, nothing_left_behind, recording
 from tests.servers.test_voice import PITCH_HZ, pitch_hz, voiced
 
 pytestmark = pytest.mark.needs_rvc
@@ -93,11 +100,6 @@ def test_a_voice_that_cannot_be_loaded_is_silence_and_a_reason(headless, at_home
 
 
 def test_a_converter_that_dies_is_silence_and_then_speaks_again(headless, at_home):  # noqa: F811
-    import os
-    import signal
-
-    from tests.servers.conftest import processes
-
     at_home("enable", "--voice", "Checkable")
     until_spoken_in(at_home, "Checkable")
     [worker] = [pid for pid, line in processes(headless.root) if "rwc_pw.rvc.worker" in line]
@@ -110,9 +112,6 @@ def test_a_converter_that_dies_is_silence_and_then_speaks_again(headless, at_hom
 
 
 def test_the_missions_own_command_brings_a_voice_in_and_speaks(headless, program, assets_dir, tmp_path):  # noqa: F811
-    import signal
-    import subprocess
-
     configure(program, SETTINGS.format(models=assets_dir))
     model = tmp_path / "models/Voice/model.pth"
     make_voice(model)
@@ -128,3 +127,18 @@ def test_the_missions_own_command_brings_a_voice_in_and_speaks(headless, program
         assert process.wait(20) == 130
     assert "Voice" in program("voices")
     program("voices", "remove", "Voice", "--yes")
+
+
+def test_the_demo_speaks_in_a_voice_of_ones_own_and_leaves_nothing(servers, assets_dir, voice_file, tmp_path):  # noqa: F811, ARG001
+    with nothing_left_behind(tmp_path) as demo:
+        demo.configure(f"pitch = 5\n{SETTINGS.format(models=assets_dir)}")
+        program = (sys.executable, "-P", "-m", "rwc_pw", "voices")
+        subprocess.run((*program, "add", str(voice_file)), env=demo.environment, check=True)
+        soundfile.write(tmp_path / "said.wav", voiced(4), RATE_HZ)
+        try:
+            told = demo("--voice", "Checkable", "--input", str(tmp_path / "said.wav"))
+        finally:
+            subprocess.run((*program, "remove", "Checkable", "--yes"), env=demo.environment, check=True)
+        assert MEASURED.search(told)
+        _, heard = recording(demo)
+        assert pitch_hz(heard[:-RATE_HZ], RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (5 / 12), rel=0.01)
