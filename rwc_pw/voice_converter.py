@@ -20,7 +20,8 @@ from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
 from rwc_pw.voices.resolve import stored_folder
 from rwc_pw.voices.store import VoiceStore
 
-PIECE_S = 600.0  # a longer file is converted piece by piece: memory grows with the length of a piece
+WHOLE_S = 600.0  # a longer file is converted piece by piece: ultimate-rvc's memory grows with the length
+PIECE_S = 120.0
 BLOCK_FRAMES = 1 << 16
 
 
@@ -74,7 +75,8 @@ def _converted(
         mono: NDArray[np.float32] = source.read(end - start, dtype="float32", always_2d=True).mean(axis=1)
         return mono
 
-    for piece in pieces(source.frames, source.samplerate, PIECE_S, read):
+    longest_s = WHOLE_S if source.frames <= WHOLE_S * source.samplerate else PIECE_S
+    for piece in pieces(source.frames, source.samplerate, longest_s, read):
         is_whole = piece.end - piece.start == source.frames
         sound = rvc.folder / ("input" if is_whole else "piece.wav")
         if is_whole:

@@ -80,6 +80,7 @@ def test_any_name_format_and_rate_will_do(convert, tmp_path):
 
 
 def test_a_long_file_is_converted_in_pieces_without_a_gap_or_a_sample_too_many(convert, tmp_path, monkeypatch):
+    monkeypatch.setattr(voice_converter, "WHOLE_S", 4.0)
     monkeypatch.setattr(voice_converter, "PIECE_S", 2.0)
     soundfile.write(tmp_path / "long.wav", tone(5, 44_100), 44_100)
     heard, rate_hz = convert(tmp_path / "long.wav")

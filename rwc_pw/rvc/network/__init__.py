@@ -1,0 +1,1 @@
+"""RVC's synthesiser, block by block: every frame is computed once."""
