@@ -11,9 +11,10 @@ from rwc_pw.voices.architecture import Architecture
 
 
 class Decoder(nn.Module):
-    """Frames (1, inter, n) and source (1, 1, n · ``samples_per_frame``) to sound, ``ahead`` behind.
+    """Frames (1, inter, n) and the source of the first m of them to the sound of these m.
 
-    With the whole ``ahead`` it says what the offline network says; every frame is computed once.
+    The frames after m, and those of the m that are not final, are what the others look ahead to: with 24 and 13 of them
+    it says what the offline network says, with fewer nearly so.
     """
 
     def __init__(self, weights: Weights, network: Architecture) -> None:
@@ -24,10 +25,10 @@ class Decoder(nn.Module):
         self.samples_per_frame = math.prod(network.upsample_rates)
         self._flow = Flow(plain, speaker)
         self._generator = Generator(plain, network, speaker)
-        self._source_behind = self._flow.ahead * self.samples_per_frame
-        self.ahead = self._source_behind + self._generator.ahead
 
-    def forward(self, frames: Tensor, source: Tensor | None, carry: Carry) -> Tensor:
-        if source is not None:
-            source = carry.delay(source, self._source_behind)
-        return self._generator(self._flow(frames, carry), source, carry)
+    def forward(self, frames: Tensor, source: Tensor | None, spoken_frames: int, carry: Carry) -> Tensor:
+        """``source``, (1, 1, m · ``samples_per_frame``), where the voice follows the pitch; ``spoken_frames`` is m."""
+        carry.frames = frames.shape[-1]
+        flowed = self._flow(frames, carry)[..., :spoken_frames]
+        carry.frames = spoken_frames
+        return self._generator(flowed, source, carry)

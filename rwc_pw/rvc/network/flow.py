@@ -8,13 +8,12 @@ from rwc_pw.voices.architecture import FLOWS, WAVENET_LAYERS
 
 
 class Flow(nn.Module):
-    """(inter, n) to (inter, n), ``ahead`` frames behind."""
+    """Frames (1, inter, n) to (1, inter, n); it looks 24 of them ahead and as far back."""
 
     def __init__(self, weights: Weights, speaker: Tensor) -> None:
         """``speaker`` is the embedding, (1, channels, 1)."""
         super().__init__()
         self._couplings = nn.ModuleList(_Coupling(weights, f"flow.flows.{number}", speaker) for number in FLOWS[::-1])
-        self.ahead = sum(coupling.ahead for coupling in self._couplings)
 
     def forward(self, block: Tensor, carry: Carry) -> Tensor:
         for coupling in self._couplings:
@@ -30,14 +29,11 @@ class _Coupling(nn.Module):
         self._pre = Conv(weights, f"{name}.pre")
         self._wavenet = _WaveNet(weights, f"{name}.enc", speaker)
         self._post = Conv(weights, f"{name}.post")
-        self.ahead = self._wavenet.ahead
 
     def forward(self, block: Tensor, carry: Carry) -> Tensor:
-        stays = block[:, : block.shape[1] // 2]
+        stays, changed = torch.chunk(block, 2, dim=1)
         taken = self._post(self._wavenet(self._pre(stays, carry), carry), carry)
-        delayed = carry.delay(block, self.ahead)
-        half = block.shape[1] // 2
-        return torch.cat([delayed[:, :half], delayed[:, half:] - taken], dim=1)
+        return torch.cat([stays, changed - taken], dim=1)
 
 
 class _WaveNet(nn.Module):
@@ -47,9 +43,8 @@ class _WaveNet(nn.Module):
         super().__init__()
         self._inputs = nn.ModuleList(Conv(weights, f"{name}.in_layers.{at}") for at in range(WAVENET_LAYERS))
         self._outputs = nn.ModuleList(Conv(weights, f"{name}.res_skip_layers.{at}") for at in range(WAVENET_LAYERS))
-        conditions = Conv(weights, f"{name}.cond_layer")(speaker, Carry())
+        conditions = Conv(weights, f"{name}.cond_layer")(speaker, Carry(1))
         self.register_buffer("_conditions", torch.cat(torch.chunk(conditions, WAVENET_LAYERS, dim=1), dim=0))
-        self.ahead = sum(layer.ahead for layer in self._inputs)
 
     def forward(self, block: Tensor, carry: Carry) -> Tensor:
         hidden = block.shape[1]
@@ -57,7 +52,7 @@ class _WaveNet(nn.Module):
         for at, (entry, output) in enumerate(zip(self._inputs, self._outputs, strict=True)):
             gated = entry(block, carry) + self._conditions[at : at + 1]
             told = output(torch.tanh(gated[:, :hidden]) * torch.sigmoid(gated[:, hidden:]), carry)
-            total = carry.delay(total, entry.ahead) + told[:, told.shape[1] - hidden :]
+            total = total + told[:, told.shape[1] - hidden :]
             if at < WAVENET_LAYERS - 1:
-                block = carry.delay(block, entry.ahead) + told[:, :hidden]
+                block = block + told[:, :hidden]
         return total

@@ -14,20 +14,14 @@ LAST_SLOPE = 0.01
 
 
 class Generator(nn.Module):
-    """(1, inter, n) frames to (1, 1, n · samples per frame), ``ahead`` samples behind."""
+    """(1, inter, n) frames to (1, 1, n · samples per frame) of sound; it looks 9 to 13 frames ahead and as far back."""
 
     def __init__(self, weights: Weights, network: Architecture, speaker: Tensor) -> None:
         super().__init__()
         self._pre = Conv(weights, "dec.conv_pre")
-        self.register_buffer("_condition", Conv(weights, "dec.cond")(speaker, Carry()))
-        stages, behind = [], self._pre.ahead
-        for number, rate in enumerate(network.upsample_rates):
-            samples = math.prod(network.upsample_rates[number + 1 :])
-            stages.append(_Stage(weights, network, number, rate, samples, behind * rate))
-            behind = behind * rate + stages[-1].ahead
-        self._stages = nn.ModuleList(stages)
+        self.register_buffer("_condition", Conv(weights, "dec.cond")(speaker, Carry(1)))
+        self._stages = nn.ModuleList(_Stage(weights, network, number) for number in range(len(network.upsample_rates)))
         self._post = Conv(weights, "dec.conv_post")
-        self.ahead = behind + self._post.ahead
 
     def forward(self, frames: Tensor, source: Tensor | None, carry: Carry) -> Tensor:
         """``source``, (1, 1, n · samples per frame), is there where the voice follows the pitch."""
@@ -40,21 +34,16 @@ class Generator(nn.Module):
 class _Stage(nn.Module):
     """More samples of fewer channels, the source added, and the mean of the residual blocks."""
 
-    def __init__(
-        self, weights: Weights, network: Architecture, number: int, rate: int, samples: int, behind: int
-    ) -> None:
-        """``samples`` of sound are one of this stage; its input is ``behind`` of them behind."""
+    def __init__(self, weights: Weights, network: Architecture, number: int) -> None:
         super().__init__()
-        self._up = Upsample(weights, f"dec.ups.{number}", rate)
-        behind += self._up.ahead
-        self._source = _Source(weights, number, samples, behind) if network.has_pitch else None
+        self._up = Upsample(weights, f"dec.ups.{number}", network.upsample_rates[number])
+        samples = math.prod(network.upsample_rates[number + 1 :])
+        self._source = _Source(weights, f"dec.noise_convs.{number}", samples) if network.has_pitch else None
         first = number * len(network.resblock_kernels)
         self._resblocks = nn.ModuleList(
             _ResBlock(weights, f"dec.resblocks.{first + at}", dilations)
             for at, dilations in enumerate(network.resblock_dilations)
         )
-        self._longest = max(resblock.ahead for resblock in self._resblocks)
-        self.ahead = self._up.ahead + self._longest
 
     def forward(self, block: Tensor, source: Tensor | None, carry: Carry) -> Tensor:
         block = self._up(block, carry)
@@ -62,27 +51,23 @@ class _Stage(nn.Module):
             block = block + self._source(source, carry)
         total = torch.zeros_like(block)
         for resblock in self._resblocks:
-            total = total + carry.delay(resblock(block, carry), self._longest - resblock.ahead)
+            total = total + resblock(block, carry)
         return total / len(self._resblocks)
 
 
 class _Source(nn.Module):
-    """The source at a stage's rate, as far ``behind`` as what it is added to."""
+    """The source, of which ``samples`` are one of the stage's."""
 
-    def __init__(self, weights: Weights, number: int, samples: int, behind: int) -> None:
+    def __init__(self, weights: Weights, name: str, samples: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(weights[f"dec.noise_convs.{number}.weight"])
-        self.bias = nn.Parameter(weights[f"dec.noise_convs.{number}.bias"])
+        self.weight = nn.Parameter(weights[f"{name}.weight"])
+        self.bias = nn.Parameter(weights[f"{name}.bias"])
         self._samples = samples
-        kernel = self.weight.shape[-1]
-        self._padding = (kernel - samples) // 2
-        self._past = behind * samples + self._padding
-        self._length = kernel - samples
+        self._padding = (self.weight.shape[-1] - samples) // 2
 
     def forward(self, source: Tensor, carry: Carry) -> Tensor:
-        joined = carry.join(source, self._past)
-        needed = joined[..., : source.shape[-1] + self._length]
-        return functional.conv1d(needed, self.weight, self.bias, stride=self._samples)
+        joined = functional.pad(carry.join(source, self._padding), (0, self._padding))
+        return functional.conv1d(joined, self.weight, self.bias, stride=self._samples)
 
 
 class _ResBlock(nn.Module):
@@ -90,10 +75,9 @@ class _ResBlock(nn.Module):
         super().__init__()
         self._first = nn.ModuleList(Conv(weights, f"{name}.convs1.{at}", by) for at, by in enumerate(dilations))
         self._second = nn.ModuleList(Conv(weights, f"{name}.convs2.{at}") for at in range(len(dilations)))
-        self.ahead = sum(layer.ahead for layer in (*self._first, *self._second))
 
     def forward(self, block: Tensor, carry: Carry) -> Tensor:
         for first, second in zip(self._first, self._second, strict=True):
             changed = functional.leaky_relu(first(functional.leaky_relu(block, SLOPE), carry), SLOPE)
-            block = second(changed, carry) + carry.delay(block, first.ahead + second.ahead)
+            block = block + second(changed, carry)
         return block

@@ -10,10 +10,17 @@ Weights = Mapping[str, Tensor]
 
 
 class Carry:
-    """What goes from one block to the next: pieces of the past, in the order in which the network asks for them."""
+    """What goes from one block to the next: pieces of the past, in the order in which the network asks for them.
 
-    def __init__(self, before: Sequence[Tensor] | None = None) -> None:
-        """``before`` is ``after`` of the block before; without it, the past is silence."""
+    A block's last frames may be provisional: those before look ahead to them, and they come again as the first ones of
+    the next block. What looks beyond the block's end sees zeros.
+    """
+
+    def __init__(self, final_frames: int, before: Sequence[Tensor] | None = None) -> None:
+        """``before`` is ``after`` of the block before; without it, the past is zeros."""
+        self.final_frames = final_frames
+        self.frames = final_frames
+        """Of the block that is at work, the provisional ones included."""
         self._before: Iterator[Tensor] | None = None if before is None else iter(before)
         self.after: list[Tensor] = []
 
@@ -23,46 +30,43 @@ class Carry:
             return block
         before = block.new_zeros((*block.shape[:-1], length)) if self._before is None else next(self._before)
         joined = torch.cat([before, block], dim=-1)
-        self.after.append(joined[..., joined.shape[-1] - length :])
+        next_start = block.shape[-1] * self.final_frames // self.frames
+        self.after.append(joined[..., next_start : next_start + length])
         return joined
-
-    def delay(self, block: Tensor, length: int) -> Tensor:
-        """As many values, ``length`` later."""
-        return self.join(block, length)[..., : block.shape[-1]]
 
 
 class Conv(nn.Module):
-    """A convolution whose output is as long as its input, and lies ``ahead`` behind it: so far it looks ahead."""
+    """A convolution, (channels, n) to (channels, n), centred on each value."""
 
     def __init__(self, weights: Weights, name: str, dilation: int = 1) -> None:
         super().__init__()
         self.weight = nn.Parameter(weights[f"{name}.weight"])
         self.bias = nn.Parameter(weights[f"{name}.bias"]) if f"{name}.bias" in weights else None
-        self.dilation = dilation
-        self.ahead = (self.weight.shape[-1] - 1) // 2 * dilation
+        self._dilation = dilation
+        self._reach = (self.weight.shape[-1] - 1) // 2 * dilation
 
     def forward(self, block: Tensor, carry: Carry) -> Tensor:
-        joined = carry.join(block, 2 * self.ahead)
-        return functional.conv1d(joined, self.weight, self.bias, dilation=self.dilation)
+        joined = functional.pad(carry.join(block, self._reach), (0, self._reach))
+        return functional.conv1d(joined, self.weight, self.bias, dilation=self._dilation)
 
 
 class Upsample(nn.Module):
-    """A transposed convolution: (channels, n) to (fewer, n · rate), ``ahead`` of its own samples behind."""
+    """A transposed convolution: (channels, n) to (fewer, n · rate)."""
 
     def __init__(self, weights: Weights, name: str, rate: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(weights[f"{name}.weight"])
         self.bias = nn.Parameter(weights[f"{name}.bias"])
-        self.rate = rate
+        self._rate = rate
         kernel = self.weight.shape[-1]
-        self.ahead = (kernel - rate) // 2
-        self._past = -(-(kernel - rate) // rate) + 1
+        self._cut = (kernel - rate) // 2
+        self._past = -(-(kernel - rate) // rate)
 
     def forward(self, block: Tensor, carry: Carry) -> Tensor:
-        raised = functional.conv_transpose1d(carry.join(block, self._past), self.weight, self.bias, stride=self.rate)
-        # the last samples still wait for the next block's share: `ahead` of them, and what the kernel reaches beyond
-        end = (self._past + block.shape[-1]) * self.rate
-        return raised[..., end - block.shape[-1] * self.rate : end]
+        joined = carry.join(block, self._past)
+        raised = functional.conv_transpose1d(joined, self.weight, self.bias, stride=self._rate)
+        start = self._past * self._rate + self._cut
+        return raised[..., start : start + block.shape[-1] * self._rate]
 
 
 def without_weight_norm(weights: Weights) -> dict[str, Tensor]:

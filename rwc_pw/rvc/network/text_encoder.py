@@ -98,11 +98,11 @@ class _Attention(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         query, key, value = (self._split(part(frames)) for part in (self._query, self._key, self._value))
         query = query / math.sqrt(query.shape[-1])
-        near, positions = _positions(frames.shape[1])
-        by_distance = functional.pad(query @ self.relative_keys.T, (0, 1))
-        relative = torch.gather(by_distance, 3, positions.expand(1, self._heads, -1, -1))
+        by_distance, by_frame = (index.expand(1, self._heads, -1, -1) for index in _positions(frames.shape[1]))
+        relative = torch.gather(functional.pad(query @ self.relative_keys.T, (0, 1)), 3, by_distance)
         shares = functional.softmax(query @ key.transpose(-2, -1) + relative, dim=-1)
-        mixed = shares @ value + torch.einsum("bhij,ijr,rd->bhid", shares, near, self.relative_values)
+        near = torch.gather(functional.pad(shares, (0, 1)), 3, by_frame)
+        mixed = shares @ value + near @ self.relative_values
         return self._out(mixed.transpose(1, 2).reshape(frames.shape))
 
     def _split(self, frames: Tensor) -> Tensor:
@@ -110,12 +110,13 @@ class _Attention(nn.Module):
 
 
 def _positions(length: int) -> tuple[Tensor, Tensor]:
-    """For frames i and j, which relative position j has: as one of ``RELATIVE_POSITIONS``, and as its index.
+    """Of each frame, the relative position that each frame has, and the frame at each relative position.
 
-    The index of those too far is ``RELATIVE_POSITIONS``, which stands for 0.
+    (length, length) and (length, ``RELATIVE_POSITIONS``); what is too far, or no frame, is the index behind the last.
     """
     at = torch.arange(length)
     distance = at[None, :] - at[:, None] + FARTHEST
-    is_near = (distance >= 0) & (distance < RELATIVE_POSITIONS)
-    index = torch.where(is_near, distance, RELATIVE_POSITIONS)
-    return functional.one_hot(index, RELATIVE_POSITIONS + 1)[..., :RELATIVE_POSITIONS].float(), index
+    frame = at[:, None] + torch.arange(-FARTHEST, FARTHEST + 1)[None, :]
+    by_distance = torch.where((distance >= 0) & (distance < RELATIVE_POSITIONS), distance, RELATIVE_POSITIONS)
+    by_frame = torch.where((frame >= 0) & (frame < length), frame, length)
+    return by_distance, by_frame
