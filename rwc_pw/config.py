@@ -19,6 +19,7 @@ from rwc_pw.voices.builtin import (
 from rwc_pw.voices.store import VoiceStore
 
 F0_METHODS = ("rmvpe", "fcpe")
+BACKENDS = ("batch", "streaming")
 
 
 def _option(default: Any, least: float | None = None, most: float | None = None) -> Any:
@@ -42,6 +43,8 @@ class Config:
     """The microphone's node name; empty follows the default one."""
     chunk_size: int = _option(256, 64, 16384)
     """Samples of one conversion by a built-in voice."""
+    rvc_backend: str = BACKENDS[0]
+    """What converts with RVC voices: batch (ultimate-rvc, chunk by chunk) or streaming (our own, on the CPU)."""
     rvc_chunk_size: int = _option(4096, 1024, 16384)
     """Samples of one conversion by an RVC voice."""
     index_rate: float = _option(0.75, 0.0, 1.0)
@@ -145,7 +148,7 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
     accepted = (int, float) if kind is float else (kind,)
     if isinstance(value, bool) or not isinstance(value, accepted) or not _is_unicode(value):
         return f"{key}: {value!r} is not {_NOUNS[kind]}."
-    known = {"voice": voices, "f0_method": F0_METHODS}.get(key)
+    known = {"voice": voices, "f0_method": F0_METHODS, "rvc_backend": BACKENDS}.get(key)
     if known is not None and value not in known:
         return f"{key}: there is no {key.replace('_', ' ')} {value!r}{_did_you_mean(str(value), known)}"
     least, most = declared[key].metadata.get("least"), declared[key].metadata.get("most")

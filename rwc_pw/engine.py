@@ -118,7 +118,7 @@ class VoiceEngine:
 
     async def _load(self, config: Config) -> None:
         try:
-            pipeline = await self._started(self._create_backend(), config.rvc_chunk_size)
+            pipeline = await self._started(self._create_backend(), self._conversion().chunk_samples)
         except RwcPwError as error:  # the voice may have been removed meanwhile
             if config is self.config:
                 self._loading, self._load_error = "", f"{error.message} {error.remedy}".strip()
@@ -180,6 +180,7 @@ class VoiceEngine:
                 model_path=self._paths.models_dir / config.voice,
                 models_dir=models_dir(config, self._paths),
                 chunk_size=config.rvc_chunk_size,
+                backend=config.rvc_backend,
                 index_rate=config.index_rate,
                 protect=config.protect,
                 use_rmvpe=config.f0_method == "rmvpe",

@@ -13,6 +13,7 @@ from rwc_pw.cli.shared import AsJson, change, config, given, paths, print_list, 
 from rwc_pw.errors import EXIT_FAILED, UsageError
 
 Pitch = Annotated[float | None, typer.Option("--pitch", help="Semitones added to the voice's pitch, -24 to 24.")]
+Backend = Annotated[str | None, typer.Option("--backend", help="For RVC voices: batch or streaming.")]
 Formant = Annotated[float | None, typer.Option("--formant", help="Semitones added to its formants, -12 to 12.")]
 
 
@@ -41,13 +42,14 @@ def set_(
     protect: Annotated[
         float | None, typer.Option("--protect", help="Consonants kept from the index, 0 (most) to 0.5 (none).")
     ] = None,
+    backend: Backend = None,
     input_device: Annotated[
         str | None, typer.Option("--input-device", help="A name that `rwc-pw devices` lists; '' for the default.")
     ] = None,
 ) -> None:
     """Change the voice or the microphone, also while people listen."""
     asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
-    changes = given({**asked, "index_rate": index_rate, "protect": protect})
+    changes = given({**asked, "index_rate": index_rate, "protect": protect, "rvc_backend": backend})
     if not changes:
         raise UsageError("There is nothing to set.", "Give at least one option; `rwc-pw set --help` lists them.")
     change(**changes)
@@ -75,6 +77,7 @@ def real_time(
     ] = None,
     input_device: Annotated[str | None, typer.Option("--input-device", help="The microphone's name.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="The voice to speak in.")] = None,
+    backend: Backend = None,
 ) -> None:
     """Feed RWC Voice from this terminal, with meters, until Ctrl-C."""
     from rwc_pw.foreground import run
@@ -84,7 +87,7 @@ def real_time(
         chosen = chosen.changed({"voice": voice_name(model)}, store().names())
     size = "rvc_chunk_size" if chosen.is_rvc else "chunk_size"
     asked = {"pitch": pitch_shift, "input_device": input_device, size: chunk_size, "index_rate": index_rate}
-    chosen = chosen.changed(given(asked), store().names())
+    chosen = chosen.changed(given({**asked, "rvc_backend": backend}), store().names())
     if index_rate is not None and not chosen.is_rvc:
         print(f"{chosen.voice} is a built-in voice: --index-rate changes nothing.", file=sys.stderr)
     if received := asyncio.run(until_signal(run(chosen, paths()))):

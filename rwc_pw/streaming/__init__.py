@@ -6,6 +6,7 @@ from rwc_pw.streaming.buffers import BufferConfig, BufferManager
 from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.pipeline import PipelineMetrics, StreamingPipeline
+from rwc_pw.streaming.streaming import StreamingConverter
 
 __all__ = [
     "BatchConverter",
@@ -15,6 +16,7 @@ __all__ = [
     "ConversionConfig",
     "IdentityBackend",
     "PipelineMetrics",
+    "StreamingConverter",
     "StreamingPipeline",
     "create_backend",
 ]

@@ -106,4 +106,4 @@ class BatchConverter(ConversionBackend):
 
 
 def _what_is_loaded(config: ConversionConfig) -> tuple[object, ...]:
-    return config.model_path, config.models_dir, config.chunk_size, config.use_rmvpe
+    return config.backend, config.model_path, config.models_dir, config.chunk_size, config.use_rmvpe

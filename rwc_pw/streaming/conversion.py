@@ -3,9 +3,10 @@
 from rwc_pw.streaming.backend import ConversionBackend
 from rwc_pw.streaming.batch import BatchConverter
 from rwc_pw.streaming.chain import GATE_HYSTERESIS_DB, VoiceChain
-from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.streaming.conversion_config import BATCH, ConversionConfig
 from rwc_pw.streaming.gate import NoiseGate
 from rwc_pw.streaming.limiter import Limiter
+from rwc_pw.streaming.streaming import StreamingConverter
 from rwc_pw.streaming.vocoder import VocoderBackend
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 
@@ -18,5 +19,5 @@ def create_backend(config: ConversionConfig) -> ConversionBackend:
 
 def _converter(config: ConversionConfig) -> ConversionBackend:
     if config.model_path is not None:
-        return BatchConverter(config)
+        return BatchConverter(config) if config.backend == BATCH else StreamingConverter(config)
     return VocoderBackend(BUILTIN_VOICES[config.voice].with_shift(config.pitch_shift, config.formant_shift))

@@ -9,6 +9,8 @@ from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, PITCH_RANGE_SEMITONES
 
 LEAST_RVC_CHUNK_SAMPLES = 1024
 MOST_RVC_CHUNK_SAMPLES = 16384
+BATCH = "batch"
+BLOCK_SAMPLES = 960
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class ConversionConfig:
     """ContentVec and the pitch models, in ultimate-rvc's layout; where `rwc-pw setup` puts them, if not given."""
     chunk_size: int = 4096
     """Samples of one conversion by an RVC voice."""
+    backend: str = BATCH
+    """What converts with an RVC voice: batch (BatchConverter) or streaming (StreamingConverter)."""
     pitch_shift: float = 0.0
     formant_shift: float = 0.0
     """For built-in voices."""
@@ -48,6 +52,11 @@ class ConversionConfig:
                 f"A pitch shift of {self.pitch_shift:g} semitones is not whole.",
                 "RVC voices move the pitch by whole semitones: give a whole number.",
             )
+
+    @property
+    def chunk_samples(self) -> int:
+        """``chunk_size`` as the converter takes it: StreamingConverter in whole blocks of 20 ms."""
+        return self.chunk_size if self.backend == BATCH else -(-self.chunk_size // BLOCK_SAMPLES) * BLOCK_SAMPLES
 
     def rvc_settings(self) -> RvcSettings:
         """The same in ultimate-rvc's terms."""

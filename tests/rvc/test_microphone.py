@@ -142,3 +142,16 @@ def test_the_demo_speaks_in_a_voice_of_ones_own_and_leaves_nothing(servers, asse
         assert MEASURED.search(told)
         _, heard = recording(demo)
         assert pitch_hz(heard[:-RATE_HZ], RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (5 / 12), rel=0.01)
+
+
+@pytest.mark.needs("chromium")
+def test_chromium_hears_the_streaming_converter(headless, at_home):  # noqa: F811
+    at_home("set", "--backend", "streaming", "--pitch", "5")
+    at_home("enable", "--voice", "Checkable")
+    until_spoken_in(at_home, "Checkable")
+    with Player(headless, voiced(60)):
+        samples, recorded_hz = chromium.record(headless, "RWC Voice", 3)
+        assert pitch_hz(samples, recorded_hz) == pytest.approx(PITCH_HZ * 2 ** (5 / 12), rel=0.01)
+        at_home("set", "--pitch", "-12")
+        heard = record(headless, "rwc_voice", 3)
+        assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ / 2, rel=0.01)

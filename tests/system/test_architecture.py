@@ -69,6 +69,8 @@ def test_nothing_but_the_command_line_knows_it_or_the_daemon():
         ("matplotlib", "demo"),
         ("stftpitchshift", "streaming"),
         ("ultimate_rvc", "rvc"),
+        ("openvino", "rvc"),
+        ("swift_f0", "rvc"),
     ],
 )
 def test_a_library_is_known_in_one_room(package, home):

@@ -1,0 +1,128 @@
+"""Compiles a voice for the CPU, in a process of its own: torch is not wanted where the sound flows.
+
+    python -m rwc_pw.rvc.network.export VOICE TARGET voice BLOCK_FRAMES
+    python -m rwc_pw.rvc.network.export CONTENTVEC TARGET v1|v2 BLOCK_FRAMES
+
+write to the folder TARGET, for blocks of so many frames of 10 ms and in OpenVINO's form, ``text.xml`` (features and
+pitch to mean and log deviation), ``decoder.xml`` (frames, source and carried state to sound and state) and
+``facts.json``; or ``content.xml`` (sound to features). All shapes are fixed.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from rwc_pw.rvc.network.decoder import Decoder
+from rwc_pw.rvc.network.streams import Carry
+from rwc_pw.rvc.network.text_encoder import TextEncoder
+from rwc_pw.rvc.plan import Plan
+from rwc_pw.voices.architecture import FEATURES, Architecture
+from rwc_pw.voices.rvc_voice import MODEL_FILE
+
+
+class Content(nn.Module):
+    """ContentVec: sound at 16 kHz, (1, n), to features (1, frames, 256 or 768), one every 20 ms."""
+
+    def __init__(self, folder: Path, version: str) -> None:
+        from transformers import HubertConfig, HubertModel
+
+        super().__init__()
+        config = HubertConfig.from_pretrained(folder)
+        config._attn_implementation = "eager"
+        self._hubert = HubertModel(config)
+        weights = torch.load(folder / "pytorch_model.bin", map_location="cpu", weights_only=True)
+        own = {name: weight for name, weight in weights.items() if not name.startswith("final_proj.")}
+        self._hubert.load_state_dict(own, strict=False)
+        self._projection = nn.Identity()
+        if version == "v1":
+            self._projection = nn.Linear(config.hidden_size, FEATURES["v1"])
+            self._projection.load_state_dict({part: weights[f"final_proj.{part}"] for part in ("weight", "bias")})
+
+    def forward(self, sound: Tensor) -> Tensor:
+        return self._projection(self._hubert(sound).last_hidden_state)
+
+
+class _Flat(nn.Module):
+    """The decoder with its state as plain inputs and outputs."""
+
+    def __init__(self, decoder: Decoder, plan: Plan, has_pitch: bool) -> None:
+        super().__init__()
+        self._decoder = decoder
+        self._plan = plan
+        self._has_pitch = has_pitch
+
+    def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
+        """Frames, then the source where there is one, then the state."""
+        frames, *others = values
+        source = others.pop(0) if self._has_pitch else None
+        carry = Carry(self._plan.block_frames, others)
+        return self._decoder(frames, source, self._plan.spoken_frames, carry), *carry.after
+
+
+def read_voice(folder: Path) -> tuple[Architecture, dict[str, Tensor]]:
+    """A stored voice's network and its weights, in float32."""
+    with safe_open(folder / MODEL_FILE, "pt") as model:
+        metadata = model.metadata()
+        weights = {name: model.get_tensor(name).float() for name in model.keys()}  # noqa: SIM118 - it is no dict
+    speakers = len(weights["emb_g.weight"])
+    config = json.loads(metadata["config"])
+    return Architecture.from_config(config, metadata["version"], int(metadata["f0"]), speakers), weights
+
+
+def export_content(contentvec: Path, target: Path, version: str, plan: Plan) -> None:
+    with torch.no_grad():
+        _save(Content(contentvec, version).eval(), (torch.zeros(1, plan.window_samples),), target / "content.xml")
+
+
+def export_voice(voice: Path, target: Path, plan: Plan) -> None:
+    network, weights = read_voice(voice)
+    with torch.no_grad():
+        features = torch.zeros(1, plan.text_frames, FEATURES[network.version])
+        pitch = torch.ones(1, plan.text_frames, dtype=torch.long)
+        text = (features, pitch) if network.has_pitch else (features,)
+        _save(_Text(TextEncoder(weights, network)).eval(), text, target / "text.xml")
+        decoder = Decoder(weights, network).eval()
+        frames = torch.zeros(1, network.inter, plan.decoded_frames)
+        source = [torch.zeros(1, 1, plan.spoken_frames * decoder.samples_per_frame)] if network.has_pitch else []
+        first = Carry(plan.block_frames)
+        decoder(frames, *(source or [None]), plan.spoken_frames, first)
+        _save(_Flat(decoder, plan, network.has_pitch), (frames, *source, *first.after), target / "decoder.xml")
+    linear = (
+        [float(weights[f"dec.m_source.l_linear.{part}"].reshape(())) for part in ("weight", "bias")] if source else []
+    )
+    facts = {
+        "samples_per_frame": decoder.samples_per_frame,
+        "has_pitch": network.has_pitch,
+        "channels": network.inter,
+        "source": linear,
+    }
+    (target / "facts.json").write_text(json.dumps(facts))
+
+
+class _Text(nn.Module):
+    def __init__(self, encoder: TextEncoder) -> None:
+        super().__init__()
+        self._encoder = encoder
+
+    def forward(self, features: Tensor, pitch: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return self._encoder(features, pitch)
+
+
+def _save(module: nn.Module, example: tuple[Any, ...], path: Path) -> None:
+    import openvino
+
+    model = openvino.convert_model(module, example_input=example, input=[tuple(value.shape) for value in example])
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+if __name__ == "__main__":
+    source, target, what, plan = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Plan(int(sys.argv[4]))
+    if what == "voice":
+        export_voice(source, target, plan)
+    else:
+        export_content(source, target, what, plan)

@@ -1,0 +1,45 @@
+"""Which stretch of the sound each part of the network sees, in frames of 10 ms."""
+
+from dataclasses import dataclass
+
+CONTENT_RATE_HZ = 16_000
+FRAME_SAMPLES = CONTENT_RATE_HZ // 100
+RECEPTIVE_SAMPLES = 400  # of one of ContentVec's features, which come every two frames
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All lengths are even: one of ContentVec's features is two frames."""
+
+    block_frames: int
+    look_ahead_frames: int = 6
+    """How far the end of what is spoken lies behind the end of what was heard."""
+    generator_frames: int = 2
+    """How many of them the generator looks ahead; the first is faded into the next block."""
+    window_frames: int = 50
+    """What ContentVec and the pitch detector hear."""
+    past_frames: int = 30
+    """What the text encoder attends to before the block."""
+
+    @property
+    def window_samples(self) -> int:
+        return self.window_frames * FRAME_SAMPLES
+
+    @property
+    def known_frames(self) -> int:
+        """How many frames of the window have features: the last ones lack the sound that follows."""
+        return 2 * ((self.window_samples - RECEPTIVE_SAMPLES) // (2 * FRAME_SAMPLES) + 1)
+
+    @property
+    def decoded_frames(self) -> int:
+        """The block, and what is known of the frames after it."""
+        return self.block_frames + self.look_ahead_frames - (self.window_frames - self.known_frames)
+
+    @property
+    def spoken_frames(self) -> int:
+        """The block, and what the generator looks ahead to."""
+        return self.block_frames + self.generator_frames
+
+    @property
+    def text_frames(self) -> int:
+        return self.past_frames + self.decoded_frames

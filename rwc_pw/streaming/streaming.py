@@ -1,0 +1,111 @@
+"""StreamingConverter: the voice's own network, block by block, every frame computed once."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.errors import ConversionError, RwcPwError, UsageError
+from rwc_pw.rvc.compiled import compiled_voice
+from rwc_pw.rvc.pitch import detect_pitch
+from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
+from rwc_pw.rvc.retrieval import Retrieval
+from rwc_pw.rvc.stream import RvcStream
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
+from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.voices.resolve import stored_folder
+from rwc_pw.voices.rvc_voice import INDEX_FILE, RvcVoice
+from rwc_pw.voices.store import VoiceStore
+
+FRAME_SAMPLES = SAMPLE_RATE_HZ // 100  # also what is resampled before and after a block, and cut off again
+
+
+class StreamingConverter(ConversionBackend):
+    """Speaks in an RVC voice on the CPU, in chunks of ``config.chunk_samples``."""
+
+    def __init__(self, config: ConversionConfig) -> None:
+        """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
+        paths = Paths.from_environment(os.environ)
+        self._folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.models_dir))
+        self._voice = RvcVoice.read(self._folder)
+        self._models_dir = config.models_dir or paths.assets_dir
+        self._kept = paths.state_dir / "compiled"
+        self._config = config
+        self._plan = Plan(config.chunk_samples // FRAME_SAMPLES)
+        self._margin_samples = 0 if self._voice.sample_rate_hz == SAMPLE_RATE_HZ else FRAME_SAMPLES
+        self._stream: RvcStream | None = None
+        self._heard: Samples
+        self._said: Samples
+
+    @property
+    def latency_samples(self) -> int:
+        """How far it looks ahead, and what resampling to 48 kHz takes."""
+        return self._plan.look_ahead_frames * FRAME_SAMPLES + self._margin_samples
+
+    def initialize(self) -> None:
+        """Load the voice, compiled if it is not yet; ``UnavailableError`` without the extra or ContentVec."""
+        if self._stream is None:
+            content, network = compiled_voice(self._folder, self._models_dir, self._plan, self._kept)
+            retrieval = Retrieval(self._folder / INDEX_FILE) if self._voice.has_index else None
+            self._stream = RvcStream(content, network, self._plan, detect_pitch, retrieval)
+            self._set(self._stream, self._config)
+        self._reset(self._stream, np.zeros(0, np.float32))
+
+    def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        """Convert (``chunk_samples``,) to as many; ``UsageError`` for another length."""
+        import soxr
+
+        if self._stream is None:
+            raise ConversionError("the voice is not loaded")
+        if len(audio_chunk) != self._plan.block_frames * FRAME_SAMPLES:
+            raise UsageError(
+                f"The chunk has {len(audio_chunk)} samples.", f"Give chunks of {self._config.chunk_samples}."
+            )
+        if context is not None:
+            self._reset(self._stream, context)
+        heard = np.concatenate([self._heard, audio_chunk])
+        self._heard = heard[-FRAME_SAMPLES:]
+        resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
+        return self._at_48_khz(self._stream.convert(resampled[CONTENT_RATE_HZ // 100 :]))
+
+    def adjust(self, config: ConversionConfig) -> bool:
+        """Another pitch, index rate or protection, from the next chunk on; all else takes a new converter."""
+        try:
+            is_loaded = _what_is_loaded(config) == _what_is_loaded(self._config)
+            is_loaded = is_loaded and RvcVoice.read(self._folder) == self._voice
+        except RwcPwError:  # it has been removed meanwhile: whoever loads it next will tell
+            return False
+        if is_loaded and self._stream:
+            self._set(self._stream, config)
+        return is_loaded
+
+    def cleanup(self) -> None:
+        self._stream = None
+
+    def _set(self, stream: RvcStream, config: ConversionConfig) -> None:
+        stream.pitch_ratio = 2 ** (config.pitch_shift / 12)
+        stream.index_rate = config.index_rate
+        stream.protect = config.protect
+
+    def _reset(self, stream: RvcStream, before: Samples) -> None:
+        import soxr
+
+        stream.reset(np.asarray(soxr.resample(before, SAMPLE_RATE_HZ, CONTENT_RATE_HZ), np.float32))
+        self._heard = np.concatenate([np.zeros(FRAME_SAMPLES, np.float32), before])[-FRAME_SAMPLES:]
+        self._said = np.zeros(2 * self._voice.sample_rate_hz // 100, np.float32)
+
+    def _at_48_khz(self, said: Samples) -> Samples:
+        """The block that ends one frame earlier: to be resampled as part of the whole it needs what follows."""
+        import soxr
+
+        if not self._margin_samples:
+            return said
+        joined = np.concatenate([self._said, said])
+        self._said = joined[-len(self._said) :]
+        resampled: Samples = soxr.resample(joined, self._voice.sample_rate_hz, SAMPLE_RATE_HZ)
+        return resampled[self._margin_samples : -self._margin_samples]
+
+
+def _what_is_loaded(config: ConversionConfig) -> tuple[object, ...]:
+    return config.backend, config.model_path, config.models_dir, config.chunk_samples

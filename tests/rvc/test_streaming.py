@@ -1,0 +1,139 @@
+"""StreamingConverter: the voice's own network, live."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.errors import UnavailableError, UsageError
+from rwc_pw.rvc import compiled
+from rwc_pw.streaming import ConversionConfig, StreamingConverter
+from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.store import VoiceStore
+from tests.rvc.checkable import make_index, make_voice
+from tests.rvc.conftest import tone
+from tests.rvc.synthesizer import FEATURES
+from tests.rvc.test_batch import pitch_hz, spoken
+
+pytestmark = pytest.mark.needs_rvc
+
+CHUNK = 4800
+KINDS = [("v1", 48_000), ("v2", 32_000), ("v2", 40_000)]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where compiled voices are kept."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Paths, "state_dir", folder)
+        yield folder / "compiled"
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}")
+def config(request, kept, assets_dir, tmp_path_factory):  # noqa: ARG001
+    """One of a stored voice with an index."""
+    version, rate_hz = request.param
+    folder = tmp_path_factory.mktemp("voice")
+    make_voice(folder / "Kind.pth", version=version, rate_hz=rate_hz)
+    make_index(folder / "Kind.index", dimension=FEATURES[version], vectors=500)
+    store = VoiceStore(folder / "models")
+    stored = store.folder_of(add_voice(folder / "Kind.pth", store, index=folder / "Kind.index"))
+    return ConversionConfig(
+        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK, index_rate=0.5
+    )
+
+
+@pytest.fixture(scope="module")
+def converter(config):
+    """One that has been loaded; it begins anew in each test."""
+    one = StreamingConverter(config)
+    one.initialize()
+    yield one
+    one.cleanup()
+
+
+@pytest.fixture
+def fresh(converter, config):
+    converter.initialize()
+    assert converter.adjust(config)
+    return converter
+
+
+def test_it_speaks_at_the_pitch_that_is_asked_for_while_it_speaks(fresh, config):
+    for semitones in (-12, 0, 5, 12):
+        assert fresh.adjust(dataclasses.replace(config, pitch_shift=semitones))
+        assert pitch_hz(spoken(fresh, tone(1.5), CHUNK)) == pytest.approx(170 * 2 ** (semitones / 12), rel=0.01)
+
+
+def test_what_is_said_comes_the_latency_later(fresh):
+    said = np.concatenate([np.zeros(10 * CHUNK, np.float32), tone(1)])
+    heard = spoken(fresh, said, CHUNK)
+    loudness = np.convolve(heard**2, np.ones(480) / 480, "same")
+    begin = int(np.flatnonzero(loudness > 0.5 * loudness[-2 * CHUNK :].mean())[0])
+    assert begin == pytest.approx(10 * CHUNK + fresh.latency_samples, abs=1200)
+
+
+def test_the_edges_of_blocks_are_as_smooth_as_what_is_between(fresh):
+    heard = spoken(fresh, tone(10), CHUNK)[CHUNK * 4 :].astype(np.float64)
+    bends = np.diff(heard, 2) ** 2
+    at_edges = bends[: len(bends) // CHUNK * CHUNK].reshape(-1, CHUNK)[:, : CHUNK // 10]
+    assert at_edges.mean() / bends.mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_same_sound_is_converted_alike_every_time(fresh):
+    first = spoken(fresh, tone(1), CHUNK)
+    fresh.initialize()
+    np.testing.assert_array_equal(spoken(fresh, tone(1), CHUNK), first)
+
+
+def test_silence_is_silence_and_nothing_is_computed(fresh, monkeypatch):
+    spoken(fresh, tone(0.5), CHUNK)
+    spoken(fresh, np.zeros(10 * CHUNK, np.float32), CHUNK)
+    monkeypatch.setattr(fresh._stream, "_run", None)
+    assert not spoken(fresh, np.zeros(4 * CHUNK, np.float32), CHUNK).any()
+
+
+def test_it_takes_over_in_the_middle_of_a_word(fresh):
+    heard = fresh.convert_chunk(tone(1)[-CHUNK:], context=tone(1)[:-CHUNK])
+    assert np.abs(heard[fresh.latency_samples // 2 :]).max() > 0
+
+
+def test_what_takes_another_network_takes_another_converter(fresh, config, tmp_path):
+    assert not fresh.adjust(dataclasses.replace(config, backend="batch"))
+    assert not fresh.adjust(dataclasses.replace(config, chunk_size=2 * CHUNK))
+    assert not fresh.adjust(dataclasses.replace(config, model_path=tmp_path))
+
+
+def test_a_chunk_of_another_length_is_refused(fresh):
+    with pytest.raises(UsageError, match="100 samples"):
+        fresh.convert_chunk(tone(0.1)[:100])
+
+
+def test_what_is_compiled_is_kept_and_a_replaced_voice_is_compiled_anew(fresh, config, kept, monkeypatch):  # noqa: ARG001
+    monkeypatch.setattr(compiled, "EXPORT", ("-c", "raise SystemExit('it was to be compiled')"))
+    StreamingConverter(config).initialize()
+    model = config.model_path / "model.safetensors"
+    model.touch()
+    with pytest.raises(Exception, match="it was to be compiled"):
+        StreamingConverter(config).initialize()
+    assert [path.name for path in kept.iterdir() if path.name.startswith(".")] == []
+
+
+def test_without_contentvec_the_line_to_run_is_told(config, tmp_path):
+    with pytest.raises(UnavailableError) as error:
+        StreamingConverter(dataclasses.replace(config, models_dir=tmp_path)).initialize()
+    assert error.value.remedy == "Run `rwc-pw setup`."
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_voice_without_pitch_speaks_too(assets_dir, tmp_path):
+    make_voice(tmp_path / "Flat.pth", has_pitch=False)
+    store = VoiceStore(tmp_path / "models")
+    stored = store.folder_of(add_voice(tmp_path / "Flat.pth", store))
+    flat = StreamingConverter(
+        ConversionConfig(model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK)
+    )
+    flat.initialize()
+    assert np.abs(spoken(flat, tone(1), CHUNK)[-CHUNK:]).max() > 0
