@@ -3,12 +3,14 @@
 import hashlib
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
+from rwc_pw.desktop.files import refusal
 from rwc_pw.desktop.private_folder import LOCK, PrivateFolder
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.rvc.assets import missing
@@ -19,48 +21,84 @@ from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 EXPORT = ("-P", "-m", "rwc_pw.rvc.network.export")
 FORMAT = 1  # of what is written; another number makes all of it anew
 STAGING_PREFIX = ".compiling-"
+KEY_LENGTH = 16
 
 log = logging.getLogger(__name__)
 
 
-def compiled_voice(voice_folder: Path, models_dir: Path, plan: Plan, kept: Path) -> tuple[Path, Path]:
-    """The folders below ``kept`` of the compiled ContentVec, which voices share, and of the compiled voice.
+class VoiceCompiler:
+    """Compiles one voice, once, in a process of its own, which takes tens of seconds."""
 
-    They are made in tens of seconds, once. ``UnavailableError`` without the extra or ContentVec, ``RwcPwError`` when
-    the voice cannot be compiled.
-    """
-    for package in ("torch", "openvino", "swift_f0"):
-        package_folder(package)
-    if absent := [asset.name for asset in missing(models_dir) if asset.name.startswith("ContentVec")]:
-        raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
-    voice = RvcVoice.read(voice_folder)
-    contentvec = models_dir / "rvc" / "embedders" / "contentvec"
-    content = kept / f"contentvec-{_key(plan, voice.version, contentvec / 'pytorch_model.bin')}"
-    network = kept / f"{voice.name}-{_key(plan, asdict(voice), voice_folder / MODEL_FILE)}"
-    for source, target, what in ((contentvec, content, voice.version), (voice_folder, network, "voice")):
-        if not target.is_dir():
-            _export(source, target, what, plan)
-    return content, network
+    def __init__(self, voice_folder: Path, models_dir: Path, plan: Plan, kept: Path) -> None:
+        """``voice_folder`` is a stored voice's, ``models_dir`` has ultimate-rvc's layout; it goes to ``kept``."""
+        self._voice_folder = voice_folder
+        self._models_dir = models_dir
+        self._plan = plan
+        self._kept = kept
+        self._process: subprocess.Popen[str] | None = None
+        self._cancelled = False
 
+    def compile(self) -> tuple[Path, Path]:
+        """The folders of the compiled ContentVec, which voices share, and of the compiled voice.
 
-def _key(plan: Plan, facts: object, weights: Path) -> str:
-    written = weights.stat()
-    parts = [FORMAT, metadata.version("openvino"), asdict(plan), facts, written.st_size, written.st_mtime_ns]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+        ``UnavailableError`` without the extra or ContentVec, ``RwcPwError`` when it cannot be compiled.
+        """
+        for package in ("torch", "openvino", "swift_f0"):
+            package_folder(package)
+        if absent := [asset.name for asset in missing(self._models_dir) if asset.name.startswith("ContentVec")]:
+            raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
+        voice = RvcVoice.read(self._voice_folder)
+        contentvec = self._models_dir / "rvc" / "embedders" / "contentvec"
+        content = self._kept_as("ContentVec", voice.version, contentvec / "pytorch_model.bin")
+        network = self._kept_as(voice.name, asdict(voice), self._voice_folder / MODEL_FILE)
+        if not content.is_dir():
+            self._export(contentvec, content, voice.version)
+        if not network.is_dir():
+            self._export(self._voice_folder, network, "voice")
+            self._forget_others(voice.name, network)
+        return content, network
 
+    def cancel(self) -> None:
+        """End what ``compile`` does, from another thread."""
+        self._cancelled = True
+        if process := self._process:
+            process.kill()
 
-def _export(source: Path, target: Path, what: str, plan: Plan) -> None:
-    staging = PrivateFolder(target.parent, STAGING_PREFIX)
-    try:
-        arguments = [str(source), str(staging.path), what, str(plan.block_frames)]
-        done = subprocess.run(
-            [sys.executable, *EXPORT, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        log.debug("%s", done.stderr)
-        if done.returncode:
-            told = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
-            raise RwcPwError(f"The voice could not be compiled: {told[0]}.", "Run `rwc-pw doctor`.")
-        (staging.path / LOCK).unlink()
-        staging.path.rename(target)
-    finally:
-        staging.remove()
+    def _kept_as(self, name: str, facts: object, weights: Path) -> Path:
+        written = weights.stat()
+        parts = [FORMAT, metadata.version("openvino"), asdict(self._plan), facts, written.st_size, written.st_mtime_ns]
+        return self._kept / f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:KEY_LENGTH]}"
+
+    def _export(self, source: Path, target: Path, what: str) -> None:
+        staging = PrivateFolder(self._kept, STAGING_PREFIX)
+        try:
+            arguments = [str(source), str(staging.path), what, str(self._plan.block_frames)]
+            self._process = subprocess.Popen(
+                [sys.executable, *EXPORT, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # Ctrl-C is for us, who end it in order
+            )
+            if self._cancelled:
+                self._process.kill()
+            _, told = self._process.communicate()
+            log.debug("%s", told)
+            if self._process.returncode:
+                why = (told.strip().splitlines() or [f"it ended with {self._process.returncode}"])[-1]
+                raise RwcPwError(f"The voice could not be compiled: {why}.", "Run `rwc-pw doctor`.")
+            (staging.path / LOCK).unlink()
+            try:
+                staging.path.rename(target)
+            except OSError as error:
+                if not target.is_dir():  # else another process was faster
+                    raise refusal("write", target, error) from error
+        finally:
+            staging.remove()
+
+    def _forget_others(self, name: str, network: Path) -> None:
+        """What was compiled of a voice that has been replaced, or for other blocks."""
+        for other in self._kept.iterdir():
+            if other != network and other.name[: -KEY_LENGTH - 1] == name:
+                shutil.rmtree(other, ignore_errors=True)

@@ -14,9 +14,9 @@ class Plan:
     block_frames: int
     look_ahead_frames: int = 6
     """How far the end of what is spoken lies behind the end of what was heard."""
-    generator_frames: int = 2
-    """How many of them the generator looks ahead; the first is faded into the next block."""
-    window_frames: int = 50
+    generator_frames: int = 1
+    """How many of them the generator looks ahead to; the first is faded into the next block."""
+    window_frames: int = 40
     """What ContentVec and the pitch detector hear."""
     past_frames: int = 30
     """What the text encoder attends to before the block."""

@@ -1,13 +1,15 @@
 """StreamingConverter: the voice's own network, block by block, every frame computed once."""
 
+import logging
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
-from rwc_pw.rvc.compiled import compiled_voice
+from rwc_pw.rvc.compiled import VoiceCompiler
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.retrieval import Retrieval
@@ -18,7 +20,10 @@ from rwc_pw.voices.resolve import stored_folder
 from rwc_pw.voices.rvc_voice import INDEX_FILE, RvcVoice
 from rwc_pw.voices.store import VoiceStore
 
-FRAME_SAMPLES = SAMPLE_RATE_HZ // 100  # also what is resampled before and after a block, and cut off again
+log = logging.getLogger(__name__)
+
+FRAME_SAMPLES = SAMPLE_RATE_HZ // 100
+MARGIN_HZ = 400  # 2.5 ms of sound are resampled before and after a block, and cut off again
 
 
 class StreamingConverter(ConversionBackend):
@@ -29,11 +34,11 @@ class StreamingConverter(ConversionBackend):
         paths = Paths.from_environment(os.environ)
         self._folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.models_dir))
         self._voice = RvcVoice.read(self._folder)
-        self._models_dir = config.models_dir or paths.assets_dir
-        self._kept = paths.state_dir / "compiled"
         self._config = config
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES)
-        self._margin_samples = 0 if self._voice.sample_rate_hz == SAMPLE_RATE_HZ else FRAME_SAMPLES
+        models_dir, kept = config.models_dir or paths.assets_dir, paths.state_dir / "compiled"
+        self._compiler = VoiceCompiler(self._folder, models_dir, self._plan, kept)
+        self._margin_samples = 0 if self._voice.sample_rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGIN_HZ
         self._stream: RvcStream | None = None
         self._heard: Samples
         self._said: Samples
@@ -46,9 +51,7 @@ class StreamingConverter(ConversionBackend):
     def initialize(self) -> None:
         """Load the voice, compiled if it is not yet; ``UnavailableError`` without the extra or ContentVec."""
         if self._stream is None:
-            content, network = compiled_voice(self._folder, self._models_dir, self._plan, self._kept)
-            retrieval = Retrieval(self._folder / INDEX_FILE) if self._voice.has_index else None
-            self._stream = RvcStream(content, network, self._plan, detect_pitch, retrieval)
+            self._stream = self._load()
             self._set(self._stream, self._config)
         self._reset(self._stream, np.zeros(0, np.float32))
 
@@ -65,9 +68,9 @@ class StreamingConverter(ConversionBackend):
         if context is not None:
             self._reset(self._stream, context)
         heard = np.concatenate([self._heard, audio_chunk])
-        self._heard = heard[-FRAME_SAMPLES:]
+        self._heard = heard[-len(self._heard) :]
         resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
-        return self._at_48_khz(self._stream.convert(resampled[CONTENT_RATE_HZ // 100 :]))
+        return self._at_48_khz(self._stream.convert(resampled[CONTENT_RATE_HZ // MARGIN_HZ :]))
 
     def adjust(self, config: ConversionConfig) -> bool:
         """Another pitch, index rate or protection, from the next chunk on; all else takes a new converter."""
@@ -81,7 +84,19 @@ class StreamingConverter(ConversionBackend):
         return is_loaded
 
     def cleanup(self) -> None:
+        self._compiler.cancel()
         self._stream = None
+
+    def _load(self) -> RvcStream:
+        retrieval = Retrieval(self._folder / INDEX_FILE) if self._voice.has_index else None
+        folders = self._compiler.compile()
+        try:
+            return RvcStream(*folders, self._plan, detect_pitch, retrieval)
+        except (OSError, RuntimeError, ValueError) as error:  # what was kept has been damaged
+            log.warning("the compiled voice cannot be used, and is made anew: %s", error)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        return RvcStream(*self._compiler.compile(), self._plan, detect_pitch, retrieval)
 
     def _set(self, stream: RvcStream, config: ConversionConfig) -> None:
         stream.pitch_ratio = 2 ** (config.pitch_shift / 12)
@@ -92,11 +107,12 @@ class StreamingConverter(ConversionBackend):
         import soxr
 
         stream.reset(np.asarray(soxr.resample(before, SAMPLE_RATE_HZ, CONTENT_RATE_HZ), np.float32))
-        self._heard = np.concatenate([np.zeros(FRAME_SAMPLES, np.float32), before])[-FRAME_SAMPLES:]
-        self._said = np.zeros(2 * self._voice.sample_rate_hz // 100, np.float32)
+        margin = SAMPLE_RATE_HZ // MARGIN_HZ
+        self._heard = np.concatenate([np.zeros(margin, np.float32), before])[-margin:]
+        self._said = np.zeros(2 * self._voice.sample_rate_hz // MARGIN_HZ, np.float32)
 
     def _at_48_khz(self, said: Samples) -> Samples:
-        """The block that ends one frame earlier: to be resampled as part of the whole it needs what follows."""
+        """The block that ends a margin earlier: to be resampled as part of the whole it needs what follows."""
         import soxr
 
         if not self._margin_samples:

@@ -70,13 +70,13 @@ def make_index(path: Path, *, dimension: int, vectors: int, seed: int = 0) -> No
     faiss.write_index(index, str(path))
 
 
-def make_assets(models_dir: Path) -> None:
-    """Put under ``models_dir`` what every voice needs: a small random ContentVec, and FCPE's real weights."""
+def make_assets(models_dir: Path, is_small: bool = True) -> None:
+    """Put under ``models_dir`` what every voice needs: a random ContentVec, and FCPE's real weights."""
     predictors = models_dir / "rvc" / "predictors"
     predictors.mkdir(parents=True, exist_ok=True)
     weights = Path(find_spec("torchfcpe").origin).parent / "assets" / "fcpe_c_v001.pt"
     shutil.copyfile(weights, predictors / "fcpe.pt")
-    _make_contentvec(models_dir / "rvc" / "embedders" / "contentvec")
+    _make_contentvec(models_dir / "rvc" / "embedders" / "contentvec", is_small)
 
 
 def _weight(name: str, noise: "torch.Tensor") -> "torch.Tensor":
@@ -114,18 +114,13 @@ def _let_the_sine_through(weights: dict[str, "torch.Tensor"]) -> None:
     post[0, half:, 3] = -LOUDNESS / SINE_AMPLITUDE / half
 
 
-def _make_contentvec(folder: Path) -> None:
-    """A HuBERT of ContentVec's outputs (768, and 256 for v1), stride and receptive field, of one thin layer."""
+def _make_contentvec(folder: Path, is_small: bool) -> None:
+    """A HuBERT of ContentVec's outputs (768, and 256 for v1), stride and receptive field; the small one is thin."""
     import torch
     from transformers import HubertConfig, HubertModel
 
-    config = HubertConfig(
-        conv_dim=(16,) * 7,
-        num_hidden_layers=1,
-        intermediate_size=16,
-        num_conv_pos_embeddings=16,
-        classifier_proj_size=FEATURES["v1"],
-    )
+    few = {"conv_dim": (16,) * 7, "num_hidden_layers": 1, "intermediate_size": 16, "num_conv_pos_embeddings": 16}
+    config = HubertConfig(classifier_proj_size=FEATURES["v1"], **(few if is_small else {}))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = HubertModel(config)

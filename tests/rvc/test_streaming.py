@@ -1,12 +1,15 @@
 """StreamingConverter: the voice's own network, live."""
 
 import dataclasses
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from rwc_pw.desktop.paths import Paths
-from rwc_pw.errors import UnavailableError, UsageError
+from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import compiled
 from rwc_pw.streaming import ConversionConfig, StreamingConverter
 from rwc_pw.voices.importing import add_voice
@@ -119,6 +122,32 @@ def test_what_is_compiled_is_kept_and_a_replaced_voice_is_compiled_anew(fresh, c
     with pytest.raises(Exception, match="it was to be compiled"):
         StreamingConverter(config).initialize()
     assert [path.name for path in kept.iterdir() if path.name.startswith(".")] == []
+
+
+def test_what_was_damaged_is_made_anew(fresh, config, kept):  # noqa: ARG001
+    for name in ("decoder.bin", "decoder.xml", "facts.json"):
+        [damaged] = kept.glob(f"Kind-*/{name}")
+        damaged.write_bytes(damaged.read_bytes()[:100])
+        anew = StreamingConverter(config)
+        anew.initialize()
+        assert spoken(anew, tone(0.5), CHUNK).any()
+
+
+def test_who_waits_for_the_compiler_is_released_by_the_cleanup(config, monkeypatch):
+    monkeypatch.setattr(compiled, "EXPORT", ("-c", "import signal; signal.pause()"))
+    (config.model_path / "model.safetensors").touch()
+    one, begun, popen = StreamingConverter(config), threading.Event(), subprocess.Popen
+
+    def begin(*arguments, **options):
+        begun.set()
+        return popen(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", begin)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(one.initialize)
+        assert begun.wait(10)
+        one.cleanup()
+        assert isinstance(waiting.exception(10), RwcPwError)
 
 
 def test_without_contentvec_the_line_to_run_is_told(config, tmp_path):

@@ -1,0 +1,225 @@
+"""Measures StreamingConverter on networks of real size: python -m tests.benchmarks.streaming [ROW...].
+
+Needs the extra rwc-pw[rvc]. Rows:
+
+flop      per block, counted, over the least that a causal converter could do: each frame once, with RMVPE
+curve     what looking ahead less costs: the decoder's error against the offline network
+blocks    the time of a block, StreamingConverter as a whole: median, 95 and 99 of 100; it holds where the latter is at
+          most 0.9 of the block
+memory    of a process that speaks in a 48 kHz voice, after 10 s and after 60 s of sound
+batch     processor time per second of sound over BatchConverter's
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from rwc_pw.rvc.plan import Plan
+from rwc_pw.streaming import BatchConverter, ConversionBackend, ConversionConfig, StreamingConverter
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.store import VoiceStore
+from tests.rvc.checkable import make_assets, make_voice
+from tests.rvc.conftest import tone
+from tests.rvc.synthesizer import FEATURES
+
+RATES_HZ = (32_000, 40_000, 48_000)
+LEAST_GFLOP = {48_000: 134, 40_000: 115, 32_000: 101}
+"""Of a second of sound: ContentVec, RMVPE, text encoder, flow and generator, each frame once."""
+FLOP_BLOCKS = (2, 6, 10)
+BLOCKS = (6, 8, 10, 12, 16)
+SECONDS = 60
+SPEAK = """
+import sys, numpy as np
+from pathlib import Path
+from rwc_pw.streaming import ConversionConfig, StreamingConverter
+from tests.rvc.conftest import tone
+it = StreamingConverter(ConversionConfig(
+    model_path=Path(sys.argv[1]), models_dir=Path(sys.argv[2]), backend="streaming", chunk_size=4800))
+it.initialize()
+said = tone(1)
+for second in range(1, 61):
+    for at in range(0, 48_000, 4800):
+        it.convert_chunk(said[at : at + 4800])
+    if second in (10, 60):
+        status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+        print(second, "s:", int(status["VmRSS"].split()[0]) // 1024, "MB", "torch" in sys.modules, flush=True)
+"""
+
+
+class Bench:
+    """Voices of real size and what they need, under ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.models = root / "assets"
+        make_assets(self.models, is_small=False)
+        self._store = VoiceStore(root / "models")
+
+    def voice(self, rate_hz: int) -> Path:
+        name = f"Real{rate_hz}"
+        if name not in self._store.names():
+            make_voice(self.root / f"{name}.pth", rate_hz=rate_hz, is_small=False)
+            add_voice(self.root / f"{name}.pth", self._store)
+        return self._store.folder / name
+
+    def config(self, rate_hz: int, block_frames: int) -> ConversionConfig:
+        size = block_frames * SAMPLE_RATE_HZ // 100
+        return ConversionConfig(
+            model_path=self.voice(rate_hz), models_dir=self.models, backend="streaming", chunk_size=size
+        )
+
+
+def flop(bench: Bench) -> None:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from rwc_pw.rvc.network.decoder import Decoder
+    from rwc_pw.rvc.network.export import Content, read_voice
+    from rwc_pw.rvc.network.streams import Carry
+    from rwc_pw.rvc.network.text_encoder import TextEncoder
+
+    content = Content(bench.models / "rvc/embedders/contentvec", "v2")
+    for rate_hz in RATES_HZ:
+        network, weights = read_voice(bench.voice(rate_hz))
+        text, decoder = TextEncoder(weights, network), Decoder(weights, network)
+        told = []
+        for block in FLOP_BLOCKS:
+            plan = Plan(block)
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                content(torch.zeros(1, plan.window_samples))
+                text(torch.zeros(1, plan.text_frames, FEATURES["v2"]), torch.ones(1, plan.text_frames).long())
+                source = torch.zeros(1, 1, plan.spoken_frames * decoder.samples_per_frame)
+                frames = torch.zeros(1, network.inter, plan.decoded_frames)
+                decoder(frames, source, plan.spoken_frames, Carry(block))
+            ratio = counter.get_total_flops() / 1e9 / (LEAST_GFLOP[rate_hz] * block / 100)
+            told.append(f"{10 * block} ms {ratio:.2f}")
+        print(f"flop {rate_hz // 1000} kHz, over the least: {', '.join(told)}", flush=True)
+
+
+def curve(bench: Bench) -> None:
+    import torch
+
+    from rwc_pw.rvc.network.decoder import Decoder
+    from rwc_pw.rvc.network.export import read_voice
+    from rwc_pw.rvc.network.streams import Carry
+
+    network, weights = read_voice(bench.voice(40_000))
+    random = torch.Generator().manual_seed(0)
+    for name in weights:  # as trained ones do, they keep the size of what they are given
+        if name.startswith(("dec.noise_convs", "dec.conv_post")):
+            weights[name] = torch.randn(weights[name].shape, generator=random) * weights[name][0].numel() ** -0.5
+        elif name.startswith("dec.") and name.endswith("weight_g"):
+            direction = weights[f"{name[:-1]}v"]
+            weights[name] = torch.linalg.vector_norm(direction, dim=(1, 2), keepdim=True)
+    decoder, count, block = Decoder(weights, network), 120, 10
+    frames = torch.randn(1, network.inter, count, generator=random)
+    source = 0.1 * torch.randn(1, 1, count * decoder.samples_per_frame, generator=random)
+
+    def said(flow_ahead: int, generator_ahead: int, block: int = block) -> Samples:
+        before, sound = None, []
+        for start in range(0, count, block):
+            end, spoken = (min(start + block + ahead, count) for ahead in (flow_ahead, generator_ahead))
+            carry = Carry(min(block, count - start), before)
+            samples = slice(start * decoder.samples_per_frame, spoken * decoder.samples_per_frame)
+            part = decoder(frames[..., start:end], source[..., samples], spoken - start, carry)
+            sound.append(part[0, 0, : block * decoder.samples_per_frame])
+            before = carry.after
+        return np.asarray(torch.cat(sound))
+
+    with torch.no_grad():
+        offline = said(0, 0, block=count)
+        for ahead in (0, 1, 2, 4, 6, 8, 12, 16, 24, 35):
+            for generator in sorted({min(ahead, 2), ahead}):
+                error = np.sqrt(np.mean((said(ahead, generator) - offline) ** 2) / np.mean(offline**2))
+                told = f"{20 * np.log10(max(error, 1e-9)):.1f} dB"
+                print(f"curve: flow {10 * ahead} ms, generator {10 * generator} ms ahead: error {told}", flush=True)
+
+
+def blocks(bench: Bench) -> None:
+    for rate_hz in RATES_HZ:
+        for block in BLOCKS:
+            it = StreamingConverter(bench.config(rate_hz, block))
+            it.initialize()
+            started_s = time.monotonic()
+            again = StreamingConverter(bench.config(rate_hz, block))
+            again.initialize()
+            opened_s = time.monotonic() - started_s
+            times_ms = 1000 * np.array(spent_s(it, block * SAMPLE_RATE_HZ // 100, SECONDS))
+            middle, most, nearly_all = np.percentile(times_ms, [50, 95, 99])
+            print(
+                f"blocks {rate_hz // 1000} kHz, {10 * block} ms: {middle:.0f}, {most:.0f}, {nearly_all:.0f} ms; "
+                f"{'holds' if nearly_all <= 9 * block else 'does not hold'}; opened again in {opened_s:.1f} s",
+                flush=True,
+            )
+            if nearly_all <= 9 * block:
+                break
+
+
+def memory(bench: Bench) -> None:
+    arguments = [str(bench.voice(48_000)), str(bench.models)]
+    environment = {**os.environ, "XDG_STATE_HOME": str(bench.root / "state")}
+    StreamingConverter(bench.config(48_000, 10)).initialize()
+    told = subprocess.check_output([sys.executable, "-c", SPEAK, *arguments], env=environment, text=True)
+    print(f"memory: {'; '.join(told.splitlines())}", flush=True)
+
+
+def batch(bench: Bench) -> None:
+    streaming = StreamingConverter(bench.config(40_000, 10))
+    plain = BatchConverter(ConversionConfig(model_path=bench.voice(40_000), models_dir=bench.models, use_rmvpe=False))
+    shares = {}
+    for name, it, size, seconds in (("streaming", streaming, 4800, 20), ("batch", plain, 4096, 3)):
+        it.initialize()
+        it.convert_chunk(tone(size / SAMPLE_RATE_HZ))
+        before_s = processor_s(it)
+        spent_s(it, size, seconds)
+        shares[name] = (processor_s(it) - before_s) / seconds
+    plain.cleanup()
+    told = ", ".join(f"{name} {share:.2f} s" for name, share in shares.items())
+    print(f"batch: per second of sound {told}; {shares['streaming'] / shares['batch']:.3f}", flush=True)
+
+
+def processor_s(it: ConversionBackend) -> float:
+    """Of this process, or of the one that works for BatchConverter."""
+    if isinstance(it, BatchConverter):
+        pid = it._rvc._process.pid  # type: ignore[union-attr]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def spent_s(it: ConversionBackend, size: int, seconds: float) -> list[float]:
+    said = np.concatenate([tone(1.0)] * 2)
+    times_s = []
+    for number in range(round(seconds * SAMPLE_RATE_HZ / size)):
+        at = number * size % SAMPLE_RATE_HZ
+        started_s = time.perf_counter()
+        it.convert_chunk(said[at : at + size])
+        times_s.append(time.perf_counter() - started_s)
+    return times_s
+
+
+ROWS = {"flop": flop, "curve": curve, "blocks": blocks, "memory": memory, "batch": batch}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("rows", nargs="*", metavar="row", default=[])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="rwc-pw-") as root:
+        os.environ["XDG_STATE_HOME"] = f"{root}/state"
+        bench = Bench(Path(root))
+        for name in arguments.rows or ROWS:
+            ROWS[name](bench)
+
+
+if __name__ == "__main__":
+    main()
