@@ -133,9 +133,12 @@ def _daemon(headless: HeadlessPipeWire, config: Config, paths: Paths) -> Iterato
 
 def _furnish(there: Paths, config: Config, paths: Paths) -> None:
     """The user's settings and voices ``there``, in the private session."""
-    if config.is_rvc and there.models_dir != paths.models_dir:
-        there.models_dir.parent.mkdir(parents=True, exist_ok=True)
-        there.models_dir.symlink_to(paths.models_dir)
+    shared = ((there.models_dir, paths.models_dir), (there.compiled_dir, paths.compiled_dir)) if config.is_rvc else ()
+    for link, folder in shared:
+        if link != folder:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(folder)
     settings = {**asdict(config), "input_device": "", "rvc_models": str(models_dir(config, paths))}
     save_config(there.config_file, settings, VoiceStore(there.models_dir).names())
 

@@ -66,6 +66,11 @@ class Paths:
         return self.data_dir / "rvc-models"
 
     @property
+    def compiled_dir(self) -> Path:
+        """RVC voices as StreamingConverter compiled them."""
+        return self.state_dir / "compiled"
+
+    @property
     def state_dir(self) -> Path:
         """Logs and what survives a restart."""
         return self.state_home / "rwc-pw"

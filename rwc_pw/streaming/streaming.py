@@ -36,8 +36,8 @@ class StreamingConverter(ConversionBackend):
         self._voice = RvcVoice.read(self._folder)
         self._config = config
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES)
-        models_dir, kept = config.models_dir or paths.assets_dir, paths.state_dir / "compiled"
-        self._compiler = VoiceCompiler(self._folder, models_dir, self._plan, kept)
+        models_dir = config.models_dir or paths.assets_dir
+        self._compiler = VoiceCompiler(self._folder, models_dir, self._plan, paths.compiled_dir)
         self._margin_samples = 0 if self._voice.sample_rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGIN_HZ
         self._stream: RvcStream | None = None
         self._heard: Samples
@@ -45,8 +45,8 @@ class StreamingConverter(ConversionBackend):
 
     @property
     def latency_samples(self) -> int:
-        """How far it looks ahead, and what resampling to 48 kHz takes."""
-        return self._plan.look_ahead_frames * FRAME_SAMPLES + self._margin_samples
+        """How far it looks ahead; half a frame, which says what was heard at its beginning; and the resampling."""
+        return self._plan.look_ahead_frames * FRAME_SAMPLES + FRAME_SAMPLES // 2 + self._margin_samples
 
     def initialize(self) -> None:
         """Load the voice, compiled if it is not yet; ``UnavailableError`` without the extra or ContentVec."""

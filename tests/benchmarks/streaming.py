@@ -34,7 +34,7 @@ RATES_HZ = (32_000, 40_000, 48_000)
 LEAST_GFLOP = {48_000: 134, 40_000: 115, 32_000: 101}
 """Of a second of sound: ContentVec, RMVPE, text encoder, flow and generator, each frame once."""
 FLOP_BLOCKS = (2, 6, 10)
-BLOCKS = (6, 8, 10, 12, 16)
+BLOCKS = (8, 10, 12, 16)
 SECONDS = 60
 SPEAK = """
 import sys, numpy as np
