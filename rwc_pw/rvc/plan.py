@@ -16,10 +16,13 @@ class Plan:
     """How far the end of what is spoken lies behind the end of what was heard."""
     generator_frames: int = 1
     """How many of them the generator looks ahead to; the first is faded into the next block."""
-    window_frames: int = 40
-    """What ContentVec and the pitch detector hear."""
     past_frames: int = 30
-    """What the text encoder attends to before the block."""
+    """What ContentVec, the pitch detector and the text encoder know of before the block."""
+
+    @property
+    def window_frames(self) -> int:
+        """What ContentVec and the pitch detector hear."""
+        return self.past_frames + self.block_frames
 
     @property
     def window_samples(self) -> int:

@@ -178,3 +178,17 @@ def test_a_voice_without_pitch_speaks_too(assets_dir, tmp_path):
     )
     flat.initialize()
     assert np.abs(spoken(flat, tone(1), CHUNK)[-CHUNK:]).max() > 0
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("size", [1024, 16384])
+def test_the_shortest_and_the_longest_chunk_speak_too(assets_dir, voice_file, tmp_path, size):
+    store = VoiceStore(tmp_path / "models")
+    stored = store.folder_of(add_voice(voice_file, store))
+    config = ConversionConfig(
+        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=size, pitch_shift=5
+    )
+    one = StreamingConverter(config)
+    one.initialize()
+    heard = spoken(one, tone(2), config.chunk_samples)
+    assert pitch_hz(heard) == pytest.approx(170 * 2 ** (5 / 12), rel=0.01)
