@@ -16,10 +16,10 @@ from rwc_pw.voices.builtin import (
     FORMANT_RANGE_SEMITONES,
     PITCH_RANGE_SEMITONES,
 )
+from rwc_pw.voices.rvc_voice import BACKENDS, BATCH
 from rwc_pw.voices.store import VoiceStore
 
 F0_METHODS = ("rmvpe", "fcpe")
-BACKENDS = ("batch", "streaming")
 
 
 def _option(default: Any, least: float | None = None, most: float | None = None) -> Any:
@@ -43,7 +43,7 @@ class Config:
     """The microphone's node name; empty follows the default one."""
     chunk_size: int = _option(256, 64, 16384)
     """Samples of one conversion by a built-in voice."""
-    rvc_backend: str = BACKENDS[0]
+    rvc_backend: str = BATCH
     """What converts with RVC voices: batch (ultimate-rvc, chunk by chunk) or streaming (our own, on the CPU)."""
     rvc_chunk_size: int = _option(4096, 1024, 16384)
     """Samples of one conversion by an RVC voice."""

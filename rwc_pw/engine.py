@@ -1,6 +1,7 @@
 """RWC Voice at work: the converter, the pipeline around it, and the node manager around that."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.pipeline import PipelineMetrics, StreamingPipeline
 from rwc_pw.tasks import until_one_ends
+
+log = logging.getLogger(__name__)
 
 
 class VoiceEngine:
@@ -119,9 +122,10 @@ class VoiceEngine:
     async def _load(self, config: Config) -> None:
         try:
             pipeline = await self._started(self._create_backend(), self._conversion().chunk_samples)
-        except RwcPwError as error:  # the voice may have been removed meanwhile
+        except Exception as error:  # the edge to the converter: whatever it raises is a reason, no more
+            log.debug("the voice could not be loaded", exc_info=error)
             if config is self.config:
-                self._loading, self._load_error = "", f"{error.message} {error.remedy}".strip()
+                self._loading, self._load_error = "", _why(error)
         else:
             if config is self.config and not self.bypass:
                 self._loading = ""
@@ -134,8 +138,8 @@ class VoiceEngine:
         pipeline = self._new_pipeline(backend, chunk_size)
         try:
             await asyncio.to_thread(pipeline.start)
-        except asyncio.CancelledError:
-            backend.cleanup()  # the thread that waits for it ends, too
+        except BaseException:
+            backend.cleanup()  # a thread that waits for it ends, too
             raise
         return pipeline
 
@@ -214,6 +218,12 @@ class VoiceEngine:
         if overdue := metrics.buffer_health.overdue_samples:
             return f"the converter is {_milliseconds(overdue):.0f} ms behind"
         return ""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RwcPwError):
+        return f"{error.message} {error.remedy}".strip()
+    return f"the voice could not be loaded: {str(error) or type(error).__name__}"
 
 
 def _milliseconds(samples: int) -> float:

@@ -78,10 +78,13 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without 
     """Delete one of your own voices."""
     if name in BUILTIN_VOICES:
         raise UsageError(f"{name} is built in.", "Your own voices can be removed.")
+    from rwc_pw.rvc.compiled import forget
+
     voice = store().find(name)
     if not yes:
         typer.confirm(f"Delete {name}?", abort=True)
     store().remove(voice.name)
+    forget(paths().compiled_dir, voice.name)
     print(f"{name} is gone.")
 
 

@@ -17,6 +17,7 @@ from rwc_pw.config import Config, models_dir, save_config
 from rwc_pw.demo.latency import latency_ms
 from rwc_pw.demo.picture import draw
 from rwc_pw.desktop import launcher
+from rwc_pw.desktop.files import make_folder
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.pipewire.argv import DIES_WITH_US
@@ -26,6 +27,7 @@ from rwc_pw.pipewire.headless_conf import MICROPHONE
 from rwc_pw.pipewire.recording import AppRecorder, Frames, Player
 from rwc_pw.status import Status
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.voices.rvc_voice import STREAMING
 from rwc_pw.voices.store import VoiceStore
 
 LONGEST_INPUT_S = 60
@@ -57,7 +59,7 @@ def run_demo(config: Config, paths: Paths, input: Path | None, output: Path) -> 
 
     ``paths`` are the user's, where their own voices lie.
 
-    ``UsageError`` for an input that is no speech; nothing but the three files is left, however it ends.
+    ``UsageError`` for an input that is no speech; nothing is left but the three files, and a voice that was compiled.
     """
     speech, rate_hz = _read_speech(input)
     with _folder(output), tempfile.TemporaryDirectory(prefix="rwc-pw-") as scratch:
@@ -133,10 +135,12 @@ def _daemon(headless: HeadlessPipeWire, config: Config, paths: Paths) -> Iterato
 
 def _furnish(there: Paths, config: Config, paths: Paths) -> None:
     """The user's settings and voices ``there``, in the private session."""
-    shared = ((there.models_dir, paths.models_dir), (there.compiled_dir, paths.compiled_dir)) if config.is_rvc else ()
+    shared = [(there.models_dir, paths.models_dir)] if config.is_rvc else []
+    if config.is_rvc and config.rvc_backend == STREAMING:
+        shared.append((there.compiled_dir, paths.compiled_dir))
     for link, folder in shared:
         if link != folder:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(folder)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(folder)
     settings = {**asdict(config), "input_device": "", "rvc_models": str(models_dir(config, paths))}
@@ -154,7 +158,7 @@ def _until_loaded(headless: HeadlessPipeWire) -> None:
     )
     patience = threading.Timer(LOADING_PATIENCE_S, watch.terminate)
     patience.start()
-    status = Status()
+    status = Status(loading="it")
     try:
         for line in watch.stdout or ():
             status = Status.from_json(line)

@@ -16,6 +16,14 @@ def write_atomically(path: Path, text: str) -> None:
         raise refusal("write", path, error) from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and its parents where they are not; ``RwcPwError`` where that cannot be."""
+    try:
+        _make_folder(folder)
+    except OSError as error:
+        raise refusal("make", folder, error) from error
+
+
 def refusal(verb: str, path: Path, error: OSError) -> RwcPwError:
     """What to tell the user of ``error``."""
     return RwcPwError(

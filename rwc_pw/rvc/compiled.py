@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -36,7 +37,7 @@ class VoiceCompiler:
         self._plan = plan
         self._kept = kept
         self._process: subprocess.Popen[str] | None = None
-        self._cancelled = False
+        self.cancelled = False
 
     def compile(self) -> tuple[Path, Path]:
         """The folders of the compiled ContentVec, which voices share, and of the compiled voice.
@@ -49,18 +50,20 @@ class VoiceCompiler:
             raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
         voice = RvcVoice.read(self._voice_folder)
         contentvec = self._models_dir / "rvc" / "embedders" / "contentvec"
-        content = self._kept_as("ContentVec", voice.version, contentvec / "pytorch_model.bin")
+        content_name = f".contentvec-{voice.version}"  # no voice's
+        content = self._kept_as(content_name, voice.version, contentvec / "pytorch_model.bin")
         network = self._kept_as(voice.name, asdict(voice), self._voice_folder / MODEL_FILE)
         if not content.is_dir():
             self._export(contentvec, content, voice.version)
+            forget(self._kept, content_name, but=content)
         if not network.is_dir():
             self._export(self._voice_folder, network, "voice")
-            self._forget_others(voice.name, network)
+            forget(self._kept, voice.name, but=network)
         return content, network
 
     def cancel(self) -> None:
-        """End what ``compile`` does, from another thread."""
-        self._cancelled = True
+        """End what ``compile`` does, from another thread, once and for all."""
+        self.cancelled = True
         if process := self._process:
             process.kill()
 
@@ -79,9 +82,11 @@ class VoiceCompiler:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
+                env={**os.environ, "HF_HUB_OFFLINE": "1"},
+                pass_fds=[staging.lock_fd],
                 start_new_session=True,  # Ctrl-C is for us, who end it in order
             )
-            if self._cancelled:
+            if self.cancelled:
                 self._process.kill()
             _, told = self._process.communicate()
             log.debug("%s", told)
@@ -95,10 +100,14 @@ class VoiceCompiler:
                 if not target.is_dir():  # else another process was faster
                     raise refusal("write", target, error) from error
         finally:
+            if self._process:
+                self._process.kill()
+                self._process.wait()
             staging.remove()
 
-    def _forget_others(self, name: str, network: Path) -> None:
-        """What was compiled of a voice that has been replaced, or for other blocks."""
-        for other in self._kept.iterdir():
-            if other != network and other.name[: -KEY_LENGTH - 1] == name:
-                shutil.rmtree(other, ignore_errors=True)
+
+def forget(kept: Path, name: str, but: Path | None = None) -> None:
+    """Remove what was compiled of a voice: of one that has been replaced, or for other blocks."""
+    for folder in kept.glob("*"):
+        if folder != but and folder.name[: -KEY_LENGTH - 1] == name:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES, Plan
+from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.rvc.retrieval import Retrieval
 
 Array = NDArray[np.float32]
@@ -38,8 +39,6 @@ class RvcStream:
         self, content: Path, voice: Path, plan: Plan, detect_pitch: DetectPitch, retrieval: Retrieval | None
     ) -> None:
         """``content`` and ``voice`` are what ``rwc_pw.rvc.network.export`` wrote for this plan."""
-        import openvino
-
         self.pitch_ratio = 1.0
         self.index_rate = 0.0
         self.protect = NO_PROTECTION
@@ -51,7 +50,7 @@ class RvcStream:
         self._linear: list[float] = facts["source"]
         self._detect_pitch = detect_pitch
         self._retrieval = retrieval
-        core = openvino.Core()
+        core = load_openvino().Core()
         self._content = _request(core, content / "content.xml")
         self._text = _request(core, voice / "text.xml")
         self._decoder = _request(core, voice / "decoder.xml")

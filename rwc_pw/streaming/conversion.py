@@ -3,12 +3,13 @@
 from rwc_pw.streaming.backend import ConversionBackend
 from rwc_pw.streaming.batch import BatchConverter
 from rwc_pw.streaming.chain import GATE_HYSTERESIS_DB, VoiceChain
-from rwc_pw.streaming.conversion_config import BATCH, ConversionConfig
+from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.gate import NoiseGate
 from rwc_pw.streaming.limiter import Limiter
 from rwc_pw.streaming.streaming import StreamingConverter
 from rwc_pw.streaming.vocoder import VocoderBackend
 from rwc_pw.voices.builtin import BUILTIN_VOICES
+from rwc_pw.voices.rvc_voice import BATCH
 
 
 def create_backend(config: ConversionConfig) -> ConversionBackend:

@@ -6,10 +6,10 @@ from pathlib import Path
 from rwc_pw.errors import UsageError
 from rwc_pw.rvc.ultimate import RvcSettings
 from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, PITCH_RANGE_SEMITONES
+from rwc_pw.voices.rvc_voice import BACKENDS, BATCH
 
 LEAST_RVC_CHUNK_SAMPLES = 1024
 MOST_RVC_CHUNK_SAMPLES = 16384
-BATCH = "batch"
 BLOCK_SAMPLES = 960
 
 
@@ -24,7 +24,7 @@ class ConversionConfig:
     models_dir: Path | None = None
     """ContentVec and the pitch models, in ultimate-rvc's layout; where `rwc-pw setup` puts them, if not given."""
     chunk_size: int = 4096
-    """Samples of one conversion by an RVC voice."""
+    """Samples of one conversion by an RVC voice; the pipeline is given ``chunk_samples``."""
     backend: str = BATCH
     """What converts with an RVC voice: batch (BatchConverter) or streaming (StreamingConverter)."""
     pitch_shift: float = 0.0
@@ -47,6 +47,8 @@ class ConversionConfig:
         _check("pitch_shift", self.pitch_shift, -PITCH_RANGE_SEMITONES, PITCH_RANGE_SEMITONES)
         _check("index_rate", self.index_rate, 0, 1)
         _check("protect", self.protect, 0, 0.5)
+        if self.backend not in BACKENDS:
+            raise UsageError(f"There is no backend {self.backend!r}.", f"Choose {' or '.join(BACKENDS)}.")
         if self.pitch_shift != round(self.pitch_shift):
             raise UsageError(
                 f"A pitch shift of {self.pitch_shift:g} semitones is not whole.",

@@ -150,7 +150,10 @@ class StreamingPipeline:
     def adjust(self, config: ConversionConfig) -> bool:
         """Let the converter go on as ``config`` tells; False where that takes another one."""
         with self._input_written:
-            return (self._successor or self._backend).adjust(config)
+            backend = self._successor or self._backend
+        is_adjusted = backend.adjust(config)  # it may read files, for which the sound must not wait
+        with self._input_written:
+            return is_adjusted and backend is (self._successor or self._backend)
 
     def replace_backend(self, backend: ConversionBackend) -> None:
         """Let ``backend``, initialised by the caller, take over at the next chunk's edge, without a click."""

@@ -23,7 +23,8 @@ from rwc_pw.voices.store import VoiceStore
 log = logging.getLogger(__name__)
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 100
-MARGIN_HZ = 400  # 2.5 ms of sound are resampled before and after a block, and cut off again
+MARGINS_PER_S = 400  # so much sound is resampled before a block, and after one that is said, and cut off again
+DAMAGE = (OSError, RuntimeError, ValueError, KeyError)  # what files raise that are not as they were written
 
 
 class StreamingConverter(ConversionBackend):
@@ -38,7 +39,7 @@ class StreamingConverter(ConversionBackend):
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES)
         models_dir = config.models_dir or paths.assets_dir
         self._compiler = VoiceCompiler(self._folder, models_dir, self._plan, paths.compiled_dir)
-        self._margin_samples = 0 if self._voice.sample_rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGIN_HZ
+        self._margin_samples = 0 if self._voice.sample_rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
         self._stream: RvcStream | None = None
         self._heard: Samples
         self._said: Samples
@@ -50,10 +51,12 @@ class StreamingConverter(ConversionBackend):
 
     def initialize(self) -> None:
         """Load the voice, compiled if it is not yet; ``UnavailableError`` without the extra or ContentVec."""
-        if self._stream is None:
-            self._stream = self._load()
-            self._set(self._stream, self._config)
-        self._reset(self._stream, np.zeros(0, np.float32))
+        stream = self._stream or self._load()
+        if self._compiler.cancelled:
+            raise ConversionError("the converter has been given back")
+        self._set(stream, self._config)
+        self._reset(stream, np.zeros(0, np.float32))
+        self._stream = stream
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         """Convert (``chunk_samples``,) to as many; ``UsageError`` for another length."""
@@ -70,7 +73,7 @@ class StreamingConverter(ConversionBackend):
         heard = np.concatenate([self._heard, audio_chunk])
         self._heard = heard[-len(self._heard) :]
         resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
-        return self._at_48_khz(self._stream.convert(resampled[CONTENT_RATE_HZ // MARGIN_HZ :]))
+        return self._at_48_khz(self._stream.convert(resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
 
     def adjust(self, config: ConversionConfig) -> bool:
         """Another pitch, index rate or protection, from the next chunk on; all else takes a new converter."""
@@ -79,24 +82,36 @@ class StreamingConverter(ConversionBackend):
             is_loaded = is_loaded and RvcVoice.read(self._folder) == self._voice
         except RwcPwError:  # it has been removed meanwhile: whoever loads it next will tell
             return False
-        if is_loaded and self._stream:
-            self._set(self._stream, config)
+        if is_loaded:
+            self._config = config
+            if stream := self._stream:
+                self._set(stream, config)
         return is_loaded
 
     def cleanup(self) -> None:
+        """End it for good, also from another thread, while it is loaded."""
         self._compiler.cancel()
         self._stream = None
 
     def _load(self) -> RvcStream:
-        retrieval = Retrieval(self._folder / INDEX_FILE) if self._voice.has_index else None
         folders = self._compiler.compile()
         try:
-            return RvcStream(*folders, self._plan, detect_pitch, retrieval)
-        except (OSError, RuntimeError, ValueError) as error:  # what was kept has been damaged
+            return self._open(*folders)
+        except DAMAGE as error:
             log.warning("the compiled voice cannot be used, and is made anew: %s", error)
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-        return RvcStream(*self._compiler.compile(), self._plan, detect_pitch, retrieval)
+        try:
+            return self._open(*self._compiler.compile())
+        except DAMAGE as error:
+            raise RwcPwError(
+                f"The voice {self._voice.name} cannot be used: {error}.",
+                "Remove it, and add it again.",
+            ) from error
+
+    def _open(self, content: Path, network: Path) -> RvcStream:
+        retrieval = Retrieval(self._folder / INDEX_FILE) if self._voice.has_index else None
+        return RvcStream(content, network, self._plan, detect_pitch, retrieval)
 
     def _set(self, stream: RvcStream, config: ConversionConfig) -> None:
         stream.pitch_ratio = 2 ** (config.pitch_shift / 12)
@@ -107,9 +122,9 @@ class StreamingConverter(ConversionBackend):
         import soxr
 
         stream.reset(np.asarray(soxr.resample(before, SAMPLE_RATE_HZ, CONTENT_RATE_HZ), np.float32))
-        margin = SAMPLE_RATE_HZ // MARGIN_HZ
+        margin = SAMPLE_RATE_HZ // MARGINS_PER_S
         self._heard = np.concatenate([np.zeros(margin, np.float32), before])[-margin:]
-        self._said = np.zeros(2 * self._voice.sample_rate_hz // MARGIN_HZ, np.float32)
+        self._said = np.zeros(2 * self._voice.sample_rate_hz // MARGINS_PER_S, np.float32)
 
     def _at_48_khz(self, said: Samples) -> Samples:
         """The block that ends a margin earlier: to be resampled as part of the whole it needs what follows."""

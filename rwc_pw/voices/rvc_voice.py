@@ -10,6 +10,8 @@ from rwc_pw.errors import RwcPwError
 VOICE_FILE = "voice.toml"
 MODEL_FILE = "model.safetensors"
 INDEX_FILE = "model.index"
+BACKENDS = BATCH, STREAMING = "batch", "streaming"
+"""What speaks in it: ultimate-rvc, or its network by ourselves."""
 
 
 @dataclass(frozen=True)

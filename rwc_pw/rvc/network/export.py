@@ -21,6 +21,7 @@ from rwc_pw.rvc.network.decoder import Decoder
 from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.plan import Plan
+from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.voices.architecture import FEATURES, Architecture
 from rwc_pw.voices.rvc_voice import MODEL_FILE
 
@@ -114,8 +115,7 @@ class _Text(nn.Module):
 
 
 def _save(module: nn.Module, example: tuple[Any, ...], path: Path) -> None:
-    import openvino
-
+    openvino = load_openvino()
     model = openvino.convert_model(module, example_input=example, input=[tuple(value.shape) for value in example])
     openvino.save_model(model, path, compress_to_fp16=False)
 
