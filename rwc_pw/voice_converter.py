@@ -59,10 +59,12 @@ class VoiceConverter:
         settings = RvcSettings(pitch_shift, f0_method, index_rate, protect)
         target = Path(output_audio)
         _check_format(target)
-        rvc = UltimateRvc(self._folder, self._models_dir, settings, is_live=False)
-        with _open(Path(input_audio)) as source, _written_whole(target) as unfinished, closing(rvc):
-            rvc.start()
-            _write(unfinished, _converted(source, rvc, on_progress), sample_rate)
+        with _open(Path(input_audio)) as source, _written_whole(target) as unfinished:
+            is_long = source.frames > WHOLE_S * source.samplerate
+            rvc = UltimateRvc(self._folder, self._models_dir, settings, is_live=False, is_long=is_long)
+            with closing(rvc):
+                rvc.start()
+                _write(unfinished, _converted(source, rvc, on_progress), sample_rate)
 
 
 def _converted(
