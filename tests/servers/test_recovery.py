@@ -1,7 +1,9 @@
 """What happens around us: crashes, restarts, plugs pulled. Sound comes back, and there is one of everything."""
 
 import os
+import select
 import signal
+from contextlib import ExitStack, suppress
 
 import numpy as np
 import pytest
@@ -23,10 +25,24 @@ def is_heard(headless: HeadlessPipeWire) -> bool:
         return bool(np.abs(record(headless, "rwc_voice", 1.0)).max() > 0.05)
 
 
+def settled_daemons(headless: HeadlessPipeWire) -> list[int]:
+    """Whose call finds a bus that is just back may start a second one, which is refused and ends."""
+    while len(pids := ours(headless, "rwc_pw daemon")) > 1:
+        with ExitStack() as opened:
+            ends = []
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    ends.append(os.pidfd_open(pid))
+                    opened.callback(os.close, ends[-1])
+            if len(ends) == len(pids):
+                assert select.select(ends, [], [], 10)[0], "two daemons run"
+    return pids
+
+
 def assert_all_is_well(headless: HeadlessPipeWire) -> None:
     assert is_heard(headless)
     assert source_names(headless).count("rwc_voice") == 1
-    assert len(ours(headless, "rwc_pw daemon")) == 1
+    assert len(settled_daemons(headless)) == 1
     assert len(ours(headless, "--record")) == len(ours(headless, "--playback")) == 1
 
 
