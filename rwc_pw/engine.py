@@ -121,7 +121,8 @@ class VoiceEngine:
 
     async def _load(self, config: Config) -> None:
         try:
-            pipeline = await self._started(self._create_backend(), self._conversion().chunk_samples)
+            conversion = self._conversion()
+            pipeline = await self._started(create_backend(conversion), conversion.chunk_samples)
         except Exception as error:  # the edge to the converter: whatever it raises is a reason, no more
             log.debug("the voice could not be loaded", exc_info=error)
             if config is self.config:

@@ -53,6 +53,11 @@ def voice_name(model: str) -> str:
     return model if known else stored_folder(Path(model), store()).name
 
 
+def config_in(model: str | None) -> Config:
+    """The user's configuration, in the voice that ``model`` names, if one is given."""
+    return config() if model is None else config().changed({"voice": voice_name(model)}, store().names())
+
+
 def given(options: Mapping[str, object]) -> dict[str, object]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None}

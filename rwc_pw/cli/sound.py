@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from rwc_pw.cli.edge import until_signal
-from rwc_pw.cli.shared import AsJson, change, config, given, paths, print_list, store, voice_name
+from rwc_pw.cli.shared import AsJson, change, config, config_in, given, paths, print_list, store
 from rwc_pw.errors import EXIT_FAILED, UsageError
 
 Pitch = Annotated[float | None, typer.Option("--pitch", help="Semitones added to the voice's pitch, -24 to 24.")]
@@ -82,9 +82,7 @@ def real_time(
     """Feed RWC Voice from this terminal, with meters, until Ctrl-C."""
     from rwc_pw.foreground import run
 
-    chosen = config()
-    if model is not None:
-        chosen = chosen.changed({"voice": voice_name(model)}, store().names())
+    chosen = config_in(model)
     size = "rvc_chunk_size" if chosen.is_rvc else "chunk_size"
     asked = {"pitch": pitch_shift, "input_device": input_device, size: chunk_size, "index_rate": index_rate}
     chosen = chosen.changed(given({**asked, "rvc_backend": backend}), store().names())
@@ -106,10 +104,7 @@ def demo(
     """Let a pretend app record RWC Voice on a private PipeWire, and show what it heard."""
     from rwc_pw.demo.demo import run_demo
 
-    chosen = config()
-    if voice is not None:
-        chosen = chosen.changed({"voice": voice_name(voice)}, store().names())
-    result = run_demo(chosen, paths(), input, output)
+    result = run_demo(config_in(voice), paths(), input, output)
     for path in (result.spoken, result.heard, result.picture):
         print(path)
     print(f"Measured from the microphone to the app: {result.latency_ms:.1f} ms ({result.declared_ms:.1f} declared).")

@@ -76,10 +76,10 @@ def add(
 @voices.command()
 def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False) -> None:
     """Delete one of your own voices."""
-    if name in BUILTIN_VOICES:
-        raise UsageError(f"{name} is built in.", "Your own voices can be removed.")
     from rwc_pw.rvc.compiled import forget
 
+    if name in BUILTIN_VOICES:
+        raise UsageError(f"{name} is built in.", "Your own voices can be removed.")
     voice = store().find(name)
     if not yes:
         typer.confirm(f"Delete {name}?", abort=True)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rwc_pw.desktop.files import refusal
-from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc.download import download, file_sha256, locked
 from rwc_pw.rvc.extra import package_folder
 
 HUB = "https://huggingface.co"
 RESOURCES = "JackismyShephard/ultimate-rvc/resolve/main/Resources"
 MOST_BYTES = 1 << 30
+CONTENTVEC = "ContentVec", "ContentVec's shape"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,12 @@ ASSETS = (
 def missing(models_dir: Path) -> list[Asset]:
     """Those that are not there."""
     return [asset for asset in ASSETS if not (models_dir / asset.path).is_file()]
+
+
+def require(models_dir: Path, *names: str) -> None:
+    """``UnavailableError`` unless these are there."""
+    if absent := [asset.name for asset in missing(models_dir) if asset.name in names]:
+        raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
 
 
 def fetch(models_dir: Path, source: Path | None, on_progress: Callable[[str, int, int | None], None]) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rwc_pw.desktop.files import refusal
 from rwc_pw.desktop.private_folder import LOCK, PrivateFolder
-from rwc_pw.errors import RwcPwError, UnavailableError
-from rwc_pw.rvc.assets import missing
+from rwc_pw.errors import RwcPwError
+from rwc_pw.rvc.assets import CONTENTVEC, require
 from rwc_pw.rvc.extra import package_folder
 from rwc_pw.rvc.plan import Plan
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
@@ -46,8 +46,7 @@ class VoiceCompiler:
         """
         for package in ("torch", "openvino", "swift_f0"):
             package_folder(package)
-        if absent := [asset.name for asset in missing(self._models_dir) if asset.name.startswith("ContentVec")]:
-            raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
+        require(self._models_dir, *CONTENTVEC)
         voice = RvcVoice.read(self._voice_folder)
         contentvec = self._models_dir / "rvc" / "embedders" / "contentvec"
         content_name = f".contentvec-{voice.version}"  # no voice's

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rwc_pw.desktop.private_folder import PrivateFolder
-from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc.assets import missing
+from rwc_pw.errors import ConversionError, RwcPwError, UsageError
+from rwc_pw.rvc.assets import CONTENTVEC, require
 from rwc_pw.rvc.extra import package_folder
 from rwc_pw.voices.rvc_voice import RvcVoice
 
@@ -76,9 +76,7 @@ class UltimateRvc:
         ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` when the voice fails.
         """
         package_folder("ultimate_rvc")
-        needed = {"ContentVec", "ContentVec's shape", self.settings.f0_method.upper()}
-        if absent := [asset.name for asset in missing(self._models_dir) if asset.name in needed]:
-            raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
+        require(self._models_dir, *CONTENTVEC, self.settings.f0_method.upper())
         voice = RvcVoice.read(self._voice_folder)
         if not voice.has_pitch:
             raise UsageError(

@@ -1,21 +1,16 @@
 """BatchConverter: every chunk becomes a file that ultimate-rvc converts."""
 
 import itertools
-import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 
-from rwc_pw.desktop.paths import Paths
-from rwc_pw.errors import ConversionError, RwcPwError
+from rwc_pw.errors import ConversionError
 from rwc_pw.rvc.ultimate import UltimateRvc
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.sola import Sola
-from rwc_pw.voices.resolve import stored_folder
-from rwc_pw.voices.rvc_voice import RvcVoice
-from rwc_pw.voices.store import VoiceStore
+from rwc_pw.streaming.stored_voice import StoredVoice
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 50  # ultimate-rvc converts whole frames of 20 ms,
 MARGIN_SAMPLES = SAMPLE_RATE_HZ // 200  # and the last one only with 5 ms after it
@@ -31,12 +26,8 @@ class BatchConverter(ConversionBackend):
 
     def __init__(self, config: ConversionConfig) -> None:
         """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
-        paths = Paths.from_environment(os.environ)
-        self._folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.models_dir))
-        self._voice = RvcVoice.read(self._folder)
-        self._loaded = _what_is_loaded(config)
-        models_dir = config.models_dir or paths.assets_dir
-        self._rvc = UltimateRvc(self._folder, models_dir, config.rvc_settings(), is_live=True)
+        self._voice = StoredVoice(config)
+        self._rvc = UltimateRvc(self._voice.folder, self._voice.models_dir, config.rvc_settings(), is_live=True)
         self._sola = Sola()
         self._numbers = itertools.count()
         self._reset()
@@ -68,12 +59,10 @@ class BatchConverter(ConversionBackend):
 
     def adjust(self, config: ConversionConfig) -> bool:
         """Another pitch, index rate or protection, from the next chunk on; all else takes a new converter."""
-        try:
-            is_loaded = _what_is_loaded(config) == self._loaded and RvcVoice.read(self._folder) == self._voice
-        except RwcPwError:  # it has been removed meanwhile: whoever loads it next will tell
-            return False
+        settings = config.rvc_settings()
+        is_loaded = settings.f0_method == self._rvc.settings.f0_method and self._voice.is_meant_by(config)
         if is_loaded:
-            self._rvc.settings = config.rvc_settings()
+            self._rvc.settings = settings
         return is_loaded
 
     def cleanup(self) -> None:
@@ -103,7 +92,3 @@ class BatchConverter(ConversionBackend):
         if len(resampled) != len(sound):
             raise ConversionError(f"ultimate-rvc returned {len(resampled)} samples for {len(sound)}")
         return np.asarray(resampled, np.float32)
-
-
-def _what_is_loaded(config: ConversionConfig) -> tuple[object, ...]:
-    return config.backend, config.model_path, config.models_dir, config.chunk_size, config.use_rmvpe

@@ -1,13 +1,11 @@
 """StreamingConverter: the voice's own network, block by block, every frame computed once."""
 
 import logging
-import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
 from rwc_pw.rvc.compiled import VoiceCompiler
 from rwc_pw.rvc.pitch import detect_pitch
@@ -16,9 +14,8 @@ from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.stream import RvcStream
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.conversion_config import ConversionConfig
-from rwc_pw.voices.resolve import stored_folder
-from rwc_pw.voices.rvc_voice import INDEX_FILE, RvcVoice
-from rwc_pw.voices.store import VoiceStore
+from rwc_pw.streaming.stored_voice import StoredVoice
+from rwc_pw.voices.rvc_voice import INDEX_FILE
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +29,12 @@ class StreamingConverter(ConversionBackend):
 
     def __init__(self, config: ConversionConfig) -> None:
         """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
-        paths = Paths.from_environment(os.environ)
-        self._folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.models_dir))
-        self._voice = RvcVoice.read(self._folder)
+        self._voice = StoredVoice(config)
         self._config = config
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES)
-        models_dir = config.models_dir or paths.assets_dir
-        self._compiler = VoiceCompiler(self._folder, models_dir, self._plan, paths.compiled_dir)
-        self._margin_samples = 0 if self._voice.sample_rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
+        self._compiler = VoiceCompiler(self._voice.folder, self._voice.models_dir, self._plan, self._voice.compiled_dir)
+        self._rate_hz = self._voice.facts.sample_rate_hz
+        self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
         self._stream: RvcStream | None = None
         self._heard: Samples
         self._said: Samples
@@ -77,11 +72,7 @@ class StreamingConverter(ConversionBackend):
 
     def adjust(self, config: ConversionConfig) -> bool:
         """Another pitch, index rate or protection, from the next chunk on; all else takes a new converter."""
-        try:
-            is_loaded = _what_is_loaded(config) == _what_is_loaded(self._config)
-            is_loaded = is_loaded and RvcVoice.read(self._folder) == self._voice
-        except RwcPwError:  # it has been removed meanwhile: whoever loads it next will tell
-            return False
+        is_loaded = self._voice.is_meant_by(config)
         if is_loaded:
             self._config = config
             if stream := self._stream:
@@ -105,12 +96,12 @@ class StreamingConverter(ConversionBackend):
             return self._open(*self._compiler.compile())
         except DAMAGE as error:
             raise RwcPwError(
-                f"The voice {self._voice.name} cannot be used: {error}.",
+                f"The voice {self._voice.facts.name} cannot be used: {error}.",
                 "Remove it, and add it again.",
             ) from error
 
     def _open(self, content: Path, network: Path) -> RvcStream:
-        retrieval = Retrieval(self._folder / INDEX_FILE) if self._voice.has_index else None
+        retrieval = Retrieval(self._voice.folder / INDEX_FILE) if self._voice.facts.has_index else None
         return RvcStream(content, network, self._plan, detect_pitch, retrieval)
 
     def _set(self, stream: RvcStream, config: ConversionConfig) -> None:
@@ -124,7 +115,7 @@ class StreamingConverter(ConversionBackend):
         stream.reset(np.asarray(soxr.resample(before, SAMPLE_RATE_HZ, CONTENT_RATE_HZ), np.float32))
         margin = SAMPLE_RATE_HZ // MARGINS_PER_S
         self._heard = np.concatenate([np.zeros(margin, np.float32), before])[-margin:]
-        self._said = np.zeros(2 * self._voice.sample_rate_hz // MARGINS_PER_S, np.float32)
+        self._said = np.zeros(2 * self._rate_hz // MARGINS_PER_S, np.float32)
 
     def _at_48_khz(self, said: Samples) -> Samples:
         """The block that ends a margin earlier: to be resampled as part of the whole it needs what follows."""
@@ -134,9 +125,5 @@ class StreamingConverter(ConversionBackend):
             return said
         joined = np.concatenate([self._said, said])
         self._said = joined[-len(self._said) :]
-        resampled: Samples = soxr.resample(joined, self._voice.sample_rate_hz, SAMPLE_RATE_HZ)
+        resampled: Samples = soxr.resample(joined, self._rate_hz, SAMPLE_RATE_HZ)
         return resampled[self._margin_samples : -self._margin_samples]
-
-
-def _what_is_loaded(config: ConversionConfig) -> tuple[object, ...]:
-    return config.backend, config.model_path, config.models_dir, config.chunk_samples

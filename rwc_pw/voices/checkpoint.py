@@ -130,14 +130,19 @@ def store_model(architecture: Architecture, weights: dict[str, "torch.Tensor"], 
     save_file({name: weight.contiguous().clone() for name, weight in weights.items()}, folder / MODEL_FILE, metadata)
 
 
-def write_checkpoint(voice_folder: Path, path: Path) -> None:
-    """Write the ``.pth`` that ultimate-rvc loads, from a stored voice's safetensors."""
-    import torch
+def read_stored(voice_folder: Path) -> tuple["dict[str, torch.Tensor]", dict[str, str]]:
+    """A stored voice's weights, and what its safetensors say of them: ``config`` in JSON, ``version``, ``f0``."""
     from safetensors import safe_open
 
     with safe_open(voice_folder / MODEL_FILE, "pt") as model:
-        metadata = model.metadata()
-        weights = {name: model.get_tensor(name) for name in model.keys()}  # noqa: SIM118 - it is no dict
+        return {name: model.get_tensor(name) for name in model.keys()}, model.metadata()  # noqa: SIM118 - it is no dict
+
+
+def write_checkpoint(voice_folder: Path, path: Path) -> None:
+    """Write the ``.pth`` that ultimate-rvc loads, from a stored voice's safetensors."""
+    import torch
+
+    weights, metadata = read_stored(voice_folder)
     config = json.loads(metadata["config"])
     voice = {
         "weight": weights,

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
@@ -209,7 +210,7 @@ def long(bench: Bench, minutes: float) -> None:
 def chunks(bench: Bench, _: float) -> None:
     config = ConversionConfig(model_path=bench.voice, models_dir=bench.models, use_rmvpe=False)
     request = {"voice": str(bench.voice), "scratch": str(bench.root / "saving"), "live": True}
-    settings = {"n_semitones": 0, "f0_method": "fcpe", "index_rate": 0.75, "protect_rate": 0.33}
+    settings = asdict(config.rvc_settings())
     converter = BatchConverter(config)
     converter.initialize()
     with (

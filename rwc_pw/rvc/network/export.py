@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from rwc_pw.rvc.network.decoder import Decoder
@@ -23,7 +22,7 @@ from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.plan import Plan
 from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.voices.architecture import FEATURES, Architecture
-from rwc_pw.voices.rvc_voice import MODEL_FILE
+from rwc_pw.voices.checkpoint import read_stored
 
 
 class Content(nn.Module):
@@ -67,9 +66,8 @@ class _Flat(nn.Module):
 
 def read_voice(folder: Path) -> tuple[Architecture, dict[str, Tensor]]:
     """A stored voice's network and its weights, in float32."""
-    with safe_open(folder / MODEL_FILE, "pt") as model:
-        metadata = model.metadata()
-        weights = {name: model.get_tensor(name).float() for name in model.keys()}  # noqa: SIM118 - it is no dict
+    stored, metadata = read_stored(folder)
+    weights = {name: weight.float() for name, weight in stored.items()}
     speakers = len(weights["emb_g.weight"])
     config = json.loads(metadata["config"])
     return Architecture.from_config(config, metadata["version"], int(metadata["f0"]), speakers), weights
@@ -86,7 +84,7 @@ def export_voice(voice: Path, target: Path, plan: Plan) -> None:
         features = torch.zeros(1, plan.text_frames, FEATURES[network.version])
         pitch = torch.ones(1, plan.text_frames, dtype=torch.long)
         text = (features, pitch) if network.has_pitch else (features,)
-        _save(_Text(TextEncoder(weights, network)).eval(), text, target / "text.xml")
+        _save(TextEncoder(weights, network).eval(), text, target / "text.xml")
         decoder = Decoder(weights, network).eval()
         frames = torch.zeros(1, network.inter, plan.decoded_frames)
         source = [torch.zeros(1, 1, plan.spoken_frames * decoder.samples_per_frame)] if network.has_pitch else []
@@ -103,15 +101,6 @@ def export_voice(voice: Path, target: Path, plan: Plan) -> None:
         "source": linear,
     }
     (target / "facts.json").write_text(json.dumps(facts))
-
-
-class _Text(nn.Module):
-    def __init__(self, encoder: TextEncoder) -> None:
-        super().__init__()
-        self._encoder = encoder
-
-    def forward(self, features: Tensor, pitch: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._encoder(features, pitch)
 
 
 def _save(module: nn.Module, example: tuple[Any, ...], path: Path) -> None:

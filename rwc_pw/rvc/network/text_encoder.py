@@ -27,7 +27,7 @@ class TextEncoder(nn.Module):
         self._layers = nn.ModuleList(_Layer(weights, number, network.heads) for number in range(network.layers))
         self._proj = _Linear(weights, "enc_p.proj")
 
-    def forward(self, features: Tensor, pitch: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, pitch: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """``pitch`` holds bins of RVC's mel scale, 1 to 255."""
         told = self._phone(features)
         if self.pitch is not None and pitch is not None:
