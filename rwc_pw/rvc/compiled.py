@@ -16,11 +16,10 @@ from rwc_pw.desktop.private_folder import LOCK, PrivateFolder
 from rwc_pw.errors import RwcPwError
 from rwc_pw.rvc.assets import CONTENTVEC, require
 from rwc_pw.rvc.extra import package_folder
-from rwc_pw.rvc.plan import Plan
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 
 EXPORT = ("-P", "-m", "rwc_pw.rvc.network.export")
-FORMAT = 1  # of what is written; another number makes all of it anew
+FORMAT = 2  # of what is written; another number makes all of it anew
 STAGING_PREFIX = ".compiling-"
 KEY_LENGTH = 16
 
@@ -30,11 +29,10 @@ log = logging.getLogger(__name__)
 class VoiceCompiler:
     """Compiles one voice, once, in a process of its own, which takes tens of seconds."""
 
-    def __init__(self, voice_folder: Path, models_dir: Path, plan: Plan, kept: Path) -> None:
+    def __init__(self, voice_folder: Path, models_dir: Path, kept: Path) -> None:
         """``voice_folder`` is a stored voice's, ``models_dir`` has ultimate-rvc's layout; it goes to ``kept``."""
         self._voice_folder = voice_folder
         self._models_dir = models_dir
-        self._plan = plan
         self._kept = kept
         self._process: subprocess.Popen[str] | None = None
         self.cancelled = False
@@ -68,13 +66,13 @@ class VoiceCompiler:
 
     def _kept_as(self, name: str, facts: object, weights: Path) -> Path:
         written = weights.stat()
-        parts = [FORMAT, metadata.version("openvino"), asdict(self._plan), facts, written.st_size, written.st_mtime_ns]
+        parts = [FORMAT, metadata.version("openvino"), facts, written.st_size, written.st_mtime_ns]
         return self._kept / f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:KEY_LENGTH]}"
 
     def _export(self, source: Path, target: Path, what: str) -> None:
         staging = PrivateFolder(self._kept, STAGING_PREFIX)
         try:
-            arguments = [str(source), str(staging.path), what, str(self._plan.block_frames)]
+            arguments = [str(source), str(staging.path), what]
             self._process = subprocess.Popen(
                 [sys.executable, *EXPORT, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -106,7 +104,7 @@ class VoiceCompiler:
 
 
 def forget(kept: Path, name: str, but: Path | None = None) -> None:
-    """Remove what was compiled of a voice: of one that has been replaced, or for other blocks."""
+    """Remove what was compiled of a voice: of one that has been replaced."""
     for folder in kept.glob("*"):
         if folder != but and folder.name[: -KEY_LENGTH - 1] == name:
             shutil.rmtree(folder, ignore_errors=True)

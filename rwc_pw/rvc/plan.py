@@ -39,6 +39,16 @@ class Plan:
         return self.block_frames + self.look_ahead_frames - (self.window_frames - self.known_frames)
 
     @property
+    def provisional_frames(self) -> int:
+        """What the flow looks ahead to: decoded again with the next block."""
+        return self.decoded_frames - self.block_frames
+
+    @property
+    def unspoken_frames(self) -> int:
+        """Those of them that the generator does not look ahead to."""
+        return self.decoded_frames - self.spoken_frames
+
+    @property
     def spoken_frames(self) -> int:
         """The block, and what the generator looks ahead to."""
         return self.block_frames + self.generator_frames

@@ -6,16 +6,16 @@ however the sound is cut.
 """
 
 import json
-import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES, Plan
-from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.rvc.retrieval import Retrieval
 
 Array = NDArray[np.float32]
@@ -26,7 +26,6 @@ VOICED_NOISE = 0.003
 UNVOICED_NOISE = SINE_AMPLITUDE / 3
 LEAST_MEL, MOST_MEL = (1127 * np.log1p(hz / 700) for hz in (50.0, 1100.0))
 NO_PROTECTION = 0.5
-THREADS = min(4, len(os.sched_getaffinity(0)))
 
 DetectPitch = Callable[[Array], tuple[NDArray[np.float64], NDArray[np.float64]]]
 """Of sound at 16 kHz the times in s, and the pitch in Hz, 0 where there is none."""
@@ -38,7 +37,7 @@ class RvcStream:
     def __init__(
         self, content: Path, voice: Path, plan: Plan, detect_pitch: DetectPitch, retrieval: Retrieval | None
     ) -> None:
-        """``content`` and ``voice`` are what ``rwc_pw.rvc.network.export`` wrote for this plan."""
+        """``content`` and ``voice`` are what ``rwc_pw.rvc.network.export`` wrote."""
         self.pitch_ratio = 1.0
         self.index_rate = 0.0
         self.protect = NO_PROTECTION
@@ -50,12 +49,15 @@ class RvcStream:
         self._linear: list[float] = facts["source"]
         self._detect_pitch = detect_pitch
         self._retrieval = retrieval
-        core = load_openvino().Core()
-        self._content = _request(core, content / "content.xml")
-        self._text = _request(core, voice / "text.xml")
-        self._decoder = _request(core, voice / "decoder.xml")
-        first = 2 if self._has_pitch else 1
-        self._state_shapes = [tuple(port.shape) for port in self._decoder.model_inputs[first:]]
+        text_lengths, decoder_lengths = [plan.text_frames], [plan.decoded_frames]
+        if self._has_pitch:
+            text_lengths.append(plan.text_frames)
+            decoder_lengths.append(plan.spoken_frames * self.samples_per_frame)
+        with ThreadPoolExecutor() as pool:
+            content_network = pool.submit(CpuNetwork, content / "content.xml", [plan.window_samples])
+            text_network = pool.submit(CpuNetwork, voice / "text.xml", text_lengths)
+            self._decoder = CpuNetwork(voice / "decoder.xml", decoder_lengths)
+        self._content, self._text = content_network.result(), text_network.result()
         self.reset(np.zeros(0, np.float32))
 
     def reset(self, before: Array) -> None:
@@ -66,7 +68,7 @@ class RvcStream:
         self._pitch_hz = np.zeros(self._plan.past_frames, np.float32)
         self._phase = 0.0
         self._frame = 0
-        self._state: list[Any] = [np.zeros(shape, np.float32) for shape in self._state_shapes]
+        self._state: list[Any] = [np.zeros(shape, np.float32) for shape in self._decoder.state_shapes]
         self._tail = np.zeros(self.samples_per_frame, np.float32)
 
     def convert(self, sound: Array) -> Array:
@@ -78,14 +80,12 @@ class RvcStream:
             self.reset(np.zeros(0, np.float32))
             return np.concatenate([said * _falling(len(said)), np.zeros(self._block_samples - len(said), np.float32)])
         features, pitch_hz = self._hear()
-        mean, log_deviation = self._run(
-            self._text, features[None], *([coarse(pitch_hz)[None]] if self._has_pitch else [])
-        )
+        mean, log_deviation = self._text(features[None], *([coarse(pitch_hz)[None]] if self._has_pitch else []))
         decoded = slice(plan.past_frames, None)
         noise = self._noise(plan.decoded_frames, self._channels, kind=0).T
         frames = mean[..., decoded] + np.exp(log_deviation[..., decoded]) * NOISE_SCALE * noise
         source = [self._source(pitch_hz[decoded])[None, None]] if self._has_pitch else []
-        said, *state = self._run(self._decoder, frames.astype(np.float32), *source, *self._state)
+        said, *state = self._decoder(frames.astype(np.float32), *source, *self._state)
         self._state = [np.array(values) for values in state]
         self._features = features[plan.block_frames :][: plan.past_frames]
         self._pitch_hz = pitch_hz[plan.block_frames :][: plan.past_frames]
@@ -100,7 +100,7 @@ class RvcStream:
         """Features and pitch of the frames that the text encoder attends to; what is past stays as it was."""
         plan = self._plan
         new = slice(plan.known_frames - plan.decoded_frames, plan.known_frames)
-        [content] = self._run(self._content, self._heard[None])
+        [content] = self._content(self._heard[None])
         pitch_hz = self._pitch_of_frames()[new]
         features = np.repeat(content[0], 2, axis=0)[new]
         if self._retrieval and self.index_rate > 0:
@@ -119,10 +119,6 @@ class RvcStream:
         block[:fade] = self._tail * falling + block[:fade] * (1 - falling)
         self._tail = said[self._block_samples :][:fade].copy()
         return block
-
-    def _run(self, request: Any, *values: Any) -> list[Any]:
-        result = request.infer(list(values), share_inputs=True)
-        return [result[port] for port in request.model_outputs]
 
     def _pitch_of_frames(self) -> Array:
         """Of each frame of the window, 0 where nothing is voiced."""
@@ -157,16 +153,6 @@ class RvcStream:
         return np.stack(
             [np.random.Generator(np.random.Philox(key=key)).standard_normal(width, np.float32) for key in keys]
         )
-
-
-def _request(core: Any, model: Path) -> Any:
-    """Compiled once, and opened again from beside the model."""
-    settings = {
-        "INFERENCE_NUM_THREADS": THREADS,
-        "PERFORMANCE_HINT": "LATENCY",
-        "CACHE_DIR": str(model.parent / "cache"),
-    }
-    return core.compile_model(model, "CPU", settings).create_infer_request()
 
 
 def _falling(count: int) -> Array:

@@ -32,7 +32,7 @@ class StreamingConverter(ConversionBackend):
         self._voice = StoredVoice(config)
         self._config = config
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES)
-        self._compiler = VoiceCompiler(self._voice.folder, self._voice.models_dir, self._plan, self._voice.compiled_dir)
+        self._compiler = VoiceCompiler(self._voice.folder, self._voice.models_dir, self._voice.compiled_dir)
         self._rate_hz = self._voice.facts.sample_rate_hz
         self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
         self._stream: RvcStream | None = None

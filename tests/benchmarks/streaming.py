@@ -98,7 +98,7 @@ def flop(bench: Bench) -> None:
                 text(torch.zeros(1, plan.text_frames, FEATURES["v2"]), torch.ones(1, plan.text_frames).long())
                 source = torch.zeros(1, 1, plan.spoken_frames * decoder.samples_per_frame)
                 frames = torch.zeros(1, network.inter, plan.decoded_frames)
-                decoder(frames, source, plan.spoken_frames, Carry(block))
+                decoder(frames, source, plan.unspoken_frames, Carry(plan.provisional_frames))
             ratio = counter.get_total_flops() / 1e9 / (LEAST_GFLOP[rate_hz] * block / 100)
             told.append(f"{10 * block} ms {ratio:.2f}")
         print(f"flop {rate_hz // 1000} kHz, over the least: {', '.join(told)}", flush=True)
@@ -127,9 +127,9 @@ def curve(bench: Bench) -> None:
         before, sound = None, []
         for start in range(0, count, block):
             end, spoken = (min(start + block + ahead, count) for ahead in (flow_ahead, generator_ahead))
-            carry = Carry(min(block, count - start), before)
+            carry = Carry(end - min(start + block, count), before)
             samples = slice(start * decoder.samples_per_frame, spoken * decoder.samples_per_frame)
-            part = decoder(frames[..., start:end], source[..., samples], spoken - start, carry)
+            part = decoder(frames[..., start:end], source[..., samples], end - spoken, carry)
             sound.append(part[0, 0, : block * decoder.samples_per_frame])
             before = carry.after
         return np.asarray(torch.cat(sound))

@@ -13,8 +13,8 @@ from rwc_pw.voices.architecture import Architecture
 class Decoder(nn.Module):
     """Frames (1, inter, n) and the source of the first m of them to the sound of these m.
 
-    The frames after m, and those of the m that are not final, are what the others look ahead to: with 24 and 13 of them
-    it says what the offline network says, with fewer nearly so.
+    The frames after m, and those of the m that are provisional, are what the others look ahead to: with 24 and 13 of
+    them it says what the offline network says, with fewer nearly so.
     """
 
     def __init__(self, weights: Weights, network: Architecture) -> None:
@@ -26,9 +26,8 @@ class Decoder(nn.Module):
         self._flow = Flow(plain, speaker)
         self._generator = Generator(plain, network, speaker)
 
-    def forward(self, frames: Tensor, source: Tensor | None, spoken_frames: int, carry: Carry) -> Tensor:
-        """``source``, (1, 1, m · ``samples_per_frame``), where the voice follows the pitch; ``spoken_frames`` is m."""
-        carry.frames = frames.shape[-1]
-        flowed = self._flow(frames, carry)[..., :spoken_frames]
-        carry.frames = spoken_frames
+    def forward(self, frames: Tensor, source: Tensor | None, unspoken_frames: int, carry: Carry) -> Tensor:
+        """``source``, (1, 1, m · ``samples_per_frame``), if the voice has pitch; m is n less ``unspoken_frames``."""
+        flowed = self._flow(frames, carry)[..., : -unspoken_frames or None]
+        carry.provisional_frames -= unspoken_frames
         return self._generator(flowed, source, carry)

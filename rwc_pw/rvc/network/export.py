@@ -1,17 +1,17 @@
 """Compiles a voice for the CPU, in a process of its own: torch is not wanted where the sound flows.
 
-    python -m rwc_pw.rvc.network.export VOICE TARGET voice BLOCK_FRAMES
-    python -m rwc_pw.rvc.network.export CONTENTVEC TARGET v1|v2 BLOCK_FRAMES
+    python -m rwc_pw.rvc.network.export VOICE TARGET voice
+    python -m rwc_pw.rvc.network.export CONTENTVEC TARGET v1|v2
 
-write to the folder TARGET, for blocks of so many frames of 10 ms and in OpenVINO's form, ``text.xml`` (features and
-pitch to mean and log deviation), ``decoder.xml`` (frames, source and carried state to sound and state) and
-``facts.json``; or ``content.xml`` (sound to features). All shapes are fixed.
+write to the folder TARGET, in OpenVINO's form, ``text.xml`` (features and pitch to mean and log deviation),
+``decoder.xml`` (frames, source and carried state to sound and state) and ``facts.json``; or ``content.xml`` (sound to
+features). Blocks may have any length: whoever opens them fixes it.
 """
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,8 @@ from rwc_pw.rvc.plan import Plan
 from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.voices.architecture import FEATURES, Architecture
 from rwc_pw.voices.checkpoint import read_stored
+
+EXAMPLE_BLOCK_FRAMES = 10  # what is traced; the number does not matter
 
 
 class Content(nn.Module):
@@ -60,8 +62,8 @@ class _Flat(nn.Module):
         """Frames, then the source where there is one, then the state."""
         frames, *others = values
         source = others.pop(0) if self._has_pitch else None
-        carry = Carry(self._plan.block_frames, others)
-        return self._decoder(frames, source, self._plan.spoken_frames, carry), *carry.after
+        carry = Carry(self._plan.provisional_frames, others)
+        return self._decoder(frames, source, self._plan.unspoken_frames, carry), *carry.after
 
 
 def read_voice(folder: Path) -> tuple[Architecture, dict[str, Tensor]]:
@@ -73,24 +75,27 @@ def read_voice(folder: Path) -> tuple[Architecture, dict[str, Tensor]]:
     return Architecture.from_config(config, metadata["version"], int(metadata["f0"]), speakers), weights
 
 
-def export_content(contentvec: Path, target: Path, version: str, plan: Plan) -> None:
+def export_content(contentvec: Path, target: Path, version: str) -> None:
+    plan = Plan(EXAMPLE_BLOCK_FRAMES)
     with torch.no_grad():
-        _save(Content(contentvec, version).eval(), (torch.zeros(1, plan.window_samples),), target / "content.xml")
+        _save(Content(contentvec, version).eval(), target / "content.xml", [torch.zeros(1, plan.window_samples)])
 
 
-def export_voice(voice: Path, target: Path, plan: Plan) -> None:
+def export_voice(voice: Path, target: Path) -> None:
     network, weights = read_voice(voice)
+    plan = Plan(EXAMPLE_BLOCK_FRAMES)
     with torch.no_grad():
         features = torch.zeros(1, plan.text_frames, FEATURES[network.version])
         pitch = torch.ones(1, plan.text_frames, dtype=torch.long)
-        text = (features, pitch) if network.has_pitch else (features,)
-        _save(TextEncoder(weights, network).eval(), text, target / "text.xml")
+        text = [features, pitch] if network.has_pitch else [features]
+        _save(TextEncoder(weights, network).eval(), target / "text.xml", text)
         decoder = Decoder(weights, network).eval()
         frames = torch.zeros(1, network.inter, plan.decoded_frames)
         source = [torch.zeros(1, 1, plan.spoken_frames * decoder.samples_per_frame)] if network.has_pitch else []
-        first = Carry(plan.block_frames)
-        decoder(frames, *(source or [None]), plan.spoken_frames, first)
-        _save(_Flat(decoder, plan, network.has_pitch), (frames, *source, *first.after), target / "decoder.xml")
+        first = Carry(plan.provisional_frames)
+        decoder(frames, *(source or [None]), plan.unspoken_frames, first)
+        flat = _Flat(decoder, plan, network.has_pitch)
+        _save(flat, target / "decoder.xml", [frames, *source], length_axis=2, state=first.after)
     linear = (
         [float(weights[f"dec.m_source.l_linear.{part}"].reshape(())) for part in ("weight", "bias")] if source else []
     )
@@ -103,15 +108,21 @@ def export_voice(voice: Path, target: Path, plan: Plan) -> None:
     (target / "facts.json").write_text(json.dumps(facts))
 
 
-def _save(module: nn.Module, example: tuple[Any, ...], path: Path) -> None:
+def _save(
+    module: nn.Module, path: Path, block: list[Tensor], length_axis: int = 1, state: Sequence[Tensor] = ()
+) -> None:
+    """The inputs are those of a ``block``, whose length is left open, and the ``state``."""
     openvino = load_openvino()
-    model = openvino.convert_model(module, example_input=example, input=[tuple(value.shape) for value in example])
-    openvino.save_model(model, path, compress_to_fp16=False)
+    shapes = [list(value.shape) for value in (*block, *state)]
+    for shape in shapes[: len(block)]:
+        shape[length_axis] = -1
+    model = openvino.convert_model(module, example_input=(*block, *state), input=shapes)
+    openvino.save_model(model, path, compress_to_fp16=True)
 
 
 if __name__ == "__main__":
-    source, target, what, plan = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Plan(int(sys.argv[4]))
+    source, target, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     if what == "voice":
-        export_voice(source, target, plan)
+        export_voice(source, target)
     else:
-        export_content(source, target, what, plan)
+        export_content(source, target, what)

@@ -43,7 +43,7 @@ class _WaveNet(nn.Module):
         super().__init__()
         self._inputs = nn.ModuleList(Conv(weights, f"{name}.in_layers.{at}") for at in range(WAVENET_LAYERS))
         self._outputs = nn.ModuleList(Conv(weights, f"{name}.res_skip_layers.{at}") for at in range(WAVENET_LAYERS))
-        conditions = Conv(weights, f"{name}.cond_layer")(speaker, Carry(1))
+        conditions = Conv(weights, f"{name}.cond_layer")(speaker, Carry(0))
         self.register_buffer("_conditions", torch.cat(torch.chunk(conditions, WAVENET_LAYERS, dim=1), dim=0))
 
     def forward(self, block: Tensor, carry: Carry) -> Tensor:

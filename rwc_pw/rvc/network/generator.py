@@ -19,9 +19,9 @@ class Generator(nn.Module):
     def __init__(self, weights: Weights, network: Architecture, speaker: Tensor) -> None:
         super().__init__()
         self._pre = Conv(weights, "dec.conv_pre")
-        self.register_buffer("_condition", Conv(weights, "dec.cond")(speaker, Carry(1)))
+        self.register_buffer("_condition", Conv(weights, "dec.cond")(speaker, Carry(0)))
         self._stages = nn.ModuleList(_Stage(weights, network, number) for number in range(len(network.upsample_rates)))
-        self._post = Conv(weights, "dec.conv_post")
+        self._post = Conv(weights, "dec.conv_post", per_frame=math.prod(network.upsample_rates))
 
     def forward(self, frames: Tensor, source: Tensor | None, carry: Carry) -> Tensor:
         """``source``, (1, 1, n · samples per frame), is there where the voice follows the pitch."""
@@ -36,12 +36,13 @@ class _Stage(nn.Module):
 
     def __init__(self, weights: Weights, network: Architecture, number: int) -> None:
         super().__init__()
-        self._up = Upsample(weights, f"dec.ups.{number}", network.upsample_rates[number])
-        samples = math.prod(network.upsample_rates[number + 1 :])
-        self._source = _Source(weights, f"dec.noise_convs.{number}", samples) if network.has_pitch else None
+        rates = network.upsample_rates
+        self._up = Upsample(weights, f"dec.ups.{number}", rates[number], math.prod(rates[:number]))
+        per_frame, samples = math.prod(rates[: number + 1]), math.prod(rates[number + 1 :])
+        self._source = _Source(weights, f"dec.noise_convs.{number}", samples, per_frame) if network.has_pitch else None
         first = number * len(network.resblock_kernels)
         self._resblocks = nn.ModuleList(
-            _ResBlock(weights, f"dec.resblocks.{first + at}", dilations)
+            _ResBlock(weights, f"dec.resblocks.{first + at}", dilations, per_frame)
             for at, dilations in enumerate(network.resblock_dilations)
         )
 
@@ -56,25 +57,29 @@ class _Stage(nn.Module):
 
 
 class _Source(nn.Module):
-    """The source, of which ``samples`` are one of the stage's."""
+    """The source, of which ``samples`` are one of the stage's values, and ``per_frame`` of these one frame."""
 
-    def __init__(self, weights: Weights, name: str, samples: int) -> None:
+    def __init__(self, weights: Weights, name: str, samples: int, per_frame: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(weights[f"{name}.weight"])
         self.bias = nn.Parameter(weights[f"{name}.bias"])
         self._samples = samples
+        self._per_frame = samples * per_frame
         self._padding = (self.weight.shape[-1] - samples) // 2
 
     def forward(self, source: Tensor, carry: Carry) -> Tensor:
-        joined = functional.pad(carry.join(source, self._padding), (0, self._padding))
+        joined = functional.pad(carry.join(source, self._padding, self._per_frame), (0, self._padding))
         return functional.conv1d(joined, self.weight, self.bias, stride=self._samples)
 
 
 class _ResBlock(nn.Module):
-    def __init__(self, weights: Weights, name: str, dilations: tuple[int, ...]) -> None:
+    def __init__(self, weights: Weights, name: str, dilations: tuple[int, ...], per_frame: int) -> None:
         super().__init__()
-        self._first = nn.ModuleList(Conv(weights, f"{name}.convs1.{at}", by) for at, by in enumerate(dilations))
-        self._second = nn.ModuleList(Conv(weights, f"{name}.convs2.{at}") for at in range(len(dilations)))
+        first, second = (
+            [Conv(weights, f"{name}.{convs}.{at}", by, per_frame) for at, by in enumerate(dilated)]
+            for convs, dilated in (("convs1", dilations), ("convs2", [1] * len(dilations)))
+        )
+        self._first, self._second = nn.ModuleList(first), nn.ModuleList(second)
 
     def forward(self, block: Tensor, carry: Carry) -> Tensor:
         for first, second in zip(self._first, self._second, strict=True):
