@@ -1,14 +1,11 @@
 """Carries sound through a converter that runs in a thread of its own."""
 
 import logging
-import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 
@@ -16,6 +13,7 @@ from rwc_pw.errors import ConversionError
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.buffers import BufferConfig, BufferHealth, BufferManager
 from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.streaming.conversion_times import ConversionTimes
 from rwc_pw.streaming.priority import raise_priority
 
 METRICS_INTERVAL_S = 0.5
@@ -24,10 +22,8 @@ LONGEST_RETRY_S = 5.0
 STOP_TIMEOUT_S = 2.0
 CONTEXT_SAMPLES = 8192  # 170 ms: what a converter that takes over is told of the past
 FADE_SAMPLES = 480  # 10 ms: from one converter to the next
-WARM_UP_CHUNKS = 5
+WARM_UP_CHUNKS = 15
 WARM_UP_S = 1.0  # a slow converter is measured on fewer
-RECENT_CHUNKS = 9
-HEADROOM = 1.5  # a conversion may take so many times its measured time before it is late
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +68,7 @@ class StreamingPipeline:
         buffer_config: BufferConfig,
         on_metrics_update: Callable[[PipelineMetrics], None] | None = None,
     ) -> None:
+        self.times = ConversionTimes(buffer_config.chunk_size)
         self._backend = backend
         self._buffers = BufferManager(buffer_config)
         self._on_metrics_update = on_metrics_update
@@ -83,13 +80,11 @@ class StreamingPipeline:
         self._successor: ConversionBackend | None = None
         self._history = np.zeros(0, np.float32)
         self._begins = True  # the next chunk begins a stream
-        self._headroom_samples = 0
         self._held_back = False
         self._error = ""
         self._retry_pause_s = FIRST_RETRY_S
         self._retry_at_s = 0.0
         self._chunks_processed = 0
-        self._recent_times_s: deque[float] = deque(maxlen=RECENT_CHUNKS)
         self._published_at_s = 0.0
 
     @property
@@ -98,12 +93,12 @@ class StreamingPipeline:
         return self._buffers.config.chunk_size
 
     def start(self) -> None:
-        """Initialise the converter, measure its time for a chunk, and begin to convert.
+        """Initialise the converter, measure its times for a chunk, and begin to convert.
 
         Raises whatever the converter's ``initialize`` raises.
         """
         self._backend.initialize()
-        self._headroom_samples = round(self._measure_conversion_s() * HEADROOM * SAMPLE_RATE_HZ)
+        self._warm_up()
         self._thread = threading.Thread(target=self._run, name="conversion", daemon=True)
         self._thread.start()
 
@@ -143,7 +138,7 @@ class StreamingPipeline:
         with self._output_written:
             if not self._held_back:
                 self._held_back = True
-                self._buffers.hold_back(self._needed_delay_samples(size))
+                self._buffers.hold_back(self.times.delay_samples(size))
             self._output_written.wait_for(lambda: self._stopping or not self._buffers.is_due(size), timeout_s)
             return self._buffers.read_output(size)
 
@@ -175,11 +170,10 @@ class StreamingPipeline:
         with self._input_written:
             health = self._buffers.get_buffer_health()
             latency_samples = self._buffers.delay_samples + self._backend.latency_samples
-            recent_s = list(self._recent_times_s) or [0.0]
         return PipelineMetrics(
-            processing_time_ms=recent_s[-1] * 1000,
+            processing_time_ms=self.times.last_s * 1000,
             total_latency_ms=_milliseconds(latency_samples),
-            real_time_factor=median(recent_s) * SAMPLE_RATE_HZ / self.chunk_size,
+            real_time_factor=self.times.real_time_factor,
             chunks_processed=self._chunks_processed,
             dropped_ms=_milliseconds(health.dropped_samples),
             late_ms=_milliseconds(health.late_samples),
@@ -192,7 +186,8 @@ class StreamingPipeline:
         while work := self._next_work():
             started_s = time.monotonic()
             converted = self._convert(work)
-            self._recent_times_s.append(time.monotonic() - started_s)
+            if converted is not None and converted.any():
+                self.times.add(time.monotonic() - started_s)
             with self._output_written:
                 self._buffers.write_output(converted)
                 self._output_written.notify_all()
@@ -255,21 +250,14 @@ class StreamingPipeline:
         self._retry_at_s = time.monotonic() + self._retry_pause_s
         self._retry_pause_s = min(2 * self._retry_pause_s, LONGEST_RETRY_S)
 
-    def _needed_delay_samples(self, size: int) -> int:
-        """The least delay at which blocks of ``size`` never wait for a chunk to fill or to be converted."""
-        filling = self.chunk_size - math.gcd(self.chunk_size, size)
-        converting = max(0, self._headroom_samples - size // 2)
-        return filling + converting
-
-    def _measure_conversion_s(self) -> float:
+    def _warm_up(self) -> None:
         # as loud as can be: no gate stops it, and what silence spares the converter is measured, too
         noise = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), self.chunk_size)
-        times_s: list[float] = []
-        while len(times_s) < WARM_UP_CHUNKS and sum(times_s) < WARM_UP_S:
-            started_s = time.monotonic()
+        self._backend.convert_chunk(noise)  # takes longer than any other, and only once
+        until_s = time.monotonic() + WARM_UP_S
+        while self.times.count < WARM_UP_CHUNKS and (started_s := time.monotonic()) < until_s:
             self._backend.convert_chunk(noise)
-            times_s.append(time.monotonic() - started_s)
-        return median(times_s)
+            self.times.add(time.monotonic() - started_s)
 
     def _publish_metrics(self) -> None:
         now_s = time.monotonic()

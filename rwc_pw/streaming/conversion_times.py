@@ -1,0 +1,56 @@
+"""How long conversions take, and how much time one is therefore given."""
+
+import math
+from collections import deque
+
+import numpy as np
+
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
+
+KEPT = 600
+RECENT = 9
+MARGIN = 1.1  # over what 99 of 100 took
+
+
+class ConversionTimes:
+    """Of the last chunks of ``chunk_size`` samples that became sound: silence costs nothing, and tells nothing.
+
+    The conversion thread adds to it, any thread reads it.
+    """
+
+    def __init__(self, chunk_size: int) -> None:
+        self.chunk_size = chunk_size
+        self._times_s: deque[float] = deque(maxlen=KEPT)
+        self.count = 0
+        """Of all that were added."""
+
+    def add(self, time_s: float) -> None:
+        self._times_s.append(time_s)
+        self.count += 1
+
+    @property
+    def last_s(self) -> float:
+        return self._times_s[-1] if self._times_s else 0.0
+
+    @property
+    def real_time_factor(self) -> float:
+        """The median of the last ones over how long a chunk lasts; above 1 none keeps up."""
+        return self.load(50, last=RECENT)
+
+    def load(self, percent: float, last: int) -> float:
+        """That percentile of the ``last`` ones over how long a chunk lasts."""
+        return self.percentile_s(percent, last) * SAMPLE_RATE_HZ / self.chunk_size
+
+    def percentile_s(self, percent: float, last: int = KEPT) -> float:
+        times_s = list(self._times_s)[-last:]
+        return float(np.percentile(times_s, percent)) if times_s else 0.0
+
+    def delay_samples(self, size: int) -> int:
+        """The least delay at which blocks of ``size`` samples wait neither for a chunk to fill nor to be converted.
+
+        A conversion is given what 99 of 100 took and a little more, and never longer than its chunk lasts: one that
+        takes longer does not keep up, however long it is waited for.
+        """
+        filling = self.chunk_size - math.gcd(self.chunk_size, size)
+        converting = min(self.chunk_size, round(MARGIN * self.percentile_s(99) * SAMPLE_RATE_HZ))
+        return filling + max(0, converting - size // 2)
