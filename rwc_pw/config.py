@@ -16,7 +16,7 @@ from rwc_pw.voices.builtin import (
     FORMANT_RANGE_SEMITONES,
     PITCH_RANGE_SEMITONES,
 )
-from rwc_pw.voices.rvc_voice import BACKENDS, BATCH
+from rwc_pw.voices.rvc_voice import BACKENDS, STREAMING
 from rwc_pw.voices.store import VoiceStore
 
 F0_METHODS = ("rmvpe", "fcpe")
@@ -43,10 +43,10 @@ class Config:
     """The microphone's node name; empty follows the default one."""
     chunk_size: int = _option(256, 64, 16384)
     """Samples of one conversion by a built-in voice."""
-    rvc_backend: str = BATCH
-    """What converts with RVC voices: batch (ultimate-rvc, chunk by chunk) or streaming (our own, on the CPU)."""
-    rvc_chunk_size: int = _option(4096, 1024, 16384)
-    """Samples of one conversion by an RVC voice."""
+    rvc_backend: str = STREAMING
+    """What converts with RVC voices: streaming (our own, on the CPU) or batch (ultimate-rvc, chunk by chunk)."""
+    rvc_chunk_size: int = _option(0, 1024, 16384)
+    """Samples of one conversion by an RVC voice; 0 is what this machine holds."""
     index_rate: float = _option(0.75, 0.0, 1.0)
     """The share of an RVC voice's features that comes from its index."""
     protect: float = _option(0.33, 0.0, 0.5)
@@ -152,6 +152,8 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
     if known is not None and value not in known:
         return f"{key}: there is no {key.replace('_', ' ')} {value!r}{_did_you_mean(str(value), known)}"
     least, most = declared[key].metadata.get("least"), declared[key].metadata.get("most")
+    if value == declared[key].default:
+        return ""
     if least is not None and not least <= value <= most:  # type: ignore[operator]  # numbers alone have bounds
         return f"{key}: {value} is not between {least:g} and {most:g}."
     return ""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from rwc_pw.config import Config, models_dir
 from rwc_pw.desktop.dropin import dropin_text, source_properties
@@ -14,10 +15,17 @@ from rwc_pw.pipewire.transport import Levels
 from rwc_pw.status import State, Status
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, IdentityBackend, SilentBackend
 from rwc_pw.streaming.buffers import BufferConfig
+from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, AdaptiveChunk, ChosenChunks, holds
 from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.streaming.conversion_times import ConversionTimes
 from rwc_pw.streaming.pipeline import PipelineMetrics, StreamingPipeline
 from rwc_pw.tasks import until_one_ends
+from rwc_pw.voices.rvc_voice import STREAMING, RvcVoice
+
+BATCH_CHUNK_SAMPLES = 4096
+FIRST_CHUNK_SAMPLES = 4800  # of StreamingConverter, until one is chosen
+LONGEST_WAIT_S = 5.0  # for a pause in which a pipeline is replaced
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +42,14 @@ class VoiceEngine:
         self._loop = asyncio.get_running_loop()
         self._settled = asyncio.Event()
         self._wanted = asyncio.Event()
-        self._speaking = config.voice
+        self._speaking = "" if config.is_rvc else config.voice
         self._loading = config.voice if config.is_rvc else ""
         self._load_error = ""
         self._lost_ms = 0.0, 0.0  # dropped and late, in pipelines that have been replaced
+        self._chosen_chunks = ChosenChunks(paths.chunks_file)
+        self._adaptive_chunk = AdaptiveChunk()
+        self._carried_kind: object = None
+        self._measured = asyncio.Event()  # by the pipeline, anew
         first = SilentBackend() if config.is_rvc else self._create_backend()
         self._pipeline = self._new_pipeline(first, config.chunk_size)
         self._nodes = NodeManager(self._pipeline, source_properties(dropin_text()), config.quantum, self._on_nodes)
@@ -47,7 +59,7 @@ class VoiceEngine:
         """Feed RWC Voice; every process, thread and stream has ended when it returns."""
         self._pipeline.start()
         try:
-            await until_one_ends(self._nodes.run(), self._load_voices())
+            await until_one_ends(self._nodes.run(), self._load_voices(), self._adapt_chunk())
         finally:
             self._pipeline.stop()
 
@@ -63,6 +75,7 @@ class VoiceEngine:
         if was_bypassed:
             self._nodes.renew_streams()
             self._speak_through(SilentBackend())  # the real voice is not heard while another is loaded
+            self._speaking = ""
         self._change_voice()
 
     async def settle(self, timeout_s: float) -> None:
@@ -81,7 +94,7 @@ class VoiceEngine:
         return Status(
             state=State.DEGRADED if reason else State.RUNNING if nodes.listeners else State.ARMED,
             reason=reason,
-            voice=self._speaking,
+            voice=self._speaking or self.config.voice,
             loading=self._loading,
             input_device=nodes.microphone,
             listeners=nodes.listeners,
@@ -121,31 +134,82 @@ class VoiceEngine:
 
     async def _load(self, config: Config) -> None:
         try:
+            if _is_chunk_ours(config) and not self._chosen_chunks.get(config.voice):
+                await self._choose_chunk(config.voice)
             conversion = self._conversion()
-            pipeline = await self._started(create_backend(conversion), conversion.chunk_samples)
+            kind = _kind(conversion)
+            backend, times = await self._tried_out(conversion)
         except Exception as error:  # the edge to the converter: whatever it raises is a reason, no more
             log.debug("the voice could not be loaded", exc_info=error)
             if config is self.config:
                 self._loading, self._load_error = "", _why(error)
         else:
-            if config is self.config and not self.bypass:
-                self._loading = ""
-                await asyncio.to_thread(self._replace_pipeline(pipeline).stop)
-            else:  # another voice has been chosen meanwhile
-                await asyncio.to_thread(pipeline.stop)
+            await self._hand_over(config, kind, backend, times)
         self._on_change()
 
-    async def _started(self, backend: ConversionBackend, chunk_size: int) -> StreamingPipeline:
-        pipeline = self._new_pipeline(backend, chunk_size)
+    async def _hand_over(
+        self, config: Config, kind: object, backend: ConversionBackend, times: ConversionTimes
+    ) -> None:
+        """Let a converter that is loaded speak, in the pipeline that is there if it is one of the same kind."""
+        if kind != self._carried_kind:
+            await self._pause()
+        if config is not self.config or self.bypass:  # another voice has been chosen meanwhile
+            await asyncio.to_thread(backend.cleanup)
+        elif kind == self._carried_kind:
+            self._pipeline.replace_backend(backend)
+            self._speaking, self._loading = config.voice, ""
+        else:
+            self._loading = ""
+            pipeline = self._new_pipeline(backend, times.chunk_size, times)
+            pipeline.start()
+            self._carried_kind = kind
+            await asyncio.to_thread(self._replace_pipeline(pipeline).stop)
+
+    async def _tried_out(self, conversion: ConversionConfig) -> tuple[ConversionBackend, ConversionTimes]:
+        """The converter, loaded, and how long it takes for a chunk."""
+        backend, times = create_backend(conversion), ConversionTimes(conversion.chunk_samples)
         try:
-            await asyncio.to_thread(pipeline.start)
+            await asyncio.to_thread(times.try_out, backend)
         except BaseException:
             backend.cleanup()  # a thread that waits for it ends, too
             raise
-        return pipeline
+        return backend, times
+
+    async def _choose_chunk(self, voice: str) -> None:
+        """Try out one size of chunk after the other, until the machine keeps up with one."""
+        for size in CHUNK_SIZES:
+            backend, times = await self._tried_out(replace(self._conversion(), chunk_size=size))
+            await asyncio.to_thread(backend.cleanup)
+            if holds(times):
+                break
+        self._chosen_chunks.keep(voice, size)
+
+    async def _adapt_chunk(self) -> None:
+        """Load the voice that speaks for another size of chunk, whenever the one it has does not suit the machine."""
+        while True:
+            await self._measured.wait()
+            self._measured.clear()
+            config = self.config
+            if self._loading or self.bypass or self._speaking != config.voice or not _is_chunk_ours(config):
+                continue
+            if size := self._adaptive_chunk.better(self._pipeline.times):
+                self._chosen_chunks.keep(config.voice, size)
+                self._loading = config.voice
+                self._wanted.set()
+
+    async def _pause(self) -> None:
+        """Wait until nobody speaks, a while at most."""
+        try:
+            async with asyncio.timeout(LONGEST_WAIT_S):
+                while not self._pipeline.is_silent:
+                    self._measured.clear()
+                    await self._measured.wait()
+        except TimeoutError:
+            return
 
     def _speak_through(self, backend: ConversionBackend) -> None:
         """Let a converter that is made ready in no time take over, without a click where chunks stay as they are."""
+        self._carried_kind = None
         if self._pipeline.chunk_size == self.config.chunk_size:
             backend.initialize()
             self._pipeline.replace_backend(backend)
@@ -164,33 +228,16 @@ class VoiceEngine:
         self._lost_ms = self._lost_ms[0] + metrics.dropped_ms, self._lost_ms[1] + metrics.late_ms
         return replaced
 
-    def _new_pipeline(self, backend: ConversionBackend, chunk_size: int) -> StreamingPipeline:
-        return StreamingPipeline(backend, BufferConfig(chunk_size=chunk_size), self._on_metrics)
+    def _new_pipeline(
+        self, backend: ConversionBackend, chunk_size: int, times: ConversionTimes | None = None
+    ) -> StreamingPipeline:
+        return StreamingPipeline(backend, BufferConfig(chunk_size=chunk_size), self._on_metrics, times)
 
     def _create_backend(self) -> ConversionBackend:
         return IdentityBackend() if self.bypass else create_backend(self._conversion())
 
     def _conversion(self) -> ConversionConfig:
-        config = self.config
-        conversion = ConversionConfig(
-            voice=config.voice,
-            pitch_shift=config.pitch,
-            formant_shift=config.formant,
-            gain_db=config.gain,
-            gate_db=config.gate,
-        )
-        if config.is_rvc:
-            conversion = replace(
-                conversion,
-                model_path=self._paths.models_dir / config.voice,
-                models_dir=models_dir(config, self._paths),
-                chunk_size=config.rvc_chunk_size,
-                backend=config.rvc_backend,
-                index_rate=config.index_rate,
-                protect=config.protect,
-                use_rmvpe=config.f0_method == "rmvpe",
-            )
-        return conversion
+        return conversion_of(self.config, self._paths)
 
     def _latency_ms(self, metrics: PipelineMetrics) -> float | None:
         transport = self._nodes.transport
@@ -204,12 +251,16 @@ class VoiceEngine:
         self._on_change()
 
     def _on_metrics(self, _: PipelineMetrics) -> None:
-        self._loop.call_soon_threadsafe(self._on_change)
+        self._loop.call_soon_threadsafe(self._on_measured)
+
+    def _on_measured(self) -> None:
+        self._measured.set()
+        self._on_change()
 
     def _reason(self, nodes: NodeState, metrics: PipelineMetrics) -> str:
         if found := nodes.fault or metrics.error or self._load_error:
             return found
-        if self._loading and self._speaking == self._loading:
+        if self._loading and not self._speaking:
             return f"the voice {self._loading} is being loaded"
         if metrics.real_time_factor > 1 and nodes.listeners:
             return (
@@ -219,6 +270,48 @@ class VoiceEngine:
         if overdue := metrics.buffer_health.overdue_samples:
             return f"the converter is {_milliseconds(overdue):.0f} ms behind"
         return ""
+
+
+def conversion_of(config: Config, paths: Paths) -> ConversionConfig:
+    """What the user's configuration asks of a converter."""
+    conversion = ConversionConfig(
+        voice=config.voice,
+        pitch_shift=config.pitch,
+        formant_shift=config.formant,
+        gain_db=config.gain,
+        gate_db=config.gate,
+    )
+    if not config.is_rvc:
+        return conversion
+    chosen = ChosenChunks(paths.chunks_file).get(config.voice) if _is_chunk_ours(config) else None
+    usual = FIRST_CHUNK_SAMPLES if config.rvc_backend == STREAMING else BATCH_CHUNK_SAMPLES
+    return replace(
+        conversion,
+        model_path=paths.models_dir / config.voice,
+        models_dir=models_dir(config, paths),
+        chunk_size=config.rvc_chunk_size or chosen or usual,
+        backend=config.rvc_backend,
+        index_rate=config.index_rate,
+        protect=config.protect,
+        use_rmvpe=config.f0_method == "rmvpe",
+    )
+
+
+def keep_chunk(config: Config, paths: Paths, chunk_size: int) -> None:
+    """Remember what suits the voice on this machine, where the user leaves that to us."""
+    if _is_chunk_ours(config):
+        ChosenChunks(paths.chunks_file).keep(config.voice, chunk_size)
+
+
+def _kind(conversion: ConversionConfig) -> object:
+    """What two RVC converters have in common that take as long for a chunk and lie as far behind."""
+    voice = RvcVoice.read(Path(conversion.model_path or ""))
+    return conversion.backend, conversion.chunk_samples, voice.version, voice.sample_rate_hz, voice.has_pitch
+
+
+def _is_chunk_ours(config: Config) -> bool:
+    """Whether the size of chunk is ours to choose."""
+    return config.is_rvc and config.rvc_backend == STREAMING and not config.rvc_chunk_size
 
 
 def _why(error: Exception) -> str:

@@ -40,6 +40,7 @@ for command in (
     sound.doctor,
     sound.demo,
     voices.setup,
+    voices.bench,
     voices.convert,
     microphone.uninstall,
 ):

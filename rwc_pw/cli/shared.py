@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Backend = Annotated[str | None, typer.Option("--backend", help="For RVC voices: streaming or batch.")]
 
 
 def paths() -> Paths:

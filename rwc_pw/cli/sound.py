@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from rwc_pw.cli.edge import until_signal
-from rwc_pw.cli.shared import AsJson, change, config, config_in, given, paths, print_list, store
+from rwc_pw.cli.shared import AsJson, Backend, change, config, config_in, given, paths, print_list, store
 from rwc_pw.errors import EXIT_FAILED, UsageError
 
 Pitch = Annotated[float | None, typer.Option("--pitch", help="Semitones added to the voice's pitch, -24 to 24.")]
-Backend = Annotated[str | None, typer.Option("--backend", help="For RVC voices: batch or streaming.")]
 Formant = Annotated[float | None, typer.Option("--formant", help="Semitones added to its formants, -12 to 12.")]
 
 
@@ -43,13 +42,18 @@ def set_(
         float | None, typer.Option("--protect", help="Consonants kept from the index, 0 (most) to 0.5 (none).")
     ] = None,
     backend: Backend = None,
+    chunk_size: Annotated[
+        int | None,
+        typer.Option("--chunk-size", help="Samples of one conversion by an RVC voice; 0: what is held here."),
+    ] = None,
     input_device: Annotated[
         str | None, typer.Option("--input-device", help="A name that `rwc-pw devices` lists; '' for the default.")
     ] = None,
 ) -> None:
     """Change the voice or the microphone, also while people listen."""
     asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
-    changes = given({**asked, "index_rate": index_rate, "protect": protect, "rvc_backend": backend})
+    rvc = {"index_rate": index_rate, "protect": protect, "rvc_backend": backend, "rvc_chunk_size": chunk_size}
+    changes = given({**asked, **rvc})
     if not changes:
         raise UsageError("There is nothing to set.", "Give at least one option; `rwc-pw set --help` lists them.")
     change(**changes)

@@ -1,18 +1,25 @@
 """Commands for RVC voices: what they need, bringing them in, converting files with them."""
 
 import hashlib
+import json
 import shutil
+import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from rwc_pw.cli.progress import bytes_done, share_done
-from rwc_pw.cli.shared import AsJson, assets_dir, config, paths, print_list, store
+from rwc_pw.cli.shared import AsJson, Backend, assets_dir, config, config_in, given, paths, print_list, store
+from rwc_pw.desktop.files import refusal
 from rwc_pw.errors import EXIT_FAILED, UsageError
 from rwc_pw.voices.builtin import BUILTIN_VOICES, PITCH_RANGE_SEMITONES
+
+if TYPE_CHECKING:
+    from rwc_pw.bench import ChunkFigures
 
 LARGEST_DOWNLOAD_BYTES = 2 << 30
 
@@ -107,6 +114,37 @@ def setup(
         raise typer.Exit(EXIT_FAILED)
 
 
+def bench(
+    voice: Annotated[str | None, typer.Option("--voice", help="A voice, or a .pth; the one in use if none.")] = None,
+    backend: Backend = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, max=600, help="Of sound, for each size.")] = 10,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Draw a chart: a .png.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a voice on this machine, and recommend a size of chunk."""
+    from rwc_pw.bench import bench, smallest_held
+    from rwc_pw.engine import conversion_of, keep_chunk
+
+    chosen = config_in(voice).changed(given({"rvc_backend": backend}), store().names())
+    found = []
+    for figures in bench(conversion_of(chosen, paths()), seconds, chosen.quantum):
+        found.append(figures)
+        if not as_json:
+            print(_bench_line(figures), flush=True)
+    best = smallest_held(found)
+    if picture:
+        _draw(found, f"{chosen.voice} on this machine", picture)
+    if best:
+        keep_chunk(chosen, paths(), best.chunk_samples)
+    if as_json:
+        recommended = best and best.chunk_samples
+        print(json.dumps({"voice": chosen.voice, "chunks": list(map(asdict, found)), "recommended": recommended}))
+    elif best:
+        print(f"Recommended: chunks of {best.chunk_samples} samples, {best.delay_ms:.0f} ms from microphone to app.")
+    else:
+        print("This machine keeps up with none of them: a graphics card or a built-in voice would help.")
+
+
 def convert(
     input: Annotated[Path, typer.Argument(metavar="IN", help="Any format that soundfile reads.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Its name tells the format: .wav, .flac, .ogg …")],
@@ -139,6 +177,23 @@ def convert(
             on_progress=on_progress,
         )
     print(output)
+
+
+def _bench_line(figures: "ChunkFigures") -> str:
+    verdict = f"holds, {figures.delay_ms:.0f} ms from microphone to app" if figures.holds else "does not hold"
+    times = f"{figures.median_ms:6.1f} {figures.p95_ms:6.1f} {figures.p99_ms:6.1f} ms"
+    return f"{figures.chunk_samples:5} samples, {figures.chunk_ms:5.1f} ms: 50, 95, 99 % within {times}; {verdict}"
+
+
+def _draw(found: "Sequence[ChunkFigures]", title: str, picture: Path) -> None:
+    from rwc_pw.pictures.chart import draw_chart
+
+    with tempfile.TemporaryDirectory() as scratch:
+        drawn = draw_chart(found, title, Path(scratch))
+    try:
+        picture.write_bytes(drawn)
+    except OSError as error:
+        raise refusal("write", picture, error) from error
 
 
 def _fetched(url: str, sha256: str | None) -> Path:

@@ -15,11 +15,11 @@ import soundfile
 
 from rwc_pw.config import Config, models_dir, save_config
 from rwc_pw.demo.latency import latency_ms
-from rwc_pw.demo.picture import draw
 from rwc_pw.desktop import launcher
 from rwc_pw.desktop.files import make_folder
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.pictures.spectrograms import draw_spectrograms
 from rwc_pw.pipewire.argv import DIES_WITH_US
 from rwc_pw.pipewire.graph import SOURCE_NODE, Graph
 from rwc_pw.pipewire.headless import HeadlessPipeWire
@@ -74,7 +74,7 @@ def run_demo(config: Config, paths: Paths, input: Path | None, output: Path) -> 
                 "or a lower gate with `rwc-pw set --gate`.",
             )
         titles = "Spoken into the microphone", f"Heard from RWC Voice: {config.voice}, {measured_ms:.1f} ms later"
-        picture = draw(dict(zip(titles, (spoken, heard), strict=True)), Path(scratch))
+        picture = draw_spectrograms(dict(zip(titles, (spoken, heard), strict=True)), Path(scratch))
         return DemoResult(
             spoken=_write(output / "spoken.wav", _wav(spoken)),
             heard=_write(output / "heard.wav", _wav(heard)),

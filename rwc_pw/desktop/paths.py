@@ -71,6 +71,11 @@ class Paths:
         return self.state_dir / "compiled"
 
     @property
+    def chunks_file(self) -> Path:
+        """Which size of chunk was chosen for each RVC voice."""
+        return self.state_dir / "chunks.json"
+
+    @property
     def state_dir(self) -> Path:
         """Logs and what survives a restart."""
         return self.state_home / "rwc-pw"

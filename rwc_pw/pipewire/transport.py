@@ -31,6 +31,11 @@ GRAPH_CYCLES = 1  # from the player's buffer to the app; measured on 0.3.65 and 
 log = logging.getLogger(__name__)
 
 
+def least_latency_samples(quantum: int) -> int:
+    """From the microphone to us and from us to the app, with the one block in reserve that is usual."""
+    return (GRAPH_CYCLES + 1) * quantum
+
+
 @dataclass(frozen=True)
 class Levels:
     """The loudest samples, full scale 1."""

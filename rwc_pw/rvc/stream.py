@@ -69,14 +69,15 @@ class RvcStream:
         self._phase = 0.0
         self._frame = 0
         self._state: list[Any] = [np.zeros(shape, np.float32) for shape in self._decoder.state_shapes]
-        self._tail = np.zeros(self.samples_per_frame, np.float32)
+        self.foreseen = np.zeros(self.samples_per_frame, np.float32)
+        """What it would say first in the next block, (samples_per_frame,)."""
 
     def convert(self, sound: Array) -> Array:
         """(block_frames · 160,) to (block_frames · samples_per_frame,)."""
         plan = self._plan
         self._heard = np.concatenate([self._heard, sound])[-plan.window_samples :]
         if not self._heard.any():
-            said, self._tail = self._tail, np.zeros_like(self._tail)
+            said, self.foreseen = self.foreseen, np.zeros_like(self.foreseen)
             self.reset(np.zeros(0, np.float32))
             return np.concatenate([said * _falling(len(said)), np.zeros(self._block_samples - len(said), np.float32)])
         features, pitch_hz = self._hear()
@@ -114,10 +115,10 @@ class RvcStream:
 
     def _joined(self, said: Array) -> Array:
         """The block, faded from what the last one said of its first frame."""
-        block, fade = said[: self._block_samples].copy(), len(self._tail)
+        block, fade = said[: self._block_samples].copy(), len(self.foreseen)
         falling = _falling(fade)
-        block[:fade] = self._tail * falling + block[:fade] * (1 - falling)
-        self._tail = said[self._block_samples :][:fade].copy()
+        block[:fade] = self.foreseen * falling + block[:fade] * (1 - falling)
+        self.foreseen = said[self._block_samples :][:fade].copy()
         return block
 
     def _pitch_of_frames(self) -> Array:

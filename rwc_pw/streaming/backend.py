@@ -40,6 +40,10 @@ class ConversionBackend(ABC):
         another in the middle of a word.
         """
 
+    def fade_out(self, audio_chunk: Samples) -> Samples:
+        """The beginning of what it would make of ``audio_chunk``, its last words: all, or as much as costs nothing."""
+        return self.convert_chunk(audio_chunk)
+
     def adjust(self, config: "ConversionConfig") -> bool:
         """Convert as ``config`` tells from now on, also from another thread; False where that takes a new converter."""
         return False

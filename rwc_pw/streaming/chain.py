@@ -38,6 +38,10 @@ class VoiceChain(ConversionBackend):
         converted = self.converter.convert_chunk(self._gate.process(audio_chunk), context)
         return self._limiter.process(self._amplified(converted))
 
+    def fade_out(self, audio_chunk: Samples) -> Samples:
+        said = self.converter.fade_out(self._gate.process(audio_chunk))
+        return self._limiter.process(self._amplified(said))
+
     def adjust(self, config: ConversionConfig) -> bool:
         if not self.converter.adjust(config):
             return False

@@ -22,8 +22,6 @@ LONGEST_RETRY_S = 5.0
 STOP_TIMEOUT_S = 2.0
 CONTEXT_SAMPLES = 8192  # 170 ms: what a converter that takes over is told of the past
 FADE_SAMPLES = 480  # 10 ms: from one converter to the next
-WARM_UP_CHUNKS = 15
-WARM_UP_S = 1.0  # a slow converter is measured on fewer
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +65,12 @@ class StreamingPipeline:
         backend: ConversionBackend,
         buffer_config: BufferConfig,
         on_metrics_update: Callable[[PipelineMetrics], None] | None = None,
+        times: ConversionTimes | None = None,
     ) -> None:
-        self.times = ConversionTimes(buffer_config.chunk_size)
+        """``times`` are those that were measured on a converter which is initialised."""
+        self.times = times or ConversionTimes(buffer_config.chunk_size)
+        self.is_silent = True
+        """Whether what was converted last is silence."""
         self._backend = backend
         self._buffers = BufferManager(buffer_config)
         self._on_metrics_update = on_metrics_update
@@ -93,12 +95,12 @@ class StreamingPipeline:
         return self._buffers.config.chunk_size
 
     def start(self) -> None:
-        """Initialise the converter, measure its times for a chunk, and begin to convert.
+        """Initialise the converter and measure its times for a chunk, unless they are known, and begin to convert.
 
         Raises whatever the converter's ``initialize`` raises.
         """
-        self._backend.initialize()
-        self._warm_up()
+        if not self.times.count:
+            self.times.try_out(self._backend)
         self._thread = threading.Thread(target=self._run, name="conversion", daemon=True)
         self._thread.start()
 
@@ -163,7 +165,7 @@ class StreamingPipeline:
             self._buffers.reset()
             self._held_back = False
             self._history = np.zeros(0, np.float32)
-            self._begins = True
+            self._begins = self.is_silent = True
 
     def get_metrics(self) -> PipelineMetrics:
         """What has been measured up to now."""
@@ -186,7 +188,8 @@ class StreamingPipeline:
         while work := self._next_work():
             started_s = time.monotonic()
             converted = self._convert(work)
-            if converted is not None and converted.any():
+            self.is_silent = converted is None or not converted.any()
+            if not self.is_silent:
                 self.times.add(time.monotonic() - started_s)
             with self._output_written:
                 self._buffers.write_output(converted)
@@ -234,7 +237,7 @@ class StreamingPipeline:
             with ExitStack() as at_last:
                 at_last.callback(predecessor.cleanup)
                 if speaks:
-                    before = _checked(predecessor.convert_chunk(work.chunk), work.chunk)
+                    before = _checked(said := predecessor.fade_out(work.chunk), work.chunk[: len(said)])
         except Exception as error:  # what has been replaced is no fault of the one that speaks now
             log.warning("the converter that was replaced failed: %s", error)
         after = _checked(self._backend.convert_chunk(work.chunk, work.history), work.chunk)
@@ -249,15 +252,6 @@ class StreamingPipeline:
         self._error = f"the converter failed: {str(error) or type(error).__name__}"
         self._retry_at_s = time.monotonic() + self._retry_pause_s
         self._retry_pause_s = min(2 * self._retry_pause_s, LONGEST_RETRY_S)
-
-    def _warm_up(self) -> None:
-        # as loud as can be: no gate stops it, and what silence spares the converter is measured, too
-        noise = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), self.chunk_size)
-        self._backend.convert_chunk(noise)  # takes longer than any other, and only once
-        until_s = time.monotonic() + WARM_UP_S
-        while self.times.count < WARM_UP_CHUNKS and (started_s := time.monotonic()) < until_s:
-            self._backend.convert_chunk(noise)
-            self.times.add(time.monotonic() - started_s)
 
     def _publish_metrics(self) -> None:
         now_s = time.monotonic()
@@ -280,11 +274,10 @@ def _checked(converted: Samples, chunk: Samples) -> Samples:
 
 
 def _crossfade(before: Samples, after: Samples) -> Samples:
-    """From one sound to the other within at most ``FADE_SAMPLES``, both (n,)."""
-    share = np.ones(len(after), np.float32)
-    fade = min(FADE_SAMPLES, len(after))
-    share[:fade] = np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
-    return before + share * (after - before)
+    """From the beginning of one sound to the other, (n,), within at most ``FADE_SAMPLES``."""
+    fade = min(FADE_SAMPLES, len(before))
+    share = np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
+    return np.concatenate([before[:fade] + share * (after[:fade] - before[:fade]), after[fade:]])
 
 
 def _milliseconds(samples: int) -> float:

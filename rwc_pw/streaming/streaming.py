@@ -70,6 +70,10 @@ class StreamingConverter(ConversionBackend):
         resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
         return self._at_48_khz(self._stream.convert(resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
 
+    def fade_out(self, audio_chunk: Samples) -> Samples:
+        """The 10 ms that it had foreseen."""
+        return self._at_48_khz(self._stream.foreseen) if self._stream else np.zeros(0, np.float32)
+
     def adjust(self, config: ConversionConfig) -> bool:
         """Another pitch, index rate or protection, from the next chunk on; all else takes a new converter."""
         is_loaded = self._voice.is_meant_by(config)

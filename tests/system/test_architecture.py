@@ -66,7 +66,7 @@ def test_nothing_but_the_command_line_knows_it_or_the_daemon():
         ("dbus_next", "control"),
         ("pulsectl", "pipewire"),
         ("typer", "cli"),
-        ("matplotlib", "demo"),
+        ("matplotlib", "pictures"),
         ("stftpitchshift", "streaming"),
         ("ultimate_rvc", "rvc"),
         ("openvino", "rvc"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rwc_pw.demo.latency import latency_ms
-from rwc_pw.demo.picture import HIGHEST_HZ, spectrogram_db
+from rwc_pw.pictures.spectrograms import HIGHEST_HZ, spectrogram_db
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
 from rwc_pw.streaming.conversion import ConversionConfig, create_backend
 

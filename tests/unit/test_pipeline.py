@@ -16,11 +16,11 @@ from rwc_pw.streaming import (
     pipeline,
 )
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
-from rwc_pw.streaming.conversion_times import MARGIN, ConversionTimes
+from rwc_pw.streaming.conversion_times import MARGIN, TRIAL_CHUNKS, ConversionTimes
 
 CHUNK = 256
 DEADLINE_S = 5.0  # waited for only where a test fails
-WARM_UP = (1 + 15) * CHUNK
+WARM_UP = (1 + TRIAL_CHUNKS) * CHUNK
 
 
 def hum(start: int, count: int) -> Samples:
@@ -222,7 +222,9 @@ def test_a_new_converter_takes_over_without_a_click_and_knows_the_past(bench):
     np.testing.assert_array_equal(heard[CHUNK:], -hum(4 * CHUNK, 2 * CHUNK))
 
 
-@pytest.mark.parametrize("answer", [broken(ConversionError("no")), lambda chunk: chunk[1:]], ids=["raises", "short"])
+@pytest.mark.parametrize(
+    "answer", [broken(ConversionError("no")), lambda chunk: chunk[None]], ids=["raises", "not mono"]
+)
 def test_a_converter_that_fails_while_it_is_replaced_costs_its_chunk_and_no_more(bench, answer):
     old, new = Probe(), Probe()
     it = bench(old)
@@ -235,6 +237,18 @@ def test_a_converter_that_fails_while_it_is_replaced_costs_its_chunk_and_no_more
     assert new.calls == []
     assert not heard[96:CHUNK].any()
     np.testing.assert_array_equal(heard[CHUNK + 96 :], hum(4 * CHUNK + 96, 2 * CHUNK - 96))
+
+
+def test_a_converter_may_say_less_at_last_than_a_whole_chunk(bench, monkeypatch):
+    old, new = Probe(), Probe(gain=-1.0)
+    it = bench(old)
+    it.speak(3)
+    monkeypatch.setattr(old, "fade_out", lambda chunk: chunk[:100], raising=False)
+    it.pipeline.replace_backend(new)
+    heard = it.speak(3)
+    assert len(old.heard) == WARM_UP + 3 * CHUNK
+    assert np.abs(np.diff([*hum(3 * CHUNK - 1, 1), *heard])).max() < 0.02
+    np.testing.assert_array_equal(heard[100:], -hum(3 * CHUNK + 100, 3 * CHUNK - 100))
 
 
 def test_a_failed_converter_is_replaced_at_once(bench):

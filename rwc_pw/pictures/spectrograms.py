@@ -1,16 +1,17 @@
-"""What was said and what was heard, as two spectrograms one above the other."""
+"""What was said and what was heard, as spectrograms one above the other."""
 
-import io
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from rwc_pw.pictures.png import png
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FRAME_SAMPLES = 2048  # 43 ms: the harmonics of a low voice show apart
 HOP_SAMPLES = 192
@@ -18,15 +19,10 @@ HIGHEST_HZ = 6000
 RANGE_DB = 70
 
 
-def draw(sounds: dict[str, Samples], scratch: Path) -> bytes:
-    """A PNG with a spectrogram for each of ``sounds``, which are named and start together.
+def draw_spectrograms(sounds: dict[str, Samples], scratch: Path) -> bytes:
+    """A PNG with a spectrogram for each of ``sounds``, which are named and start together."""
 
-    matplotlib keeps its cache in ``scratch``, not in the user's home.
-    """
-    with _cache_in(scratch):
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(11, 7), layout="constrained")
+    def draw(figure: "Figure") -> None:
         panels = figure.subplots(len(sounds), sharex=True, squeeze=False)[:, 0]
         for panel, (title, sound) in zip(panels, sounds.items(), strict=True):
             levels_db = spectrogram_db(sound)
@@ -43,9 +39,8 @@ def draw(sounds: dict[str, Samples], scratch: Path) -> bytes:
             panel.set_title(title)
             panel.set_ylabel("Frequency (kHz)")
         panels[-1].set_xlabel("Time (s)")
-        png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=110)
-    return png.getvalue()
+
+    return png((11, 7), draw, scratch)
 
 
 def spectrogram_db(sound: Samples) -> NDArray[np.float64]:
@@ -56,16 +51,3 @@ def spectrogram_db(sound: Samples) -> NDArray[np.float64]:
     bins = HIGHEST_HZ * FRAME_SAMPLES // SAMPLE_RATE_HZ
     levels: NDArray[np.float64] = 20 * np.log10(np.maximum(magnitudes[:, :bins], 1e-6)).T
     return levels
-
-
-@contextmanager
-def _cache_in(folder: Path) -> Iterator[None]:
-    before = os.environ.get("MPLCONFIGDIR")
-    os.environ["MPLCONFIGDIR"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["MPLCONFIGDIR"]
-        else:
-            os.environ["MPLCONFIGDIR"] = before

@@ -1,0 +1,79 @@
+"""How fast a voice is on this machine, for one size of chunk after the other."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from rwc_pw.pipewire.transport import least_latency_samples
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
+from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, holds
+from rwc_pw.streaming.conversion import create_backend
+from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.streaming.conversion_times import ConversionTimes
+from rwc_pw.voices.rvc_voice import STREAMING
+
+BATCH_CHUNK_SIZES = 2048, 4096, 8192, 16384
+BUILT_IN_CHUNK_SIZES = 128, 256, 512, 1024
+HELD_SIZES = 3  # are enough: what follows is slower to hear, and no news
+
+
+@dataclass(frozen=True)
+class ChunkFigures:
+    """What one size of chunk costs; times are those of a conversion."""
+
+    chunk_samples: int
+    chunk_ms: float
+    real_time_factor: float
+    """The median time over how long a chunk lasts."""
+    median_ms: float
+    p95_ms: float
+    p99_ms: float
+    holds: bool
+    delay_ms: float
+    """Microphone to app, as it will be declared; it is measured where the sound flows."""
+
+
+def bench(config: ConversionConfig, seconds: float, quantum: int) -> Iterator[ChunkFigures]:
+    """Convert ``seconds`` of sound in chunks of each size, the smallest first, until a few hold.
+
+    Raises what the converter raises that is loaded.
+    """
+    held = 0
+    for size in _sizes(config):
+        found = _figures(replace(config, chunk_size=size), size, seconds, quantum)
+        yield found
+        held += found.holds
+        if held == HELD_SIZES:
+            break
+
+
+def smallest_held(found: list[ChunkFigures]) -> ChunkFigures | None:
+    """What to recommend: the least delay with which the machine keeps up."""
+    return next((figures for figures in found if figures.holds), None)
+
+
+def _sizes(config: ConversionConfig) -> tuple[int, ...]:
+    if config.model_path is None:
+        return BUILT_IN_CHUNK_SIZES
+    return CHUNK_SIZES if config.backend == STREAMING else BATCH_CHUNK_SIZES
+
+
+def _figures(config: ConversionConfig, size: int, seconds: float, quantum: int) -> ChunkFigures:
+    chunks = max(1, round(seconds * SAMPLE_RATE_HZ / size))
+    backend, times = create_backend(config), ConversionTimes(size, kept=chunks)
+    try:
+        times.try_out(backend, chunks, longest_s=seconds)
+        latency_samples = backend.latency_samples
+    finally:
+        backend.cleanup()
+    median_ms, p95_ms, p99_ms = (1000 * times.percentile_s(percent) for percent in (50, 95, 99))
+    delay_samples = times.delay_samples(quantum) + latency_samples + least_latency_samples(quantum)
+    return ChunkFigures(
+        chunk_samples=size,
+        chunk_ms=1000 * size / SAMPLE_RATE_HZ,
+        real_time_factor=times.load(50),
+        median_ms=median_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms,
+        holds=holds(times),
+        delay_ms=1000 * delay_samples / SAMPLE_RATE_HZ,
+    )

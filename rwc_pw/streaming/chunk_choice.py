@@ -1,0 +1,62 @@
+"""The size of chunk that StreamingConverter works with, where the user has not pinned one."""
+
+import json
+from pathlib import Path
+
+from rwc_pw.desktop.files import write_atomically
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
+from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
+
+CHUNK_SIZES = tuple(SAMPLE_RATE_HZ * ms // 1000 for ms in (40, 60, 80, 100, 120, 160, 200, 260, 320))
+HOLDS = 0.9  # of a chunk's length, for 99 of 100
+TOO_MUCH = 0.8  # of a chunk's length, for 95 of 100: the next larger size is due,
+LITTLE = 0.45  # and the next smaller one, when it stays below for long
+LATEST = 50
+FEWEST = LATEST + TRIAL_CHUNKS  # those of the trial were disturbed by the voice that spoke meanwhile
+FIRST_PATIENCE_S = 60.0
+
+
+def holds(times: ConversionTimes) -> bool:
+    """Whether the machine keeps up with chunks of this size, and has something left."""
+    return times.load(99) <= HOLDS and times.load(95) <= TOO_MUCH
+
+
+class AdaptiveChunk:
+    """Which size of chunk suits the voice that speaks: a larger one soon, a smaller one late, ever later if in vain."""
+
+    def __init__(self) -> None:
+        self._patience_s = FIRST_PATIENCE_S
+
+    def better(self, times: ConversionTimes) -> int | None:
+        """Another size of chunk than that of ``times``; None where it is right."""
+        larger = [size for size in CHUNK_SIZES if size > times.chunk_size]
+        smaller = [size for size in CHUNK_SIZES if size < times.chunk_size]
+        if times.count >= FEWEST and times.load(95, LATEST) > TOO_MUCH and larger:
+            self._patience_s *= 2
+            return larger[0]
+        spoken_s = times.count * times.chunk_size / SAMPLE_RATE_HZ
+        if spoken_s >= self._patience_s and times.load(95) < LITTLE and smaller:
+            return smaller[-1]
+        return None
+
+
+class ChosenChunks:
+    """What was chosen for each voice, kept for the next start."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, voice: str) -> int | None:
+        size = self._read().get(voice)
+        return size if size in CHUNK_SIZES else None
+
+    def keep(self, voice: str, chunk_size: int) -> None:
+        """``RwcPwError`` where it cannot be written."""
+        write_atomically(self._path, json.dumps({**self._read(), voice: chunk_size}, indent=2))
+
+    def _read(self) -> dict[str, int]:
+        try:
+            chosen = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # nothing yet, or nothing that could be read: it is chosen anew
+            return {}
+        return chosen if isinstance(chosen, dict) else {}

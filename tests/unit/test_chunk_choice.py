@@ -1,0 +1,74 @@
+import pytest
+
+from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, FEWEST, AdaptiveChunk, ChosenChunks, holds
+from rwc_pw.streaming.conversion_times import ConversionTimes
+
+MIDDLE = 4800  # 100 ms
+
+
+def spoken(seconds: float, load: float, chunk: int = MIDDLE) -> ConversionTimes:
+    """Conversions that take so much of their chunks, for so long."""
+    times = ConversionTimes(chunk)
+    for _ in range(round(seconds * 48_000 / chunk)):
+        times.add(load * chunk / 48_000)
+    return times
+
+
+def test_a_size_holds_where_99_of_100_leave_a_tenth_of_it_free():
+    assert holds(spoken(10, 0.75))
+    assert not holds(spoken(10, 0.85))
+    times = spoken(9, 0.5)
+    for _ in range(4):
+        times.add(0.095)
+    assert not holds(times)
+
+
+def test_too_much_load_takes_the_next_larger_size():
+    assert AdaptiveChunk().better(spoken(30, 0.85)) == 5760
+
+
+def test_what_was_measured_while_another_voice_spoke_is_not_enough():
+    times = spoken((FEWEST - 1) * 0.1, 0.85)
+    assert AdaptiveChunk().better(times) is None
+    times.add(0.085)
+    assert AdaptiveChunk().better(times) == 5760
+
+
+@pytest.mark.parametrize("load", [0.5, 0.75])
+def test_what_suits_stays(load):
+    assert AdaptiveChunk().better(spoken(500, load)) is None
+
+
+def test_little_load_takes_the_next_smaller_size_after_a_while():
+    assert AdaptiveChunk().better(spoken(59, 0.4)) is None
+    assert AdaptiveChunk().better(spoken(60, 0.4)) == 3840
+
+
+def test_after_a_larger_one_a_smaller_one_is_tried_later():
+    it = AdaptiveChunk()
+    assert it.better(spoken(30, 0.85, 3840)) == MIDDLE
+    assert it.better(spoken(119, 0.4)) is None
+    assert it.better(spoken(120, 0.4)) == 3840
+
+
+def test_nothing_is_larger_than_the_largest_nor_smaller_than_the_smallest():
+    assert AdaptiveChunk().better(spoken(100, 2.0, CHUNK_SIZES[-1])) is None
+    assert AdaptiveChunk().better(spoken(100, 0.1, CHUNK_SIZES[0])) is None
+
+
+def test_what_was_chosen_is_kept_by_voice(tmp_path):
+    path = tmp_path / "state/chunks.json"
+    assert ChosenChunks(path).get("Anna") is None
+    ChosenChunks(path).keep("Anna", 3840)
+    ChosenChunks(path).keep("Otto", 4800)
+    assert ChosenChunks(path).get("Anna") == 3840
+    assert ChosenChunks(path).get("Otto") == 4800
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"Anna": "3840"}', '{"Anna": 1}', '{"Anna": [1]}'])
+def test_what_nobody_wrote_is_chosen_anew(tmp_path, text):
+    path = tmp_path / "chunks.json"
+    path.write_text(text)
+    assert ChosenChunks(path).get("Anna") is None
+    ChosenChunks(path).keep("Anna", 3840)
+    assert ChosenChunks(path).get("Anna") == 3840
