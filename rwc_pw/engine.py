@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from rwc_pw.streaming.buffers import BufferConfig
 from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, AdaptiveChunk, ChosenChunks, holds
 from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
-from rwc_pw.streaming.conversion_times import ConversionTimes
+from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
 from rwc_pw.streaming.pipeline import PipelineMetrics, StreamingPipeline
+from rwc_pw.streaming.priority import lower_priority
 from rwc_pw.tasks import until_one_ends
 from rwc_pw.voices.rvc_voice import STREAMING, RvcVoice
 
@@ -138,7 +140,7 @@ class VoiceEngine:
                 await self._choose_chunk(config.voice)
             conversion = self._conversion()
             kind = _kind(conversion)
-            backend, times = await self._tried_out(conversion)
+            backend, times = await self._tried_out(conversion, 1 if kind == self._carried_kind else TRIAL_CHUNKS)
         except Exception as error:  # the edge to the converter: whatever it raises is a reason, no more
             log.debug("the voice could not be loaded", exc_info=error)
             if config is self.config:
@@ -165,14 +167,19 @@ class VoiceEngine:
             self._carried_kind = kind
             await asyncio.to_thread(self._replace_pipeline(pipeline).stop)
 
-    async def _tried_out(self, conversion: ConversionConfig) -> tuple[ConversionBackend, ConversionTimes]:
-        """The converter, loaded, and how long it takes for a chunk."""
+    async def _tried_out(
+        self, conversion: ConversionConfig, chunks: int = TRIAL_CHUNKS
+    ) -> tuple[ConversionBackend, ConversionTimes]:
+        """The converter, loaded, and how long it takes for so many chunks: few, where another one speaks meanwhile."""
         backend, times = create_backend(conversion), ConversionTimes(conversion.chunk_samples)
+        loading = ThreadPoolExecutor(1, initializer=lower_priority)
         try:
-            await asyncio.to_thread(times.try_out, backend)
+            await self._loop.run_in_executor(loading, times.try_out, backend, chunks)
         except BaseException:
             backend.cleanup()  # a thread that waits for it ends, too
             raise
+        finally:
+            loading.shutdown(wait=False)
         return backend, times
 
     async def _choose_chunk(self, voice: str) -> None:

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +79,7 @@ class StreamingPipeline:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._successor: ConversionBackend | None = None
+        self._replaced: ConversionBackend | None = None
         self._history = np.zeros(0, np.float32)
         self._begins = True  # the next chunk begins a stream
         self._held_back = False
@@ -194,6 +194,7 @@ class StreamingPipeline:
             with self._output_written:
                 self._buffers.write_output(converted)
                 self._output_written.notify_all()
+            self._give_back_replaced()
             self._chunks_processed += 1
             self._publish_metrics()
 
@@ -233,17 +234,26 @@ class StreamingPipeline:
         """The chunk that passes from one converter to the next; None (silence) where the first one fails at last."""
         speaks = not (self._error or work.begins)
         before = None
+        self._replaced = predecessor
         try:
-            with ExitStack() as at_last:
-                at_last.callback(predecessor.cleanup)
-                if speaks:
-                    before = _checked(said := predecessor.fade_out(work.chunk), work.chunk[: len(said)])
+            if speaks:
+                before = _checked(said := predecessor.fade_out(work.chunk), work.chunk[: len(said)])
         except Exception as error:  # what has been replaced is no fault of the one that speaks now
             log.warning("the converter that was replaced failed: %s", error)
         after = _checked(self._backend.convert_chunk(work.chunk, work.history), work.chunk)
         if not speaks:
             return after
         return _crossfade(before, after) if before is not None else None
+
+    def _give_back_replaced(self) -> None:
+        """Once its last words are written: it may take longer than there is time for a chunk."""
+        replaced, self._replaced = self._replaced, None
+        if not replaced:
+            return
+        try:
+            replaced.cleanup()
+        except Exception as error:  # what has been replaced is no fault of the one that speaks now
+            log.warning("the converter that was replaced failed: %s", error)
 
     def _fail(self, error: Exception) -> None:
         if not self._error:

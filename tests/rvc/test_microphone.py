@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests.servers import chromium
 from tests.servers.conftest import headless, processes, program, servers, start_headless  # noqa: F401 - fixtures
 from tests.servers.program import configure
 from tests.servers.pulse_client import record
-from tests.servers.sound import RATE_HZ, Player
+from tests.servers.sound import RATE_HZ, PairRecorder, Player
 from tests.servers.test_demo import MEASURED, nothing_left_behind, recording
 from tests.servers.test_voice import PITCH_HZ, pitch_hz, voiced
 
@@ -24,7 +25,11 @@ pytestmark = pytest.mark.needs_rvc
 SETTINGS = """
 rvc_models = "{models}"
 f0_method = "fcpe"
+rvc_backend = "batch"
 rvc_chunk_size = 16384
+"""
+STREAMING = """
+rvc_models = "{models}"
 """
 
 
@@ -146,12 +151,42 @@ def test_the_demo_speaks_in_a_voice_of_ones_own_and_leaves_nothing(servers, asse
 
 @pytest.mark.needs("chromium")
 def test_chromium_hears_the_streaming_converter(headless, at_home):  # noqa: F811
-    at_home("set", "--backend", "streaming", "--pitch", "5")
+    at_home("set", "--backend", "streaming", "--chunk-size", "0", "--pitch", "5")
     at_home("enable", "--voice", "Checkable")
     until_spoken_in(at_home, "Checkable")
+    state = Path(at_home.environment["XDG_STATE_HOME"])
+    assert "Checkable" in (state / "rwc-pw/chunks.json").read_text()  # chosen at the first start
     with Player(headless, voiced(60)):
         samples, recorded_hz = chromium.record(headless, "RWC Voice", 3)
         assert pitch_hz(samples, recorded_hz) == pytest.approx(PITCH_HZ * 2 ** (5 / 12), rel=0.01)
         at_home("set", "--pitch", "-12")
         heard = record(headless, "rwc_voice", 3)
         assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ / 2, rel=0.01)
+
+
+def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program, assets_dir, tmp_path):  # noqa: F811
+    configure(program, f"{STREAMING.format(models=assets_dir)}rvc_chunk_size = 4800\n")
+    for seed, name in enumerate(("Anna", "Otto")):
+        make_voice(tmp_path / f"{name}.pth", seed=seed)
+        program("voices", "add", str(tmp_path / f"{name}.pth"))
+    try:
+        program("enable", "--voice", "Anna")
+        until_spoken_in(program, "Anna")
+        with (
+            Player(headless, voiced(100)),
+            PairRecorder(headless, "headless_microphone:capture_MONO", "rwc_voice:capture_MONO") as recorder,
+        ):
+            recorder.wait(2 * RATE_HZ, timeout_s=10)
+            program("use", "Otto")
+            with program.watched() as watch:
+                watch.until(voice="Otto", loading="")
+            for change in (("--pitch", "1"), ("--index-rate", "0.2"), ("--protect", "0.5")):
+                program("set", *change)
+            recorder.wait(len(recorder.frames()) + RATE_HZ, timeout_s=10)
+            heard = recorder.frames()[RATE_HZ:, 1]
+    finally:
+        for name in ("Anna", "Otto"):
+            program("voices", "remove", name, "--yes")
+    assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (1 / 12), rel=0.01)
+    periods = np.abs(heard[: len(heard) // 480 * 480].reshape(-1, 480)).max(axis=1)
+    assert periods.min() > 0.5 * np.median(periods)

@@ -12,7 +12,7 @@ import pytest
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import compiled
-from rwc_pw.streaming import ConversionConfig, StreamingConverter
+from rwc_pw.streaming import BufferConfig, ConversionConfig, StreamingConverter, StreamingPipeline, create_backend
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_index, make_voice
@@ -212,3 +212,40 @@ def test_a_voice_may_be_called_contentvec_and_a_damaged_index_is_told(assets_dir
 def test_a_backend_that_is_none_is_told(tmp_path):
     with pytest.raises(UsageError, match="backend 'Batch'"):
         ConversionConfig(model_path=tmp_path, backend="Batch")
+
+
+@pytest.mark.usefixtures("kept")
+def test_nothing_that_changes_while_it_speaks_leaves_a_click_or_a_gap(assets_dir, tmp_path):
+    store = VoiceStore(tmp_path / "models")
+    voices = []
+    for seed, name in enumerate(("Anna", "Otto")):
+        make_voice(tmp_path / f"{name}.pth", seed=seed)
+        add_voice(tmp_path / f"{name}.pth", store)
+        voices.append(
+            ConversionConfig(
+                model_path=store.folder / name, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK
+            )
+        )
+    anna, otto = voices
+    it = StreamingPipeline(create_backend(anna), BufferConfig(CHUNK))
+    it.start()
+    heard = []
+    for number, change in enumerate(
+        (anna, otto, anna, otto, {"pitch_shift": 1}, {"index_rate": 0.2}, {"protect": 0.5})
+    ):
+        if isinstance(change, dict):
+            otto = dataclasses.replace(otto, **change)
+            assert it.adjust(otto)
+        elif number:
+            successor = create_backend(change)
+            successor.initialize()
+            it.replace_backend(successor)
+        for start in range(0, 48_000, CHUNK):
+            it.process_input(tone(1)[start : start + CHUNK])
+            heard.append(it.get_output(CHUNK, timeout_s=10))
+    it.stop()
+    settled = np.concatenate(heard)[24_000:]
+    periods = np.abs(settled.reshape(-1, 480)).max(axis=1)
+    assert periods.min() > 0.5 * np.median(periods)
+    steps = np.abs(np.diff(settled))
+    assert steps.max() < 1.5 * np.quantile(steps, 0.999)
