@@ -51,6 +51,8 @@ class Config:
     """The share of an RVC voice's features that comes from its index."""
     protect: float = _option(0.33, 0.0, 0.5)
     """How much consonants and breath are kept from the index; 0.5 is not at all."""
+    rms_mix_rate: float = _option(1.0, 0.0, 1.0)
+    """1 leaves an RVC voice its own loudness, 0 gives it yours."""
     f0_method: str = "rmvpe"
     """What finds the pitch for RVC voices: rmvpe or fcpe."""
     rvc_models: str = ""

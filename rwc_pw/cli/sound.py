@@ -41,6 +41,9 @@ def set_(
     protect: Annotated[
         float | None, typer.Option("--protect", help="Consonants kept from the index, 0 (most) to 0.5 (none).")
     ] = None,
+    rms_mix_rate: Annotated[
+        float | None, typer.Option("--rms-mix-rate", help="An RVC voice's own loudness: 1; yours: 0.")
+    ] = None,
     backend: Backend = None,
     chunk_size: Annotated[
         int | None,
@@ -52,8 +55,8 @@ def set_(
 ) -> None:
     """Change the voice or the microphone, also while people listen."""
     asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
-    rvc = {"index_rate": index_rate, "protect": protect, "rvc_backend": backend, "rvc_chunk_size": chunk_size}
-    changes = given({**asked, **rvc})
+    rvc = {"index_rate": index_rate, "protect": protect, "rms_mix_rate": rms_mix_rate}
+    changes = given({**asked, **rvc, "rvc_backend": backend, "rvc_chunk_size": chunk_size})
     if not changes:
         raise UsageError("There is nothing to set.", "Give at least one option; `rwc-pw set --help` lists them.")
     change(**changes)

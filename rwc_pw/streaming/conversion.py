@@ -4,8 +4,10 @@ from rwc_pw.streaming.backend import ConversionBackend
 from rwc_pw.streaming.batch import BatchConverter
 from rwc_pw.streaming.chain import GATE_HYSTERESIS_DB, VoiceChain
 from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.streaming.formant import FormantShifter
 from rwc_pw.streaming.gate import NoiseGate
 from rwc_pw.streaming.limiter import Limiter
+from rwc_pw.streaming.loudness import LoudnessMix
 from rwc_pw.streaming.streaming import StreamingConverter
 from rwc_pw.streaming.vocoder import VocoderBackend
 from rwc_pw.voices.builtin import BUILTIN_VOICES
@@ -14,8 +16,15 @@ from rwc_pw.voices.rvc_voice import BATCH
 
 def create_backend(config: ConversionConfig) -> ConversionBackend:
     """The converter, not yet initialised; ``UsageError`` where it would leave the voice recognisable."""
-    gate = NoiseGate(open_db=config.gate_db, close_db=config.gate_db - GATE_HYSTERESIS_DB)
-    return VoiceChain(_converter(config), gate, Limiter(), config.gain_db)
+    converter = _converter(config)
+    return VoiceChain(
+        converter,
+        NoiseGate(open_db=config.gate_db, close_db=config.gate_db - GATE_HYSTERESIS_DB),
+        LoudnessMix(config.rms_mix_rate, converter.latency_samples),
+        FormantShifter(config.formant_of_rvc),
+        Limiter(),
+        config.gain_db,
+    )
 
 
 def _converter(config: ConversionConfig) -> ConversionBackend:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rwc_pw.errors import UsageError
 from rwc_pw.rvc.ultimate import RvcSettings
-from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, PITCH_RANGE_SEMITONES
+from rwc_pw.streaming.loudness import OWN_LOUDNESS
+from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, FORMANT_RANGE_SEMITONES, PITCH_RANGE_SEMITONES
 from rwc_pw.voices.rvc_voice import BACKENDS, BATCH
 
 LEAST_RVC_CHUNK_SAMPLES = 1024
@@ -29,11 +30,12 @@ class ConversionConfig:
     """What converts with an RVC voice: batch (BatchConverter) or streaming (StreamingConverter)."""
     pitch_shift: float = 0.0
     formant_shift: float = 0.0
-    """For built-in voices."""
     index_rate: float = 0.75
     """The share of the features that come from the voice's index, 0 to 1; for RVC voices."""
     protect: float = 0.33
     """How much consonants and breath are kept from the index, 0 (most) to 0.5 (not at all); for RVC voices."""
+    rms_mix_rate: float = OWN_LOUDNESS
+    """1 leaves the voice its own loudness, 0 gives it that of the speaker; for RVC voices."""
     use_rmvpe: bool = True
     """RMVPE finds the pitch; without it FCPE does; for RVC voices."""
     gain_db: float = 0.0
@@ -45,7 +47,9 @@ class ConversionConfig:
             return
         _check("chunk_size", self.chunk_size, LEAST_RVC_CHUNK_SAMPLES, MOST_RVC_CHUNK_SAMPLES)
         _check("pitch_shift", self.pitch_shift, -PITCH_RANGE_SEMITONES, PITCH_RANGE_SEMITONES)
+        _check("formant_shift", self.formant_shift, -FORMANT_RANGE_SEMITONES, FORMANT_RANGE_SEMITONES)
         _check("index_rate", self.index_rate, 0, 1)
+        _check("rms_mix_rate", self.rms_mix_rate, 0, 1)
         _check("protect", self.protect, 0, 0.5)
         if self.backend not in BACKENDS:
             raise UsageError(f"There is no backend {self.backend!r}.", f"Choose {' or '.join(BACKENDS)}.")
@@ -59,6 +63,11 @@ class ConversionConfig:
     def chunk_samples(self) -> int:
         """``chunk_size`` as the converter takes it: StreamingConverter in whole blocks of 20 ms."""
         return self.chunk_size if self.backend == BATCH else -(-self.chunk_size // BLOCK_SAMPLES) * BLOCK_SAMPLES
+
+    @property
+    def formant_of_rvc(self) -> float:
+        """``formant_shift`` where a built-in voice does not move them itself."""
+        return 0.0 if self.model_path is None else self.formant_shift
 
     def rvc_settings(self) -> RvcSettings:
         """The same in ultimate-rvc's terms."""

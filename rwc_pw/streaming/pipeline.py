@@ -13,6 +13,7 @@ from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.buffers import BufferConfig, BufferHealth, BufferManager
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import ConversionTimes
+from rwc_pw.streaming.crossfade import crossfade
 from rwc_pw.streaming.priority import raise_priority
 
 METRICS_INTERVAL_S = 0.5
@@ -20,7 +21,6 @@ FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 5.0
 STOP_TIMEOUT_S = 2.0
 CONTEXT_SAMPLES = 8192  # 170 ms: what a converter that takes over is told of the past
-FADE_SAMPLES = 480  # 10 ms: from one converter to the next
 
 log = logging.getLogger(__name__)
 
@@ -243,7 +243,7 @@ class StreamingPipeline:
         after = _checked(self._backend.convert_chunk(work.chunk, work.history), work.chunk)
         if not speaks:
             return after
-        return _crossfade(before, after) if before is not None else None
+        return crossfade(before, after) if before is not None else None
 
     def _give_back_replaced(self) -> None:
         """Once its last words are written: it may take longer than there is time for a chunk."""
@@ -281,13 +281,6 @@ def _checked(converted: Samples, chunk: Samples) -> Samples:
     if not np.isfinite(converted).all():
         raise ConversionError("it returned numbers that are not finite")
     return converted
-
-
-def _crossfade(before: Samples, after: Samples) -> Samples:
-    """From the beginning of one sound to the other, (n,), within at most ``FADE_SAMPLES``."""
-    fade = min(FADE_SAMPLES, len(before))
-    share = np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
-    return np.concatenate([before[:fade] + share * (after[:fade] - before[:fade]), after[fade:]])
 
 
 def _milliseconds(samples: int) -> float:

@@ -4,8 +4,10 @@ import pytest
 from rwc_pw.streaming.backend import ConversionBackend, IdentityBackend, Samples
 from rwc_pw.streaming.chain import VoiceChain
 from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.streaming.formant import FormantShifter
 from rwc_pw.streaming.gate import NoiseGate
 from rwc_pw.streaming.limiter import Limiter
+from rwc_pw.streaming.loudness import LoudnessMix
 from rwc_pw.streaming.vocoder import VocoderBackend
 from rwc_pw.voices.builtin import Voice
 
@@ -15,7 +17,8 @@ DOUBLE_DB = 20 * np.log10(2.0)
 def a_chain(
     converter: ConversionBackend | None = None, gain_db: float = 0.0, gate: NoiseGate | None = None
 ) -> VoiceChain:
-    return VoiceChain(converter or IdentityBackend(), gate or NoiseGate(open_db=None), Limiter(), gain_db)
+    gate, loudness, formant = gate or NoiseGate(open_db=None), LoudnessMix(1.0, 0), FormantShifter(0.0)
+    return VoiceChain(converter or IdentityBackend(), gate, loudness, formant, Limiter(), gain_db)
 
 
 def noise(count: int, level: float = 0.25) -> Samples:

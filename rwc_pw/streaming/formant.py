@@ -1,0 +1,40 @@
+"""Moves the formants of what a converter says."""
+
+import numpy as np
+
+from rwc_pw.streaming.backend import Samples
+from rwc_pw.streaming.crossfade import crossfade
+from rwc_pw.streaming.vocoder import FRAME_SAMPLES, VocoderBackend
+from rwc_pw.voices.builtin import Voice
+
+
+class FormantShifter:
+    """At 0 semitones the sound passes as it is, without delay."""
+
+    def __init__(self, semitones: float) -> None:
+        self.semitones = semitones
+        """It may be set from another thread; it holds from the next chunk on."""
+        self.reset()
+
+    @property
+    def latency_samples(self) -> int:
+        return self._vocoder.latency_samples if self._vocoder else 0
+
+    def reset(self) -> None:
+        """Forget the sound still inside."""
+        self._before = np.zeros(FRAME_SAMPLES, np.float32)
+        self._vocoder = self._new_vocoder()
+
+    def process(self, chunk: Samples) -> Samples:
+        """The next samples, (n,) to (n,)."""
+        vocoder = self._vocoder
+        said = vocoder.convert_chunk(chunk) if vocoder else chunk
+        if self.semitones != self._is_at:
+            self._vocoder = self._new_vocoder()
+            said = crossfade(said, self._vocoder.convert_chunk(chunk, self._before) if self._vocoder else chunk)
+        self._before = np.concatenate([self._before, chunk])[-FRAME_SAMPLES:]
+        return said
+
+    def _new_vocoder(self) -> VocoderBackend | None:
+        self._is_at = self.semitones
+        return VocoderBackend(Voice("", "", 0.0, self._is_at)) if self._is_at else None
