@@ -13,6 +13,7 @@ from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import compiled
 from rwc_pw.streaming import BufferConfig, ConversionConfig, StreamingConverter, StreamingPipeline, create_backend
+from rwc_pw.streaming.conversion_times import ConversionTimes
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_index, make_voice
@@ -56,6 +57,13 @@ def converter(config):
     one.initialize()
     yield one
     one.cleanup()
+
+
+class Untimed(ConversionTimes):
+    """What is measured is different each time."""
+
+    def add(self, time_s: float) -> None:
+        pass
 
 
 @pytest.fixture
@@ -102,6 +110,24 @@ def test_the_same_sound_is_converted_alike_every_time(fresh):
     first = spoken(fresh, tone(1), CHUNK)
     fresh.initialize()
     np.testing.assert_array_equal(spoken(fresh, tone(1), CHUNK), first)
+
+
+def test_the_same_sound_is_said_however_it_arrives(config):
+    said, heard = tone(2.0), []
+    for size in (128, 480, 1024):
+        converter = StreamingConverter(config)
+        it = StreamingPipeline(converter, BufferConfig(CHUNK), times=Untimed(CHUNK))
+        it.start()
+        blocks = []
+        for start in range(0, len(said) // size * size, size):
+            it.process_input(said[start : start + size])
+            blocks.append(it.get_output(size, timeout_s=10))
+        delay = round(it.get_metrics().total_latency_ms * 48) - converter.latency_samples
+        heard.append(np.concatenate(blocks)[delay:][: 10 * CHUNK])
+        it.stop()
+    assert np.abs(heard[0]).max() > 0.1
+    np.testing.assert_array_equal(heard[1], heard[0])
+    np.testing.assert_array_equal(heard[2], heard[0])
 
 
 def test_silence_is_silence_and_nothing_is_computed(fresh, monkeypatch):
