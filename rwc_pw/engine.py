@@ -3,30 +3,27 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
-from rwc_pw.config import Config, models_dir
+from rwc_pw.asked import conversion_of, is_chunk_ours
+from rwc_pw.config import Config
 from rwc_pw.desktop.dropin import dropin_text, source_properties
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError
+from rwc_pw.loading import choose_chunk, load
 from rwc_pw.pipewire.node_manager import NodeManager, NodeState
 from rwc_pw.pipewire.transport import Levels
 from rwc_pw.status import State, Status
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, IdentityBackend, SilentBackend
 from rwc_pw.streaming.buffers import BufferConfig
-from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, AdaptiveChunk, ChosenChunks, holds
+from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
 from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
 from rwc_pw.streaming.pipeline import PipelineMetrics, StreamingPipeline
-from rwc_pw.streaming.priority import lower_priority
 from rwc_pw.tasks import until_one_ends
-from rwc_pw.voices.rvc_voice import STREAMING, RvcVoice
+from rwc_pw.voices.rvc_voice import RvcVoice
 
-BATCH_CHUNK_SAMPLES = 4096
-FIRST_CHUNK_SAMPLES = 4800  # of StreamingConverter, until one is chosen
 LONGEST_WAIT_S = 5.0  # for a pause in which a pipeline is replaced
 
 log = logging.getLogger(__name__)
@@ -136,11 +133,11 @@ class VoiceEngine:
 
     async def _load(self, config: Config) -> None:
         try:
-            if _is_chunk_ours(config) and not self._chosen_chunks.get(config.voice):
-                await self._choose_chunk(config.voice)
+            if is_chunk_ours(config) and not self._chosen_chunks.get(config.voice):
+                self._chosen_chunks.keep(config.voice, await choose_chunk(self._conversion()))
             conversion = self._conversion()
             kind = _kind(conversion)
-            backend, times = await self._tried_out(conversion, 1 if kind == self._carried_kind else TRIAL_CHUNKS)
+            backend, times = await load(conversion, 1 if kind == self._carried_kind else TRIAL_CHUNKS)
         except Exception as error:  # the edge to the converter: whatever it raises is a reason, no more
             log.debug("the voice could not be loaded", exc_info=error)
             if config is self.config:
@@ -167,42 +164,19 @@ class VoiceEngine:
             self._carried_kind = kind
             await asyncio.to_thread(self._replace_pipeline(pipeline).stop)
 
-    async def _tried_out(
-        self, conversion: ConversionConfig, chunks: int = TRIAL_CHUNKS
-    ) -> tuple[ConversionBackend, ConversionTimes]:
-        """The converter, loaded, and how long it takes for so many chunks: few, where another one speaks meanwhile."""
-        backend, times = create_backend(conversion), ConversionTimes(conversion.chunk_samples)
-        loading = ThreadPoolExecutor(1, initializer=lower_priority)
-        try:
-            await self._loop.run_in_executor(loading, times.try_out, backend, chunks)
-        except BaseException:
-            backend.cleanup()  # a thread that waits for it ends, too
-            raise
-        finally:
-            loading.shutdown(wait=False)
-        return backend, times
-
-    async def _choose_chunk(self, voice: str) -> None:
-        """Try out one size of chunk after the other, until the machine keeps up with one."""
-        for size in CHUNK_SIZES:
-            backend, times = await self._tried_out(replace(self._conversion(), chunk_size=size))
-            await asyncio.to_thread(backend.cleanup)
-            if holds(times):
-                break
-        self._chosen_chunks.keep(voice, size)
-
     async def _adapt_chunk(self) -> None:
         """Load the voice that speaks for another size of chunk, whenever the one it has does not suit the machine."""
         while True:
             await self._measured.wait()
             self._measured.clear()
             config = self.config
-            if self._loading or self.bypass or self._speaking != config.voice or not _is_chunk_ours(config):
+            if self._loading or self.bypass or self._speaking != config.voice or not is_chunk_ours(config):
                 continue
             if size := self._adaptive_chunk.better(self._pipeline.times):
                 self._chosen_chunks.keep(config.voice, size)
-                self._loading = config.voice
-                self._wanted.set()
+                if self._chosen_chunks.get(config.voice) == size:
+                    self._loading = config.voice
+                    self._wanted.set()
 
     async def _pause(self) -> None:
         """Wait until nobody speaks, a while at most."""
@@ -279,47 +253,10 @@ class VoiceEngine:
         return ""
 
 
-def conversion_of(config: Config, paths: Paths) -> ConversionConfig:
-    """What the user's configuration asks of a converter."""
-    conversion = ConversionConfig(
-        voice=config.voice,
-        pitch_shift=config.pitch,
-        formant_shift=config.formant,
-        gain_db=config.gain,
-        gate_db=config.gate,
-    )
-    if not config.is_rvc:
-        return conversion
-    chosen = ChosenChunks(paths.chunks_file).get(config.voice) if _is_chunk_ours(config) else None
-    usual = FIRST_CHUNK_SAMPLES if config.rvc_backend == STREAMING else BATCH_CHUNK_SAMPLES
-    return replace(
-        conversion,
-        model_path=paths.models_dir / config.voice,
-        models_dir=models_dir(config, paths),
-        chunk_size=config.rvc_chunk_size or chosen or usual,
-        backend=config.rvc_backend,
-        index_rate=config.index_rate,
-        protect=config.protect,
-        rms_mix_rate=config.rms_mix_rate,
-        use_rmvpe=config.f0_method == "rmvpe",
-    )
-
-
-def keep_chunk(config: Config, paths: Paths, chunk_size: int) -> None:
-    """Remember what suits the voice on this machine, where the user leaves that to us."""
-    if _is_chunk_ours(config):
-        ChosenChunks(paths.chunks_file).keep(config.voice, chunk_size)
-
-
 def _kind(conversion: ConversionConfig) -> object:
     """What two RVC converters have in common that take as long for a chunk and lie as far behind."""
     voice = RvcVoice.read(Path(conversion.model_path or ""))
     return conversion.backend, conversion.chunk_samples, voice.version, voice.sample_rate_hz, voice.has_pitch
-
-
-def _is_chunk_ours(config: Config) -> bool:
-    """Whether the size of chunk is ours to choose."""
-    return config.is_rvc and config.rvc_backend == STREAMING and not config.rvc_chunk_size
 
 
 def _why(error: Exception) -> str:

@@ -122,8 +122,8 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure a voice on this machine, and recommend a size of chunk."""
+    from rwc_pw.asked import conversion_of, keep_chunk
     from rwc_pw.bench import bench, smallest_held
-    from rwc_pw.engine import conversion_of, keep_chunk
 
     chosen = config_in(voice).changed(given({"rvc_backend": backend}), store().names())
     found = []

@@ -1,9 +1,11 @@
 """The size of chunk that StreamingConverter works with, where the user has not pinned one."""
 
 import json
+import logging
 from pathlib import Path
 
 from rwc_pw.desktop.files import write_atomically
+from rwc_pw.errors import RwcPwError
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
 
@@ -14,6 +16,8 @@ LITTLE = 0.45  # and the next smaller one, when it stays below for long
 LATEST = 50
 FEWEST = LATEST + TRIAL_CHUNKS  # those of the trial were disturbed by the voice that spoke meanwhile
 FIRST_PATIENCE_S = 60.0
+
+log = logging.getLogger(__name__)
 
 
 def holds(times: ConversionTimes) -> bool:
@@ -51,8 +55,11 @@ class ChosenChunks:
         return size if size in CHUNK_SIZES else None
 
     def keep(self, voice: str, chunk_size: int) -> None:
-        """``RwcPwError`` where it cannot be written."""
-        write_atomically(self._path, json.dumps({**self._read(), voice: chunk_size}, indent=2))
+        """Where it cannot be written, it is chosen again at the next start."""
+        try:
+            write_atomically(self._path, json.dumps({**self._read(), voice: chunk_size}, indent=2))
+        except RwcPwError as error:
+            log.warning("%s", error)
 
     def _read(self) -> dict[str, int]:
         try:

@@ -1,0 +1,49 @@
+"""What the user's configuration asks of a converter."""
+
+from dataclasses import replace
+
+from rwc_pw.config import Config, models_dir
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.streaming.chunk_choice import ChosenChunks
+from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.voices.rvc_voice import STREAMING
+
+BATCH_CHUNK_SAMPLES = 4096
+FIRST_CHUNK_SAMPLES = 4800  # of StreamingConverter, until one is chosen
+
+
+def conversion_of(config: Config, paths: Paths) -> ConversionConfig:
+    """What the user's configuration asks of a converter."""
+    conversion = ConversionConfig(
+        voice=config.voice,
+        pitch_shift=config.pitch,
+        formant_shift=config.formant,
+        gain_db=config.gain,
+        gate_db=config.gate,
+    )
+    if not config.is_rvc:
+        return conversion
+    chosen = ChosenChunks(paths.chunks_file).get(config.voice) if is_chunk_ours(config) else None
+    usual = FIRST_CHUNK_SAMPLES if config.rvc_backend == STREAMING else BATCH_CHUNK_SAMPLES
+    return replace(
+        conversion,
+        model_path=paths.models_dir / config.voice,
+        models_dir=models_dir(config, paths),
+        chunk_size=config.rvc_chunk_size or chosen or usual,
+        backend=config.rvc_backend,
+        index_rate=config.index_rate,
+        protect=config.protect,
+        rms_mix_rate=config.rms_mix_rate,
+        use_rmvpe=config.f0_method == "rmvpe",
+    )
+
+
+def is_chunk_ours(config: Config) -> bool:
+    """Whether the size of chunk is ours to choose."""
+    return config.is_rvc and config.rvc_backend == STREAMING and not config.rvc_chunk_size
+
+
+def keep_chunk(config: Config, paths: Paths, chunk_size: int) -> None:
+    """Remember what suits the voice on this machine, where the user leaves that to us."""
+    if is_chunk_ours(config):
+        ChosenChunks(paths.chunks_file).keep(config.voice, chunk_size)
