@@ -1,7 +1,6 @@
-"""Loads converters beside the one that speaks, which goes before."""
+"""Loads converters beside the one that speaks."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from rwc_pw.streaming.backend import ConversionBackend
@@ -9,7 +8,6 @@ from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, holds
 from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
-from rwc_pw.streaming.priority import lower_priority
 
 
 async def load(conversion: ConversionConfig, chunks: int = TRIAL_CHUNKS) -> tuple[ConversionBackend, ConversionTimes]:
@@ -18,14 +16,11 @@ async def load(conversion: ConversionConfig, chunks: int = TRIAL_CHUNKS) -> tupl
     Raises whatever the converter raises.
     """
     backend, times = create_backend(conversion), ConversionTimes(conversion.chunk_samples)
-    loading = ThreadPoolExecutor(1, initializer=lower_priority)
     try:
-        await asyncio.get_running_loop().run_in_executor(loading, times.try_out, backend, chunks)
+        await asyncio.to_thread(times.try_out, backend, chunks)
     except BaseException:
         backend.cleanup()  # a thread that waits for it ends, too
         raise
-    finally:
-        loading.shutdown(wait=False)
     return backend, times
 
 

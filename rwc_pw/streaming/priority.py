@@ -4,7 +4,6 @@ import os
 import threading
 
 REAL_TIME_PRIORITY = 10  # below PipeWire's own data threads (88), above everything that can wait
-LEAST_NICE = 19
 
 
 def raise_priority(pid: int = 0) -> bool:
@@ -17,11 +16,6 @@ def raise_priority(pid: int = 0) -> bool:
     except (PermissionError, ProcessLookupError):
         return False
     return True
-
-
-def lower_priority() -> None:
-    """Let the calling thread, and those that it starts, work only when nobody else has to."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_NICE)
 
 
 def may_raise_priority() -> bool:

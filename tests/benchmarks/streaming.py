@@ -8,6 +8,10 @@ blocks    the time of a block, StreamingConverter as a whole: median, 95 and 99 
           most 0.9 of the block
 memory    of a process that speaks in a 48 kHz voice, after 10 s and after 60 s of sound
 batch     processor time per second of sound over BatchConverter's
+delay     microphone to app in a 40 kHz voice on a private PipeWire: declared, and measured by the pitch
+edges     in five minutes of sound, steps at the edges of blocks over those inside
+drift     of the delay in ten minutes of sound, converted as fast as the machine can; a small voice
+hour      of sound: the memory of the process, every ten minutes; a small voice
 """
 
 import argparse
@@ -21,14 +25,20 @@ from pathlib import Path
 
 import numpy as np
 
+from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.pipewire.recording import AppRecorder
 from rwc_pw.rvc.plan import Plan
-from rwc_pw.streaming import BatchConverter, ConversionBackend, ConversionConfig, StreamingConverter
+from rwc_pw.streaming import BatchConverter, ConversionBackend, ConversionConfig, StreamingConverter, create_backend
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
 from tests.rvc.conftest import tone
 from tests.rvc.synthesizer import FEATURES
+from tests.rvc.warble import delay_samples, warble
+from tests.servers.rig import Rig
+from tests.servers.sound import Player
+from tests.servers.test_transport import MICROPHONE_PORT, VOICE_PORT
 
 RATES_HZ = (32_000, 40_000, 48_000)
 LEAST_GFLOP = {48_000: 134, 40_000: 115, 32_000: 101}
@@ -41,14 +51,15 @@ import sys, numpy as np
 from pathlib import Path
 from rwc_pw.streaming import ConversionConfig, StreamingConverter
 from tests.rvc.conftest import tone
+voice, models, *told_s = sys.argv[1:]
 it = StreamingConverter(ConversionConfig(
-    model_path=Path(sys.argv[1]), models_dir=Path(sys.argv[2]), backend="streaming", chunk_size=4800))
+    model_path=Path(voice), models_dir=Path(models), backend="streaming", chunk_size=4800))
 it.initialize()
 said = tone(1)
-for second in range(1, 61):
+for second in range(1, int(told_s[-1]) + 1):
     for at in range(0, 48_000, 4800):
         it.convert_chunk(said[at : at + 4800])
-    if second in (10, 60):
+    if str(second) in told_s:
         status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
         print(second, "s:", int(status["VmRSS"].split()[0]) // 1024, "MB", "torch" in sys.modules, flush=True)
 """
@@ -69,6 +80,17 @@ class Bench:
             make_voice(self.root / f"{name}.pth", rate_hz=rate_hz, is_small=False)
             add_voice(self.root / f"{name}.pth", self._store)
         return self._store.folder / name
+
+    def small_config(self) -> ConversionConfig:
+        """Of a voice that converts as a real one does, and quickly."""
+        models = self.root / "small"
+        if "Small" not in self._store.names():
+            make_assets(models)
+            make_voice(self.root / "Small.pth")
+            add_voice(self.root / "Small.pth", self._store)
+        return ConversionConfig(
+            model_path=self._store.folder / "Small", models_dir=models, backend="streaming", chunk_size=4800
+        )
 
     def config(self, rate_hz: int, block_frames: int) -> ConversionConfig:
         size = block_frames * SAMPLE_RATE_HZ // 100
@@ -164,11 +186,71 @@ def blocks(bench: Bench) -> None:
 
 
 def memory(bench: Bench) -> None:
-    arguments = [str(bench.voice(48_000)), str(bench.models)]
-    environment = {**os.environ, "XDG_STATE_HOME": str(bench.root / "state")}
     StreamingConverter(bench.config(48_000, 10)).initialize()
-    told = subprocess.check_output([sys.executable, "-c", SPEAK, *arguments], env=environment, text=True)
-    print(f"memory: {'; '.join(told.splitlines())}", flush=True)
+    print(f"memory: {spoken_by_another(bench.voice(48_000), bench.models, 10, 60)}", flush=True)
+
+
+def hour(bench: Bench) -> None:
+    config = bench.small_config()
+    StreamingConverter(config).initialize()
+    told = spoken_by_another(config.model_path, config.models_dir, *range(600, 3601, 600))
+    print(f"hour: {told}", flush=True)
+
+
+def spoken_by_another(voice: Path | None, models: Path | None, *told_s: int) -> str:
+    """The memory of a process that speaks for so long, when it has spoken for so long."""
+    arguments = [str(voice), str(models), *map(str, told_s)]
+    return "; ".join(subprocess.check_output([sys.executable, "-c", SPEAK, *arguments], text=True).splitlines())
+
+
+def delay(bench: Bench) -> None:
+    for block in (8, 10, 12):
+        with HeadlessPipeWire(Path(tempfile.mkdtemp(dir=bench.root))) as headless:
+            config = bench.config(40_000, block)
+            with (
+                Rig(headless, create_backend(config), chunk_size=config.chunk_samples) as rig,
+                AppRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder,
+                Player(headless, warble(10)),
+            ):
+                recorder.wait(8 * SAMPLE_RATE_HZ, timeout_s=30)
+                declared_ms = rig.declared_samples() * 1000 / SAMPLE_RATE_HZ
+                late_ms = rig.pipeline.get_metrics().late_ms
+                pair = recorder.frames()
+        heard = pair[np.flatnonzero(pair[:, 0])[0] :, 1]
+        measured_ms = delay_samples(heard, longest=SAMPLE_RATE_HZ // 2) * 1000 / SAMPLE_RATE_HZ
+        print(
+            f"delay, blocks of {10 * block} ms: declared {declared_ms:.1f} ms, measured {measured_ms:.1f} ms, "
+            f"late {late_ms:.1f} ms in 8 s",
+            flush=True,
+        )
+
+
+def edges(bench: Bench) -> None:
+    it = StreamingConverter(bench.config(40_000, 10))
+    it.initialize()
+    size, said, at_edges, inside = 4800, tone(1.0), [], []
+    before = np.zeros(2)
+    for number in range(3000):
+        heard = it.convert_chunk(said[number % 10 * size :][:size]).astype(np.float64)
+        bends = np.diff(np.concatenate([before, heard]), 2) ** 2
+        before = heard[-2:]
+        if number > 4:  # the voice is there
+            at_edges.append(bends[: size // 10].mean())
+            inside.append(bends[size // 10 :].mean())
+    print(f"edges: {np.mean(at_edges) / np.mean(inside):.3f} in 5 minutes", flush=True)
+
+
+def drift(bench: Bench) -> None:
+    it = StreamingConverter(bench.small_config())
+    it.initialize()
+    size, said = 4800, warble(4.0)
+    found = []
+    for minute in range(11):
+        heard = np.concatenate([it.convert_chunk(said[at : at + size]) for at in range(0, len(said), size)])
+        found.append(delay_samples(heard, longest=2 * size))
+        for number in range(560 if minute < 10 else 0):
+            it.convert_chunk(said[number % 40 * size :][:size])
+    print(f"drift: declared {it.latency_samples} samples; each minute {found}", flush=True)
 
 
 def batch(bench: Bench) -> None:
@@ -207,7 +289,17 @@ def spent_s(it: ConversionBackend, size: int, seconds: float) -> list[float]:
     return times_s
 
 
-ROWS = {"flop": flop, "curve": curve, "blocks": blocks, "memory": memory, "batch": batch}
+ROWS = {
+    "flop": flop,
+    "curve": curve,
+    "blocks": blocks,
+    "memory": memory,
+    "batch": batch,
+    "delay": delay,
+    "edges": edges,
+    "drift": drift,
+    "hour": hour,
+}
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.conftest import tone
 from tests.rvc.synthesizer import FEATURES
 from tests.rvc.test_batch import pitch_hz, spoken
+from tests.rvc.warble import delay_samples, warble
 
 pytestmark = pytest.mark.needs_rvc
 
@@ -80,23 +81,8 @@ def test_it_speaks_at_the_pitch_that_is_asked_for_while_it_speaks(fresh, config)
 
 
 def test_what_is_said_comes_the_latency_later(fresh):
-    """A pitch that rises and falls does so in both, and the declared time later in one."""
-    spoken_hz = 180 + 40 * np.sin(2 * np.pi * 1.3 * np.arange(40 * CHUNK) / 48_000)
-    turns = np.cumsum(spoken_hz) / 48_000
-    said = 0.15 * sum(np.sin(2 * np.pi * number * turns) / number for number in range(1, 15))
-    heard = spoken(fresh, said.astype(np.float32), CHUNK)
-    positive = np.fft.fft(heard)
-    positive[len(positive) // 2 :] = 0
-    heard_hz = np.diff(np.unwrap(np.angle(np.fft.ifft(positive)))) * 48_000 / (2 * np.pi)
-    smooth_hz = np.convolve(heard_hz, np.ones(960) / 960, "same")
-
-    def unlikeness(delay: int) -> float:
-        return float(
-            np.mean((smooth_hz[20 * CHUNK + delay : 35 * CHUNK + delay] - spoken_hz[20 * CHUNK : 35 * CHUNK]) ** 2)
-        )
-
-    delay = min(range(0, 2 * CHUNK, 12), key=unlikeness)
-    assert delay == pytest.approx(fresh.latency_samples, abs=96)
+    heard = spoken(fresh, warble(4.0), CHUNK)
+    assert delay_samples(heard, longest=2 * CHUNK) == pytest.approx(fresh.latency_samples, abs=96)
 
 
 def test_the_edges_of_blocks_are_as_smooth_as_what_is_between(fresh):
