@@ -1,0 +1,181 @@
+"""Compares our work on a block with that of RVC-Project's real-time algorithm: python -m tests.benchmarks.rvc_project.
+
+Needs the extra rwc-pw[rvc]. RvcStream and SolaStream have the same voice of real size, the same modules, one thread and
+sound at 16 kHz, and take turns block by block. Told is the median processor time of a block by both's precision, and
+the FLOP of the networks, counted. RVC-Project's hears 2.5 s before each block, its default, or 0.5 s, as one may tune
+it. Both find the pitch with SwiftF0, which costs about the same on both sides and is not counted in the FLOP (RMVPE,
+RVC-Project's default, costs more); neither retrieves. Before it is timed RVC-Project's is checked: it says a tone of
+170 Hz at that pitch, in blocks of the right length.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from rwc_pw.rvc import stream
+from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.network.decoder import Decoder
+from rwc_pw.rvc.network.export import Content, export_content, export_voice, read_voice
+from rwc_pw.rvc.network.streams import Carry
+from rwc_pw.rvc.network.text_encoder import TextEncoder
+from rwc_pw.rvc.pitch import detect_pitch
+from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
+from rwc_pw.rvc.quiet_openvino import load_openvino
+from rwc_pw.rvc.stream import Array, RvcStream
+from tests.benchmarks.sola_stream import OfflineDecoder, SolaStream, Window, export_offline
+from tests.benchmarks.streaming import RATES_HZ, Bench
+from tests.rvc.conftest import tone
+from tests.rvc.synthesizer import FEATURES
+
+BLOCK_FRAMES = 10
+PLAN = Plan(BLOCK_FRAMES)
+DEFAULT_CONTEXT = "2.5 s"
+WINDOWS = {DEFAULT_CONTEXT: Window(BLOCK_FRAMES, 250), "0.5 s": Window(BLOCK_FRAMES, 50)}
+BLOCKS = 30
+CHECKED_BLOCKS = 8
+TONE_HZ = 170
+TARGETS = {("f32", "f32"): 0.40, ("bf16", "f32"): 0.22, ("bf16", "bf16"): 0.22}
+"""By both's precision, ours first: the most that our time may be of RVC-Project's with its default."""
+
+
+class Network(CpuNetwork):
+    """One on one thread, in the precision asked for, ``f32`` or ``bf16``."""
+
+    def __init__(self, path: Path, lengths: Sequence[int], precision: str) -> None:
+        core = load_openvino().Core()
+        model = core.read_model(path)
+        inputs = zip(model.inputs, lengths, strict=False)
+        model.reshape({port: _fixed(port.partial_shape, length) for port, length in inputs})
+        settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+        self.state_shapes = [tuple(port.shape) for port in self._request.model_inputs[len(lengths) :]]
+
+
+class Modules:
+    """What both sides are made of, in torch."""
+
+    def __init__(self, contentvec: Path, voice: Path) -> None:
+        network, weights = read_voice(voice)
+        self._channels = network.inter
+        self._content = Content(contentvec, "v2").eval()  # HuBERT leaves out layers by chance while it is trained
+        self._text = TextEncoder(weights, network)
+        self._decoder = Decoder(weights, network)
+        self.offline = OfflineDecoder(voice, WINDOWS[DEFAULT_CONTEXT])
+
+    def ours_gflop(self) -> float:
+        """Of a block."""
+        frames = torch.zeros(1, self._channels, PLAN.decoded_frames)
+        source = torch.zeros(1, 1, PLAN.spoken_frames * self._decoder.samples_per_frame)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            self._encode(PLAN.window_samples, PLAN.text_frames)
+            self._decoder(frames, source, PLAN.unspoken_frames, Carry(PLAN.provisional_frames))
+        return counter.get_total_flops() / 1e9
+
+    def theirs_gflop(self, window: Window) -> float:
+        """Of a block."""
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            self._encode(window.heard_samples, window.heard_frames)
+            self.offline(self.offline.frames, self.offline.source)
+        return counter.get_total_flops() / 1e9
+
+    def _encode(self, samples: int, frames: int) -> None:
+        self._content(torch.zeros(1, samples))
+        self._text(torch.zeros(1, frames, FEATURES["v2"]), torch.ones(1, frames).long())
+
+
+class Streams:
+    """Both sides' streams, of one voice exported once to ``folder``."""
+
+    def __init__(self, contentvec: Path, voice: Path, offline: OfflineDecoder, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir()
+        export_content(contentvec, folder, "v2")
+        export_voice(voice, folder)
+        export_offline(offline, folder / "offline.xml")
+
+    def ours(self, precision: str) -> RvcStream:
+        with patch.object(stream, "CpuNetwork", partial(Network, precision=precision)):
+            return RvcStream(self._folder, self._folder, PLAN, detect_pitch, retrieval=None)
+
+    def theirs(self, precision: str, window: Window) -> SolaStream:
+        return SolaStream(self._folder, window, partial(Network, precision=precision))
+
+
+def check(one: SolaStream, rate_hz: int) -> None:
+    """``SystemExit`` when it does not say what it hears at the pitch that it hears."""
+    said = [one.convert(sound) for sound in heard_blocks(CHECKED_BLOCKS)]
+    if {len(block) for block in said} != {BLOCK_FRAMES * rate_hz // 100}:
+        raise SystemExit("a block of RVC-Project's algorithm has another length")
+    found_hz = pitch_hz(np.concatenate(said[CHECKED_BLOCKS // 2 :]), rate_hz)
+    if abs(found_hz / TONE_HZ - 1) > 0.01:
+        raise SystemExit(f"RVC-Project's algorithm says {found_hz:.1f} Hz where it hears {TONE_HZ} Hz")
+
+
+def heard_blocks(count: int) -> list[Array]:
+    return np.split(tone(count * BLOCK_FRAMES / 100, CONTENT_RATE_HZ), count)
+
+
+def pitch_hz(said: Array, rate_hz: int) -> float:
+    """The repetition rate, from the autocorrelation's highest peak between 60 and 500 Hz."""
+    likeness = np.fft.irfft(np.abs(np.fft.rfft(said, 2 * len(said))) ** 2)
+    shortest, longest = rate_hz // 500, rate_hz // 60
+    return rate_hz / (shortest + int(np.argmax(likeness[shortest:longest])))
+
+
+def medians_ms(*streams: RvcStream | SolaStream) -> list[float]:
+    """Of each, the processor time of a block; they take turns."""
+    spent_s: list[list[float]] = [[] for _ in streams]
+    for sound in heard_blocks(BLOCKS):
+        for one, times_s in zip(streams, spent_s, strict=True):
+            started_s = time.process_time()
+            one.convert(sound)
+            times_s.append(time.process_time() - started_s)
+    return [1000 * median(times_s) for times_s in spent_s]
+
+
+def compare(bench: Bench, rate_hz: int) -> None:
+    contentvec, voice = bench.models / "rvc/embedders/contentvec", bench.voice(rate_hz)
+    modules = Modules(contentvec, voice)
+    for context, window in WINDOWS.items():
+        ours, theirs = modules.ours_gflop(), modules.theirs_gflop(window)
+        told = f"ours {ours:.1f} G, RVC-Project's with {context} {theirs:.1f} G: {ours / theirs:.2f}"
+        print(f"flop {rate_hz // 1000} kHz: {told}", flush=True)
+    streams = Streams(contentvec, voice, modules.offline, bench.root / "exported")
+    has_bf16 = "BF16" in load_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    for (our_precision, their_precision), target in TARGETS.items():
+        if our_precision == "bf16" and not has_bf16:
+            continue
+        for context, window in WINDOWS.items():
+            other = streams.theirs(their_precision, window)
+            check(other, rate_hz)
+            ours, theirs = medians_ms(streams.ours(our_precision), other)
+            told = f"ours {ours:.0f} ms, RVC-Project's with {context} {theirs:.0f} ms: {ours / theirs:.3f}"
+            if context == DEFAULT_CONTEXT:
+                told += f", target {target:.2f}"
+            print(f"{our_precision} over {their_precision}, {rate_hz // 1000} kHz: {told}", flush=True)
+
+
+def _fixed(shape: Any, length: int) -> list[int]:
+    return [length if size.is_dynamic else size.get_length() for size in shape]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("rate_hz", nargs="?", type=int, choices=RATES_HZ, default=40_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="rwc-pw-") as root:
+        compare(Bench(Path(root)), arguments.rate_hz)
+
+
+if __name__ == "__main__":
+    main()
