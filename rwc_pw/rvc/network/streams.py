@@ -52,24 +52,32 @@ class Conv(nn.Module):
 
 
 class Upsample(nn.Module):
-    """A transposed convolution: (channels, n) to (fewer, n · rate)."""
+    """A transposed convolution: (channels, n) to (fewer, n · rate).
+
+    It is computed as ``rate`` convolutions at once, one for each phase of the output, which compilers know better
+    (Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016).
+    """
 
     def __init__(self, weights: Weights, name: str, rate: int, per_frame: int) -> None:
         """``per_frame`` of the values that come in are one frame."""
         super().__init__()
-        self.weight = nn.Parameter(weights[f"{name}.weight"])
-        self.bias = nn.Parameter(weights[f"{name}.bias"])
+        weight = weights[f"{name}.weight"]
         self._rate = rate
         self._per_frame = per_frame
-        overlap = self.weight.shape[-1] - rate
-        self._past = -(-overlap // rate)
-        self._first = self._past * rate + overlap // 2
-        self._unfinished = overlap - overlap // 2  # at the end
+        kernel = weight.shape[-1]
+        first = (kernel - rate) // 2  # of the kernel's values, at the output's first phase
+        self._past = (kernel - 1 - first) // rate
+        self._future = (rate - 1 + first) // rate
+        ahead = self._future * rate - first
+        taps = functional.pad(weight, (ahead, (self._past + self._future + 1) * rate - ahead - kernel))
+        by_tap = taps.reshape(*weight.shape[:2], -1, rate)  # in, out, from the latest to the earliest, phase
+        self.weight = nn.Parameter(by_tap.flip(2).permute(1, 3, 0, 2).reshape(-1, weight.shape[0], by_tap.shape[2]))
+        self.bias = nn.Parameter(weights[f"{name}.bias"].repeat_interleave(rate))
 
     def forward(self, block: Tensor, carry: Carry) -> Tensor:
-        joined = carry.join(block, self._past, self._per_frame)
-        raised = functional.conv_transpose1d(joined, self.weight, self.bias, stride=self._rate)
-        return raised[..., self._first : -self._unfinished or None]
+        joined = functional.pad(carry.join(block, self._past, self._per_frame), (0, self._future))
+        phases = functional.conv1d(joined, self.weight, self.bias).unflatten(1, (-1, self._rate))
+        return phases.transpose(2, 3).flatten(2)
 
 
 def without_weight_norm(weights: Weights) -> dict[str, Tensor]:
