@@ -4,7 +4,7 @@ import ctypes
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rwc_pw.rvc.quiet_openvino import load_openvino
 
@@ -15,14 +15,15 @@ MADV_PAGEOUT = 21  # of <asm-generic/mman-common.h>, since Linux 5.4; elsewhere 
 class CpuNetwork:
     """OpenVINO's, in bfloat16 where the CPU has it."""
 
+    settings: ClassVar[dict[str, object]] = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY"}
+
     def __init__(self, path: Path, lengths: Sequence[int]) -> None:
         """``lengths`` are those of the block that its first inputs are given; what follows is state."""
         core = load_openvino().Core()
         model = core.read_model(path)
         inputs = zip(model.inputs, lengths, strict=False)
         model.reshape({port: _fixed(port.partial_shape, length) for port, length in inputs})
-        settings = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY"}
-        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
+        self._request = core.compile_model(model, "CPU", self.settings).create_infer_request()
         self.state_shapes = [tuple(port.shape) for port in self._request.model_inputs[len(lengths) :]]
         _page_out(path.with_suffix(".bin"))
 

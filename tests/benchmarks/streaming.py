@@ -108,7 +108,7 @@ def flop(bench: Bench) -> None:
     from rwc_pw.rvc.network.streams import Carry
     from rwc_pw.rvc.network.text_encoder import TextEncoder
 
-    content = Content(bench.models / "rvc/embedders/contentvec", "v2")
+    content = Content(bench.models / "rvc/embedders/contentvec", "v2").eval()  # else it leaves out layers by chance
     for rate_hz in RATES_HZ:
         network, weights = read_voice(bench.voice(rate_hz))
         text, decoder = TextEncoder(weights, network), Decoder(weights, network)
