@@ -34,7 +34,7 @@ def conversion_of(config: Config, paths: Paths) -> ConversionConfig:
         index_rate=config.index_rate,
         protect=config.protect,
         rms_mix_rate=config.rms_mix_rate,
-        use_rmvpe=config.f0_method == "rmvpe",
+        f0_method=config.f0_method,
     )
 
 

@@ -16,10 +16,9 @@ from rwc_pw.voices.builtin import (
     FORMANT_RANGE_SEMITONES,
     PITCH_RANGE_SEMITONES,
 )
+from rwc_pw.voices.f0_method import AUTO, F0_METHODS, detector_of
 from rwc_pw.voices.rvc_voice import BACKENDS, STREAMING
 from rwc_pw.voices.store import VoiceStore
-
-F0_METHODS = ("rmvpe", "fcpe")
 
 
 def _option(default: Any, least: float | None = None, most: float | None = None) -> Any:
@@ -53,8 +52,8 @@ class Config:
     """How much consonants and breath are kept from the index; 0.5 is not at all."""
     rms_mix_rate: float = _option(1.0, 0.0, 1.0)
     """1 leaves an RVC voice its own loudness, 0 gives it yours."""
-    f0_method: str = "rmvpe"
-    """What finds the pitch for RVC voices: rmvpe or fcpe."""
+    f0_method: str = AUTO
+    """What finds the pitch for RVC voices: auto (what suits the backend), swiftf0 (for streaming), fcpe or rmvpe."""
     rvc_models: str = ""
     """A folder of ultimate-rvc's models to share; empty is rwc-pw's own."""
     quantum: int = _option(256, 32, 8192)
@@ -91,7 +90,12 @@ class Config:
     def _combined_problems(self) -> list[str]:
         if self.is_rvc:
             whole = self.pitch == round(self.pitch)
-            return [] if whole else [f"pitch: RVC voices move by whole semitones, and {self.pitch:g} is not whole."]
+            problems = [] if whole else [f"pitch: RVC voices move by whole semitones, and {self.pitch:g} is not whole."]
+            try:
+                detector_of(self.rvc_backend, self.f0_method)
+            except UsageError as error:
+                problems.append(f"f0_method: {error.message} {error.remedy}")
+            return problems
         try:
             BUILTIN_VOICES[self.voice].with_shift(self.pitch, self.formant)
         except UsageError as error:

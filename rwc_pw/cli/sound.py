@@ -44,6 +44,9 @@ def set_(
     rms_mix_rate: Annotated[
         float | None, typer.Option("--rms-mix-rate", help="An RVC voice's own loudness: 1; yours: 0.")
     ] = None,
+    f0_method: Annotated[
+        str | None, typer.Option("--f0-method", help="What finds the pitch: auto, swiftf0, fcpe or rmvpe.")
+    ] = None,
     backend: Backend = None,
     chunk_size: Annotated[
         int | None,
@@ -55,7 +58,7 @@ def set_(
 ) -> None:
     """Change the voice or the microphone, also while people listen."""
     asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
-    rvc = {"index_rate": index_rate, "protect": protect, "rms_mix_rate": rms_mix_rate}
+    rvc = {"index_rate": index_rate, "protect": protect, "rms_mix_rate": rms_mix_rate, "f0_method": f0_method}
     changes = given({**asked, **rvc, "rvc_backend": backend, "rvc_chunk_size": chunk_size})
     if not changes:
         raise UsageError("There is nothing to set.", "Give at least one option; `rwc-pw set --help` lists them.")

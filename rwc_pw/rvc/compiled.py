@@ -16,6 +16,8 @@ from rwc_pw.desktop.private_folder import LOCK, PrivateFolder
 from rwc_pw.errors import RwcPwError
 from rwc_pw.rvc.assets import CONTENTVEC, require
 from rwc_pw.rvc.extra import package_folder
+from rwc_pw.rvc.plan import EXAMPLE
+from rwc_pw.voices.f0_method import FCPE, RMVPE
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 
 EXPORT = ("-P", "-m", "rwc_pw.rvc.network.export")
@@ -29,22 +31,27 @@ log = logging.getLogger(__name__)
 class VoiceCompiler:
     """Compiles one voice, once, in a process of its own, which takes tens of seconds."""
 
-    def __init__(self, voice_folder: Path, models_dir: Path, kept: Path) -> None:
-        """``voice_folder`` is a stored voice's, ``models_dir`` has ultimate-rvc's layout; it goes to ``kept``."""
+    def __init__(self, voice_folder: Path, models_dir: Path, detector: str, kept: Path) -> None:
+        """``voice_folder`` is a stored voice's, ``models_dir`` has ultimate-rvc's layout; it goes to ``kept``.
+
+        ``detector`` finds the pitch.
+        """
         self._voice_folder = voice_folder
         self._models_dir = models_dir
+        self._detector = detector
         self._kept = kept
         self._process: subprocess.Popen[str] | None = None
         self.cancelled = False
 
-    def compile(self) -> tuple[Path, Path]:
-        """The folders of the compiled ContentVec, which voices share, and of the compiled voice.
+    def compile(self) -> tuple[Path, Path, Path | None]:
+        """The folders of the compiled ContentVec, which voices share, of the voice, and of a detector that is a file.
 
-        ``UnavailableError`` without the extra or ContentVec, ``RwcPwError`` when it cannot be compiled.
+        ``UnavailableError`` without the extra or what it needs, ``RwcPwError`` when it cannot be compiled.
         """
         for package in ("torch", "openvino", "swift_f0"):
             package_folder(package)
-        require(self._models_dir, *CONTENTVEC)
+        is_file = self._detector in (RMVPE, FCPE)
+        require(self._models_dir, *CONTENTVEC, *([self._detector.upper()] if is_file else []))
         voice = RvcVoice.read(self._voice_folder)
         contentvec = self._models_dir / "rvc" / "embedders" / "contentvec"
         content_name = f".contentvec-{voice.version}"  # no voice's
@@ -56,7 +63,15 @@ class VoiceCompiler:
         if not network.is_dir():
             self._export(self._voice_folder, network, "voice")
             forget(self._kept, voice.name, but=network)
-        return content, network
+        return content, network, self._compiled_detector() if is_file else None
+
+    def _compiled_detector(self) -> Path:
+        name, weights = f".{self._detector}", self._models_dir / "rvc" / "predictors" / f"{self._detector}.pt"
+        compiled = self._kept_as(name, None, weights)
+        if not compiled.is_dir():
+            self._export(weights, compiled, self._detector)
+            forget(self._kept, name, but=compiled)
+        return compiled
 
     def cancel(self) -> None:
         """End what ``compile`` does, from another thread, once and for all."""
@@ -66,7 +81,7 @@ class VoiceCompiler:
 
     def _kept_as(self, name: str, facts: object, weights: Path) -> Path:
         written = weights.stat()
-        parts = [FORMAT, metadata.version("openvino"), facts, written.st_size, written.st_mtime_ns]
+        parts = [FORMAT, metadata.version("openvino"), asdict(EXAMPLE), facts, written.st_size, written.st_mtime_ns]
         return self._kept / f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:KEY_LENGTH]}"
 
     def _export(self, source: Path, target: Path, what: str) -> None:

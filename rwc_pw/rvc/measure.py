@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rwc_pw.rvc.weights import check_weights
+from rwc_pw.rvc.weights import read_weights
 
 VOICED_HZ = 50.0
 FRAME_SAMPLES = 320
@@ -54,7 +54,7 @@ def _pitch_hz(models_dir: Path, audio: Any) -> Any:
 
 def _check_weights(path: Path) -> None:
     try:
-        check_weights(path)
+        read_weights(path)
     except ValueError as error:
         sys.exit(str(error))
 

@@ -1,24 +1,73 @@
-"""The pitch, found by SwiftF0 (Nieradzik, 2025), whose weights come with its package."""
+"""The pitch of sound at 16 kHz, (n,), by one of three detectors: the times in s, and Hz, 0 where there is none."""
 
+import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from rwc_pw.rvc.plan import CONTENT_RATE_HZ
+from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES
 
 LEAST_CONFIDENCE = 0.5
+SPECTRUM_SAMPLES = 1024
+REACH = 4
+NEIGHBOURS = np.arange(-REACH, REACH + 1)
+
+Array = NDArray[np.float32]
+Pitch = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def detect_pitch(sound: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of sound at 16 kHz, (n,), the times in s and the pitch in Hz, 0 where there is none."""
-    found = _detector().detect(sound, CONTENT_RATE_HZ)
+def detect_pitch(sound: Array) -> Pitch:
+    """By SwiftF0 (Nieradzik, 2025), whose weights come with its package."""
+    found = _swift_f0().detect(sound, CONTENT_RATE_HZ)
     return found.timestamps, np.where(found.confidence >= LEAST_CONFIDENCE, found.pitch_hz, 0)
 
 
+class SalienceDetector:
+    """By RMVPE (Wei et al., 2023) or FCPE (Luo et al., 2025): a network that tells how salient 360 pitches are."""
+
+    def __init__(self, compiled: Path, window_samples: int) -> None:
+        """``compiled`` is what ``rwc_pw.rvc.network.export`` wrote; it is asked for windows of one length."""
+        facts = json.loads((compiled / "facts.json").read_text())
+        self._padding_samples: int = facts["padding_samples"]
+        self._least_salience: float = facts["least_salience"]
+        self._frames = (window_samples + 2 * self._padding_samples - SPECTRUM_SAMPLES) // FRAME_SAMPLES + 1
+        self._missing_frames = -self._frames % facts["multiple_frames"]
+        self._network = CpuNetwork(compiled / "salience.xml", [self._frames + self._missing_frames])
+        self._cents = facts["least_cents"], facts["most_cents"]
+
+    def __call__(self, window: Array) -> Pitch:
+        """Every 10 ms; both networks were taught that their frame k lies at k · 10 ms, however they pad."""
+        magnitudes = np.pad(self._magnitudes(window), ((0, self._missing_frames), (0, 0)), mode="reflect")
+        salience = self._network(magnitudes[None])[0][0, : self._frames].astype(np.float64)
+        return np.arange(self._frames) * (FRAME_SAMPLES / CONTENT_RATE_HZ), self._pitch_hz(salience)
+
+    def _magnitudes(self, window: Array) -> Array:
+        """(frames, 513)."""
+        padded = np.pad(window, self._padding_samples, mode="reflect")
+        frames = sliding_window_view(padded, SPECTRUM_SAMPLES)[::FRAME_SAMPLES]
+        magnitudes: Array = np.abs(np.fft.rfft(frames * _HANN)).astype(np.float32)
+        return magnitudes
+
+    def _pitch_hz(self, salience: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of each frame the mean of the most salient pitch and its neighbours, weighted; cents are above 10 Hz."""
+        pitches = salience.shape[1]
+        at = salience.argmax(axis=1)[:, None] + NEIGHBOURS
+        weights = np.take_along_axis(np.pad(salience, ((0, 0), (REACH, REACH))), at + REACH, axis=1)
+        known_cents = np.linspace(*self._cents, pitches)[np.clip(at, 0, pitches - 1)]
+        cents = (weights * known_cents).sum(axis=1) / np.maximum(weights.sum(axis=1), np.finfo(np.float64).tiny)
+        return np.where(salience.max(axis=1) > self._least_salience, 10 * 2 ** (cents / 1200), 0)
+
+
 @cache
-def _detector() -> Any:
+def _swift_f0() -> Any:
     from swift_f0 import SwiftF0
 
     return SwiftF0(threads=1, spin=False)
+
+
+_HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(SPECTRUM_SAMPLES) / SPECTRUM_SAMPLES)).astype(np.float32)

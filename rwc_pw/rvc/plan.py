@@ -12,8 +12,9 @@ class Plan:
     """All lengths are even: one of ContentVec's features is two frames."""
 
     block_frames: int
-    look_ahead_frames: int = 6
-    """How far the end of what is spoken lies behind the end of what was heard."""
+    look_ahead_frames: int = 4
+    """How far the end of what is spoken lies behind the end of what was heard: 20 ms for ContentVec, which lacks them,
+    and 20 for the flow; while the generator has 10, more for the flow gains nothing (README: the curve)."""
     generator_frames: int = 1
     """How many of them the generator looks ahead to; the first is faded into the next block."""
     past_frames: int = 30
@@ -56,3 +57,7 @@ class Plan:
     @property
     def text_frames(self) -> int:
         return self.past_frames + self.decoded_frames
+
+
+EXAMPLE = Plan(block_frames=10)
+"""What is compiled; whoever opens it may ask for blocks of another length."""

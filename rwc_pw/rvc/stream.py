@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.pitch import Array, Pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES, Plan
 from rwc_pw.rvc.retrieval import Retrieval
-
-Array = NDArray[np.float32]
 
 NOISE_SCALE = 0.66666
 SINE_AMPLITUDE = 0.1
@@ -27,8 +26,7 @@ UNVOICED_NOISE = SINE_AMPLITUDE / 3
 LEAST_MEL, MOST_MEL = (1127 * np.log1p(hz / 700) for hz in (50.0, 1100.0))
 NO_PROTECTION = 0.5
 
-DetectPitch = Callable[[Array], tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""Of sound at 16 kHz the times in s, and the pitch in Hz, 0 where there is none."""
+DetectPitch = Callable[[Array], Pitch]
 
 
 class RvcStream:

@@ -27,7 +27,7 @@ class Worker:
         import torch  # before ultimate-rvc, whose lazy modules break its import
         from ultimate_rvc.core.generate import common
 
-        from rwc_pw.rvc.weights import check_weights
+        from rwc_pw.rvc.weights import read_weights
         from rwc_pw.voices.checkpoint import write_checkpoint
         from rwc_pw.voices.rvc_voice import INDEX_FILE
 
@@ -44,7 +44,7 @@ class Worker:
             (voice / f"{VOICE_NAME}.index").symlink_to(stored / INDEX_FILE)
         models = Path(os.environ["URVC_MODELS_DIR"], "rvc")
         for shared in ("embedders/contentvec/pytorch_model.bin", f"predictors/{request['settings']['f0_method']}.pt"):
-            check_weights(models / shared)
+            read_weights(models / shared)
         if self._is_live:
             _keep_what_is_loaded()
         self._convert(_noise(scratch / "warm-up.wav"), request["settings"])

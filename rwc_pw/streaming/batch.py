@@ -59,10 +59,9 @@ class BatchConverter(ConversionBackend):
 
     def adjust(self, config: ConversionConfig) -> bool:
         """Another pitch, index rate or protection, from the next chunk on; all else takes a new converter."""
-        settings = config.rvc_settings()
-        is_loaded = settings.f0_method == self._rvc.settings.f0_method and self._voice.is_meant_by(config)
+        is_loaded = self._voice.is_meant_by(config)
         if is_loaded:
-            self._rvc.settings = settings
+            self._rvc.settings = config.rvc_settings()
         return is_loaded
 
     def cleanup(self) -> None:

@@ -7,6 +7,7 @@ from rwc_pw.errors import UsageError
 from rwc_pw.rvc.ultimate import RvcSettings
 from rwc_pw.streaming.loudness import OWN_LOUDNESS
 from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, FORMANT_RANGE_SEMITONES, PITCH_RANGE_SEMITONES
+from rwc_pw.voices.f0_method import AUTO, FCPE, RMVPE, detector_of
 from rwc_pw.voices.rvc_voice import BACKENDS, BATCH
 
 LEAST_RVC_CHUNK_SAMPLES = 1024
@@ -36,8 +37,10 @@ class ConversionConfig:
     """How much consonants and breath are kept from the index, 0 (most) to 0.5 (not at all); for RVC voices."""
     rms_mix_rate: float = OWN_LOUDNESS
     """1 leaves the voice its own loudness, 0 gives it that of the speaker; for RVC voices."""
+    f0_method: str = AUTO
+    """What finds the pitch for RVC voices: swiftf0 (streaming alone), fcpe, rmvpe, or what suits the backend."""
     use_rmvpe: bool = True
-    """RMVPE finds the pitch; without it FCPE does; for RVC voices."""
+    """Whether RMVPE suits the backend batch; without it FCPE does."""
     gain_db: float = 0.0
     gate_db: float = -50.0
     """The microphone counts as silent below, in dBFS."""
@@ -53,6 +56,7 @@ class ConversionConfig:
         _check("protect", self.protect, 0, 0.5)
         if self.backend not in BACKENDS:
             raise UsageError(f"There is no backend {self.backend!r}.", f"Choose {' or '.join(BACKENDS)}.")
+        detector_of(self.backend, self.f0_method)
         if self.pitch_shift != round(self.pitch_shift):
             raise UsageError(
                 f"A pitch shift of {self.pitch_shift:g} semitones is not whole.",
@@ -69,11 +73,18 @@ class ConversionConfig:
         """``formant_shift`` where a built-in voice does not move them itself."""
         return 0.0 if self.model_path is None else self.formant_shift
 
+    @property
+    def detector(self) -> str:
+        """What finds the pitch."""
+        if self.backend == BATCH and self.f0_method == AUTO:
+            return RMVPE if self.use_rmvpe else FCPE
+        return detector_of(self.backend, self.f0_method)
+
     def rvc_settings(self) -> RvcSettings:
         """The same in ultimate-rvc's terms."""
         return RvcSettings(
             n_semitones=round(self.pitch_shift),
-            f0_method="rmvpe" if self.use_rmvpe else "fcpe",
+            f0_method=self.detector,
             index_rate=self.index_rate,
             protect_rate=self.protect,
         )

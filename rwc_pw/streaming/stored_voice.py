@@ -32,4 +32,4 @@ class StoredVoice:
 
 
 def _what_is_meant(config: ConversionConfig) -> tuple[object, ...]:
-    return config.backend, config.model_path, config.models_dir, config.chunk_samples
+    return config.backend, config.model_path, config.models_dir, config.chunk_samples, config.detector

@@ -8,7 +8,7 @@ import numpy as np
 
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
 from rwc_pw.rvc.compiled import VoiceCompiler
-from rwc_pw.rvc.pitch import detect_pitch
+from rwc_pw.rvc.pitch import SalienceDetector, detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.stream import RvcStream
@@ -32,7 +32,9 @@ class StreamingConverter(ConversionBackend):
         self._voice = StoredVoice(config)
         self._config = config
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES)
-        self._compiler = VoiceCompiler(self._voice.folder, self._voice.models_dir, self._voice.compiled_dir)
+        self._compiler = VoiceCompiler(
+            self._voice.folder, self._voice.models_dir, config.detector, self._voice.compiled_dir
+        )
         self._rate_hz = self._voice.facts.sample_rate_hz
         self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
         self._stream: RvcStream | None = None
@@ -94,7 +96,7 @@ class StreamingConverter(ConversionBackend):
             return self._open(*folders)
         except DAMAGE as error:
             log.warning("the compiled voice cannot be used, and is made anew: %s", error)
-        for folder in folders:
+        for folder in filter(None, folders):
             shutil.rmtree(folder, ignore_errors=True)
         try:
             return self._open(*self._compiler.compile())
@@ -104,9 +106,10 @@ class StreamingConverter(ConversionBackend):
                 "Remove it, and add it again.",
             ) from error
 
-    def _open(self, content: Path, network: Path) -> RvcStream:
+    def _open(self, content: Path, network: Path, detector: Path | None) -> RvcStream:
         retrieval = Retrieval(self._voice.folder / INDEX_FILE) if self._voice.facts.has_index else None
-        return RvcStream(content, network, self._plan, detect_pitch, retrieval)
+        find_pitch = SalienceDetector(detector, self._plan.window_samples) if detector else detect_pitch
+        return RvcStream(content, network, self._plan, find_pitch, retrieval)
 
     def _set(self, stream: RvcStream, config: ConversionConfig) -> None:
         stream.pitch_ratio = 2 ** (config.pitch_shift / 12)

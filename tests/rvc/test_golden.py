@@ -1,11 +1,14 @@
 """The parts between the networks, on the reference in ultimate-rvc's wheel: real speech, features and pitch."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from rwc_pw.rvc.compiled import EXPORT
 from rwc_pw.rvc.extra import package_folder
 from tests.rvc.checkable import make_index
 
@@ -35,6 +38,50 @@ def test_swift_f0_hears_the_pitch_that_rmvpe_heard(golden):
     both = (theirs > 0) & (found_hz > 0)
     assert both.sum() > 0.85 * (theirs > 0).sum()
     assert np.median(np.abs(1200 * np.log2(found_hz[both] / theirs[both]))) < 12
+
+
+def exported(weights: Path, folder: Path, detector: str, samples: int):
+    from rwc_pw.rvc.pitch import SalienceDetector
+
+    subprocess.run([sys.executable, *EXPORT, str(weights), str(folder), detector], check=True)
+    return SalienceDetector(folder, samples)
+
+
+def cents_apart(hz: np.ndarray, other_hz: np.ndarray) -> np.ndarray:
+    """Where both are voiced."""
+    both = (hz > 0) & (other_hz > 0)
+    return np.abs(1200 * np.log2(hz[both] / other_hz[both]))
+
+
+def test_fcpe_hears_what_its_own_package_hears_and_what_rmvpe_heard(golden, tmp_path):
+    import torch
+    from torchfcpe import spawn_bundled_infer_model
+
+    sound = soundfile.read(golden / "reference.wav", dtype="float32", frames=160_000)[0]
+    weights = package_folder("torchfcpe") / "assets/fcpe_c_v001.pt"
+    times_s, found_hz = exported(weights, tmp_path, "fcpe", len(sound))(sound)
+    theirs = spawn_bundled_infer_model("cpu").infer(torch.from_numpy(sound)[None, :, None], 16_000)[0, :, 0].numpy()
+    theirs = theirs[: len(found_hz)]
+    assert ((found_hz > 0) == (theirs > 0)).mean() > 0.99
+    assert np.median(cents_apart(found_hz, theirs)) < 1
+    np.testing.assert_allclose(times_s, np.arange(len(times_s)) / 100)
+    reference_hz = np.load(golden / "pitch_fine.npy")[: len(found_hz)]
+    assert np.median(cents_apart(found_hz, reference_hz)) < 10
+
+
+def test_rmvpe_says_what_ultimate_rvcs_says_with_the_same_weights(golden, tmp_path):
+    import torch
+    from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E, RMVPE0Predictor
+
+    sound = soundfile.read(golden / "reference.wav", dtype="float32", frames=16_000)[0]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(E2E(4, 1, (2, 2)).state_dict(), tmp_path / "rmvpe.pt")
+    theirs_hz = RMVPE0Predictor(tmp_path / "rmvpe.pt", "cpu").infer_from_audio(sound)
+    _, found_hz = exported(tmp_path / "rmvpe.pt", tmp_path, "rmvpe", len(sound))(sound)
+    assert len(found_hz) == len(theirs_hz)
+    near = cents_apart(found_hz, theirs_hz) < 10  # random weights have many pitches nearly as salient as the first
+    assert near.mean() > 0.8
 
 
 def test_features_are_drawn_towards_their_nearest_ones(golden, tmp_path):

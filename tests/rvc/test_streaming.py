@@ -85,6 +85,23 @@ def test_what_is_said_comes_the_latency_later(fresh):
     assert delay_samples(heard, longest=2 * CHUNK) == pytest.approx(fresh.latency_samples, abs=96)
 
 
+@pytest.mark.usefixtures("kept")
+def test_fcpe_finds_the_pitch_as_well_and_as_late(assets_dir, voice_file, tmp_path):
+    store = VoiceStore(tmp_path / "models")
+    stored = store.folder_of(add_voice(voice_file, store))
+    config = ConversionConfig(
+        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK, f0_method="fcpe"
+    )
+    one = StreamingConverter(config)
+    one.initialize()
+    assert delay_samples(spoken(one, warble(4.0), CHUNK), longest=2 * CHUNK) == pytest.approx(
+        one.latency_samples, abs=96
+    )
+    assert not one.adjust(dataclasses.replace(config, f0_method="auto"))
+    with pytest.raises(UnavailableError, match="RMVPE"):
+        StreamingConverter(dataclasses.replace(config, f0_method="rmvpe")).initialize()
+
+
 def test_the_edges_of_blocks_are_as_smooth_as_what_is_between(fresh):
     heard = spoken(fresh, tone(10), CHUNK)[CHUNK * 4 :].astype(np.float64)
     bends = np.diff(heard, 2) ** 2

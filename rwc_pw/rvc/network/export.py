@@ -2,10 +2,12 @@
 
     python -m rwc_pw.rvc.network.export VOICE TARGET voice
     python -m rwc_pw.rvc.network.export CONTENTVEC TARGET v1|v2
+    python -m rwc_pw.rvc.network.export WEIGHTS TARGET rmvpe|fcpe
 
 write to the folder TARGET, in OpenVINO's form, ``text.xml`` (features and pitch to mean and log deviation),
-``decoder.xml`` (frames, source and carried state to sound and state) and ``facts.json``; or ``content.xml`` (sound to
-features). Blocks may have any length: whoever opens them fixes it.
+``decoder.xml`` (frames, source and carried state to sound and state) and ``facts.json``; ``content.xml`` (sound to
+features); or ``salience.xml`` (magnitudes to the salience of pitches) and ``facts.json``. Blocks may have any length:
+whoever opens them fixes it.
 """
 
 import json
@@ -17,14 +19,16 @@ import torch
 from torch import Tensor, nn
 
 from rwc_pw.rvc.network.decoder import Decoder
+from rwc_pw.rvc.network.salience import DETECTORS
 from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
-from rwc_pw.rvc.plan import Plan
+from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
+from rwc_pw.rvc.plan import EXAMPLE, Plan
 from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.voices.architecture import FEATURES, Architecture
 from rwc_pw.voices.checkpoint import read_stored
 
-EXAMPLE_BLOCK_FRAMES = 10  # what is traced; the number does not matter
+EXAMPLE_FRAMES = 64  # of a detector
 
 
 class Content(nn.Module):
@@ -76,14 +80,14 @@ def read_voice(folder: Path) -> tuple[Architecture, dict[str, Tensor]]:
 
 
 def export_content(contentvec: Path, target: Path, version: str) -> None:
-    plan = Plan(EXAMPLE_BLOCK_FRAMES)
+    plan = EXAMPLE
     with torch.no_grad():
         _save(Content(contentvec, version).eval(), target / "content.xml", [torch.zeros(1, plan.window_samples)])
 
 
 def export_voice(voice: Path, target: Path) -> None:
     network, weights = read_voice(voice)
-    plan = Plan(EXAMPLE_BLOCK_FRAMES)
+    plan = EXAMPLE
     with torch.no_grad():
         features = torch.zeros(1, plan.text_frames, FEATURES[network.version])
         pitch = torch.ones(1, plan.text_frames, dtype=torch.long)
@@ -108,6 +112,13 @@ def export_voice(voice: Path, target: Path) -> None:
     (target / "facts.json").write_text(json.dumps(facts))
 
 
+def export_detector(weights: Path, target: Path, detector: str) -> None:
+    with torch.no_grad():
+        network = DETECTORS[detector](weights).eval()
+        _save(network, target / "salience.xml", [torch.zeros(1, EXAMPLE_FRAMES, SPECTRUM_SAMPLES // 2 + 1)])
+    (target / "facts.json").write_text(json.dumps(network.facts))
+
+
 def _save(
     module: nn.Module, path: Path, block: list[Tensor], length_axis: int = 1, state: Sequence[Tensor] = ()
 ) -> None:
@@ -124,5 +135,7 @@ if __name__ == "__main__":
     source, target, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     if what == "voice":
         export_voice(source, target)
+    elif what in DETECTORS:
+        export_detector(source, target, what)
     else:
         export_content(source, target, what)

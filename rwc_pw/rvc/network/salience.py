@@ -1,0 +1,69 @@
+"""The networks that find the pitch, as their packages have them, between the spectrum and the decoding.
+
+Each takes magnitudes of ``SPECTRUM_SAMPLES`` under a Hann window, one every 10 ms, (1, frames, 513), to the salience of
+360 pitches in each frame. ``facts`` tell how the sound is padded before, and what the pitches are.
+"""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
+from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES
+from rwc_pw.rvc.weights import read_weights
+from rwc_pw.voices.f0_method import FCPE, RMVPE
+
+RMVPE_LEAST_CENTS, RMVPE_STEP_CENTS, RMVPE_PITCHES = 1997.3794084376191, 20, 360
+
+
+class Rmvpe(nn.Module):
+    """ultimate-rvc's (Wei et al., 2023), which takes multiples of 32 frames; each is centred."""
+
+    def __init__(self, path: Path) -> None:
+        from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E, N_MELS, MelSpectrogram
+
+        super().__init__()
+        self._mel = MelSpectrogram(N_MELS, CONTENT_RATE_HZ, SPECTRUM_SAMPLES, FRAME_SAMPLES, None, 30, 8000)
+        self._network = E2E(4, 1, (2, 2))
+        self._network.load_state_dict(read_weights(path))
+        self.facts = {
+            "padding_samples": SPECTRUM_SAMPLES // 2,
+            "multiple_frames": 32,
+            "least_salience": 0.03,
+            "least_cents": RMVPE_LEAST_CENTS,
+            "most_cents": RMVPE_LEAST_CENTS + RMVPE_STEP_CENTS * (RMVPE_PITCHES - 1),
+        }
+
+    def forward(self, magnitudes: Tensor) -> Tensor:
+        mel = torch.log(torch.clamp(self._mel.mel_basis @ magnitudes.transpose(1, 2), min=self._mel.clamp))
+        return self._network(mel)
+
+
+class Fcpe(nn.Module):
+    """torchfcpe's (Luo et al., 2025), whose spectra begin (1024 - 160) / 2 samples before their frames."""
+
+    def __init__(self, path: Path) -> None:
+        from torchfcpe.models_infer import InferCFNaiveMelPE
+        from torchfcpe.tools import DotDict
+
+        super().__init__()
+        stored = read_weights(path)
+        whole = InferCFNaiveMelPE(DotDict(stored["config_dict"]), stored["model"])
+        self._mel = whole.wav2mel.mel_extractor
+        self._network = whole.model
+        cents = self._network.cent_table
+        self.facts = {
+            "padding_samples": (SPECTRUM_SAMPLES - FRAME_SAMPLES) // 2,
+            "multiple_frames": 1,
+            "least_salience": 0.006,
+            "least_cents": float(cents[0]),
+            "most_cents": float(cents[-1]),
+        }
+
+    def forward(self, magnitudes: Tensor) -> Tensor:
+        mel = torch.log(torch.clamp(magnitudes @ self._mel.mel_basis.T, min=self._mel.clip_val))
+        return self._network(mel)
+
+
+DETECTORS: dict[str, type[Rmvpe] | type[Fcpe]] = {RMVPE: Rmvpe, FCPE: Fcpe}

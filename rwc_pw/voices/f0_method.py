@@ -1,0 +1,23 @@
+"""Which pitch detector is meant where an RVC voice speaks."""
+
+from rwc_pw.errors import UsageError
+from rwc_pw.voices.rvc_voice import BATCH, STREAMING
+
+AUTO = "auto"
+SWIFTF0, FCPE, RMVPE = "swiftf0", "fcpe", "rmvpe"
+DETECTORS = {BATCH: (RMVPE, FCPE), STREAMING: (SWIFTF0, FCPE, RMVPE)}
+"""What each backend can find the pitch with; the first is its own choice."""
+F0_METHODS = (AUTO, *DETECTORS[STREAMING])
+
+
+def detector_of(backend: str, f0_method: str) -> str:
+    """The one that ``f0_method`` means; ``UsageError`` where the backend has none such."""
+    known = DETECTORS[backend]
+    if f0_method == AUTO:
+        return known[0]
+    if f0_method not in known:
+        raise UsageError(
+            f"The backend {backend} does not find the pitch with {f0_method!r}.",
+            f"Choose one of {', '.join((AUTO, *known))}.",
+        )
+    return f0_method
