@@ -1,5 +1,7 @@
 """RVC voices through the microphone, as apps hear them."""
 
+import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from rwc_pw import engine
+from rwc_pw.config import config_of
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
 from tests.rvc.checkable import make_voice
 from tests.rvc.synthesizer import UPSAMPLING
 from tests.servers import chromium
@@ -28,6 +34,7 @@ f0_method = "fcpe"
 rvc_backend = "batch"
 rvc_chunk_size = 16384
 """
+PORTS = "headless_microphone:capture_MONO", "rwc_voice:capture_MONO"
 STREAMING = """
 rvc_models = "{models}"
 """
@@ -162,6 +169,8 @@ def test_chromium_hears_the_streaming_converter(headless, at_home):  # noqa: F81
         at_home("set", "--pitch", "-12")
         heard = record(headless, "rwc_voice", 3)
         assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ / 2, rel=0.01)
+    recommended = json.loads(at_home("bench", "--seconds", "1", "--json"))["recommended"]
+    assert json.loads((state / "rwc-pw/chunks.json").read_text()) == {"Checkable": recommended}
 
 
 def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program, assets_dir, tmp_path):  # noqa: F811
@@ -174,7 +183,7 @@ def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program
         until_spoken_in(program, "Anna")
         with (
             Player(headless, voiced(100)),
-            PairRecorder(headless, "headless_microphone:capture_MONO", "rwc_voice:capture_MONO") as recorder,
+            PairRecorder(headless, *PORTS) as recorder,
         ):
             recorder.wait(2 * RATE_HZ, timeout_s=10)
             program("use", "Otto")
@@ -190,3 +199,42 @@ def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (1 / 12), rel=0.01)
     periods = np.abs(heard[: len(heard) // 480 * 480].reshape(-1, 480)).max(axis=1)
     assert periods.min() > 0.5 * np.median(periods)
+
+
+def test_the_chunk_follows_the_machine_while_people_listen(headless, at_home, assets_dir, monkeypatch):  # noqa: F811
+    """The machine is taken to be too busy for chunks of 40 ms."""
+
+    class Busy(AdaptiveChunk):
+        def better(self, times):
+            return 4800 if times.chunk_size == 1920 else None
+
+    monkeypatch.setattr(engine, "AdaptiveChunk", Busy)
+    for name, value in at_home.environment.items():
+        monkeypatch.setenv(name, value)
+    configure(at_home, f'{STREAMING.format(models=assets_dir)}voice = "Checkable"\n')
+    paths = Paths.from_environment(at_home.environment)
+    ChosenChunks(paths.chunks_file).keep("Checkable", 1920)
+
+    async def adapted() -> tuple[float | None, np.ndarray]:
+        changed = asyncio.Event()
+        it = engine.VoiceEngine(config_of(paths), paths, changed.set)
+        running = asyncio.ensure_future(it.run())
+        await it.settle(10)
+        recorder = PairRecorder(headless, *PORTS)
+        await asyncio.to_thread(recorder.__enter__)
+        try:
+            async with asyncio.timeout(60):
+                while ChosenChunks(paths.chunks_file).get("Checkable") != 4800 or it.status().loading:
+                    await changed.wait()
+                    changed.clear()
+            await asyncio.to_thread(recorder.wait, len(recorder.frames()) + RATE_HZ, 10)
+            return it.status().latency_ms, recorder.frames()[-RATE_HZ // 2 :, 1]
+        finally:
+            await asyncio.to_thread(recorder.__exit__)
+            running.cancel()
+            await asyncio.wait([running])
+
+    with Player(headless, voiced(100)):
+        latency_ms, heard = asyncio.run(adapted())
+    assert latency_ms > 100
+    assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)

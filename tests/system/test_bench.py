@@ -1,0 +1,89 @@
+"""What `rwc-pw bench` measures and shows."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rwc_pw import bench as benching
+from rwc_pw.bench import bench, smallest_held
+from rwc_pw.streaming import ConversionConfig, IdentityBackend, conversion_times
+
+TAKES_S = 0.006
+
+
+class Clock:
+    """One that only a conversion moves."""
+
+    now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+class Slow(IdentityBackend):
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def convert_chunk(self, audio_chunk, context=None):
+        self._clock.now_s += TAKES_S
+        return audio_chunk
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Every conversion takes as long, whatever its size."""
+    clock = Clock()
+    monkeypatch.setattr(conversion_times, "time", clock)
+    monkeypatch.setattr(benching, "create_backend", lambda _: Slow(clock))
+
+
+@pytest.mark.usefixtures("slow")
+def test_the_smallest_size_that_holds_is_found_and_its_delay_told():
+    found = list(bench(ConversionConfig(), seconds=1, quantum=256))
+    assert [(figures.chunk_samples, figures.holds) for figures in found] == [
+        (128, False),
+        (256, False),
+        (512, True),
+        (1024, True),
+    ]
+    best = smallest_held(found)
+    assert best.chunk_samples == 512
+    assert best.p99_ms == pytest.approx(6)
+    assert best.real_time_factor == pytest.approx(6 / (512 / 48))
+    filling, converting, transport = 512 - 256, 1.2 * 0.006 * 48_000 - 128, 2 * 256
+    assert best.delay_ms == pytest.approx((filling + converting + transport) / 48, abs=0.1)
+    assert smallest_held(found[:2]) is None
+
+
+def run(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    homes = {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("CONFIG", "DATA", "STATE")}
+    argv = [sys.executable, "-P", "-m", "rwc_pw", "bench", "--seconds", "1", *arguments]
+    return subprocess.run(argv, env={"HOME": str(tmp_path), **homes}, capture_output=True, text=True, check=False)
+
+
+def test_a_built_in_voice_is_measured_and_drawn(tmp_path):
+    told = run(tmp_path, "--voice", "robot", "--json", "--picture", str(tmp_path / "bench.png"))
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout)
+    assert found["voice"] == "robot"
+    sizes = [figures["chunk_samples"] for figures in found["chunks"]]
+    assert sizes == sorted(sizes)
+    assert found["recommended"] in [None, *sizes]
+    assert all(np.isfinite(figures["delay_ms"]) for figures in found["chunks"])
+    assert (tmp_path / "bench.png").read_bytes().startswith(b"\x89PNG")
+    assert not list((tmp_path / "STATE").glob("*"))  # a built-in voice's chunk is not ours to choose
+
+
+def test_it_tells_people_what_to_choose(tmp_path):
+    told = run(tmp_path, "--voice", "robot").stdout.splitlines()
+    assert "128 samples" in told[0]
+    assert told[-1].startswith(("Recommended: chunks of", "This machine keeps up with none"))
+
+
+def test_a_picture_that_cannot_be_written_is_told(tmp_path):
+    told = run(tmp_path, "--voice", "robot", "--picture", str(tmp_path / "nowhere/bench.png"))
+    assert told.returncode == 1
+    assert "Cannot write" in told.stderr
