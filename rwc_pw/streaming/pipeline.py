@@ -117,6 +117,7 @@ class StreamingPipeline:
         thread.join(STOP_TIMEOUT_S)
         if thread.is_alive():
             log.warning("the converter did not return within %g s", STOP_TIMEOUT_S)
+        self._give_back_replaced()  # the thread may still wait for its last words
         self._backend.cleanup()
         if successor:
             successor.cleanup()

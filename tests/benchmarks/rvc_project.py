@@ -3,21 +3,25 @@
 Needs the extra rwc-pw[rvc]. RvcStream and SolaStream have the same voice of real size, the same modules, one thread and
 sound at 16 kHz, and take turns block by block. Told is the median processor time of a block by both's precision, and
 the FLOP of the networks, counted. RVC-Project's hears 2.5 s before each block, its default, or 0.5 s, as one may tune
-it. Both find the pitch with SwiftF0, which costs about the same on both sides and is not counted in the FLOP (RMVPE,
-RVC-Project's default, costs more); neither retrieves. Before it is timed RVC-Project's is checked: it says a tone of
-170 Hz at that pitch, in blocks of the right length.
+it. Both are compiled by OpenVINO, in float32 (f32) or bfloat16 (bf16); eager is RVC-Project's in float32 as torch runs
+it, uncompiled, which is what RVC-Project itself does on a CPU. Both find the pitch with SwiftF0, which hears 400 ms
+here and 150 ms there, costs us a millisecond or two more, and is not counted in the FLOP (RMVPE, RVC-Project's default,
+costs more); neither retrieves. Before it is timed RVC-Project's is checked: it says a tone of 170 Hz at that pitch, in
+blocks of the right length.
 """
 
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import ClassVar
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rwc_pw.rvc import stream
@@ -42,7 +46,8 @@ WINDOWS = {DEFAULT_CONTEXT: Window(BLOCK_FRAMES, 250), "0.5 s": Window(BLOCK_FRA
 BLOCKS = 30
 CHECKED_BLOCKS = 8
 TONE_HZ = 170
-PRECISIONS = ("f32", "f32"), ("bf16", "f32"), ("bf16", "bf16")
+EAGER = "eager"
+PRECISIONS = ("f32", "f32"), ("bf16", "f32"), ("bf16", "bf16"), ("f32", EAGER)
 """Ours and theirs; on a CPU RVC-Project computes in f32."""
 
 
@@ -57,6 +62,18 @@ class Bf16Network(CpuNetwork):
 NETWORKS = {"f32": F32Network, "bf16": Bf16Network}
 
 
+class EagerNetwork:
+    """A module as torch runs it, called as a CpuNetwork is."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def __call__(self, *values: Any) -> list[Any]:
+        with torch.inference_mode():
+            said = self._module(*map(torch.from_numpy, values))
+        return [value.numpy() for value in (said if isinstance(said, tuple) else (said,))]
+
+
 class Modules:
     """What both sides are made of, in torch."""
 
@@ -67,6 +84,11 @@ class Modules:
         self._text = TextEncoder(weights, network)
         self._decoder = Decoder(weights, network)
         self.offline = OfflineDecoder(voice, WINDOWS[DEFAULT_CONTEXT])
+
+    def open(self, path: Path, lengths: Sequence[int]) -> EagerNetwork:
+        """The one that SolaStream looks for in ``path``; it takes any length."""
+        modules = {"content": self._content, "text": self._text, "offline": self.offline}
+        return EagerNetwork(modules[path.stem])
 
     def ours_gflop(self) -> float:
         """Of a block."""
@@ -92,19 +114,20 @@ class Modules:
 class Streams:
     """Both sides' streams, of one voice exported once to ``folder``."""
 
-    def __init__(self, contentvec: Path, voice: Path, offline: OfflineDecoder, folder: Path) -> None:
+    def __init__(self, contentvec: Path, voice: Path, modules: Modules, folder: Path) -> None:
+        self._modules = modules
         self._folder = folder
         folder.mkdir()
         export_content(contentvec, folder, "v2")
         export_voice(voice, folder)
-        export_offline(offline, folder / "offline.xml")
+        export_offline(modules.offline, folder / "offline.xml")
 
     def ours(self, precision: str) -> RvcStream:
         with patch.object(stream, "CpuNetwork", NETWORKS[precision]):
             return RvcStream(self._folder, self._folder, PLAN, detect_pitch, retrieval=None)
 
     def theirs(self, precision: str, window: Window) -> SolaStream:
-        return SolaStream(self._folder, window, NETWORKS[precision])
+        return SolaStream(self._folder, window, self._modules.open if precision == EAGER else NETWORKS[precision])
 
 
 def check(one: SolaStream, rate_hz: int) -> None:
@@ -146,7 +169,7 @@ def compare(bench: Bench, rate_hz: int) -> None:
         ours, theirs = modules.ours_gflop(), modules.theirs_gflop(window)
         told = f"ours {ours:.1f} G, RVC-Project's with {context} {theirs:.1f} G: {ours / theirs:.2f}"
         print(f"flop {rate_hz // 1000} kHz: {told}", flush=True)
-    streams = Streams(contentvec, voice, modules.offline, bench.root / "exported")
+    streams = Streams(contentvec, voice, modules, bench.root / "exported")
     has_bf16 = "BF16" in load_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     for our_precision, their_precision in PRECISIONS:
         if our_precision == "bf16" and not has_bf16:
@@ -163,6 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rate_hz", nargs="?", type=int, choices=RATES_HZ, default=40_000)
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="rwc-pw-") as root:
         compare(Bench(Path(root)), arguments.rate_hz)
 

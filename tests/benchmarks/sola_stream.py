@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.network.export import read_voice
 from rwc_pw.rvc.network.flow import Flow
 from rwc_pw.rvc.network.generator import Generator
@@ -31,8 +31,8 @@ PITCH_PAST_FRAMES = 5
 PITCH_FIRST_FRAMES = 3  # of those that the pitch detector hears, too near to the edge to be kept
 LEAST_POWER = 1e-8
 
-OpenNetwork = Callable[[Path, Sequence[int]], CpuNetwork]
-"""A network's file and the lengths of its first inputs to the network."""
+OpenNetwork = Callable[[Path, Sequence[int]], Callable[..., list[Any]]]
+"""A network's file and the lengths of its first inputs to the network: of its inputs, its outputs."""
 
 
 @dataclass(frozen=True)
