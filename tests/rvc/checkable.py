@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     make_assets(folder)
     make_voice(voice / "Checkable.pth")
     make_index(voice / "Checkable.index", dimension=FEATURES["v2"], vectors=2000)
-    print(f"{voice / 'Checkable.pth'} needs the pitch method fcpe.")
+    print(f"{voice / 'Checkable.pth'} needs the pitch method fcpe where the backend is batch.")
 
 
 if __name__ == "__main__":
