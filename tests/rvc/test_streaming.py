@@ -1,6 +1,7 @@
 """StreamingConverter: the voice's own network, live."""
 
 import dataclasses
+import shutil
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +101,33 @@ def test_fcpe_finds_the_pitch_as_well_and_as_late(assets_dir, voice_file, tmp_pa
     assert not one.adjust(dataclasses.replace(config, f0_method="auto"))
     with pytest.raises(UnavailableError, match="RMVPE"):
         StreamingConverter(dataclasses.replace(config, f0_method="rmvpe")).initialize()
+
+
+@pytest.mark.usefixtures("kept")
+def test_rmvpe_is_compiled_speaks_and_leaves_no_logs_where_we_were_started(
+    assets_dir, voice_file, tmp_path, monkeypatch
+):
+    """Of random weights, which find some pitch or other."""
+    import torch
+    from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E
+
+    models = tmp_path / "assets"
+    shutil.copytree(assets_dir, models)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(E2E(4, 1, (2, 2)).state_dict(), models / "rvc/predictors/rmvpe.pt")
+    store = VoiceStore(tmp_path / "models")
+    stored = store.folder_of(add_voice(voice_file, store))
+    started_in = tmp_path / "home"
+    started_in.mkdir()
+    monkeypatch.chdir(started_in)
+    monkeypatch.delenv("URVC_NO_LOGGING")
+    one = StreamingConverter(
+        ConversionConfig(model_path=stored, models_dir=models, backend="streaming", chunk_size=CHUNK, f0_method="rmvpe")
+    )
+    one.initialize()
+    assert spoken(one, tone(1), CHUNK)[-CHUNK:].any()
+    assert list(started_in.iterdir()) == []
 
 
 def test_the_edges_of_blocks_are_as_smooth_as_what_is_between(fresh):

@@ -93,6 +93,17 @@ def test_a_voice_that_would_be_the_users_own_is_refused(values):
     assert "rwc-pw bypass on" in told
 
 
+def test_a_pitch_detector_that_the_backend_has_not_is_refused_where_an_rvc_voice_speaks():
+    asked = {"voice": "Anna", "rvc_backend": "batch", "f0_method": "swiftf0"}
+    with pytest.raises(ConfigError) as caught:
+        Config.from_values(asked, ["Anna"])
+    assert caught.value.message == (
+        "f0_method: The backend batch does not find the pitch with 'swiftf0'. Choose one of auto, rmvpe, fcpe."
+    )
+    assert Config.from_values({**asked, "rvc_backend": "streaming"}, ["Anna"]).f0_method == "swiftf0"
+    assert complaints(f0_method="swift") == ["f0_method: there is no f0 method 'swift'; did you mean swiftf0?"]
+
+
 @pytest.mark.parametrize("text", ["pitch = \n", "pitch = 1\npitch = 2\n", "= 3", '"unclosed'])
 def test_what_is_no_toml_is_said_with_its_place(file, text):
     with pytest.raises(ConfigError, match=r"config\.toml is not valid TOML: .*(line|end of document)") as caught:
