@@ -17,7 +17,9 @@ from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.rvc.pieces import Piece, pieces
 from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
+from rwc_pw.voices.f0_method import AUTO, detector_of
 from rwc_pw.voices.resolve import stored_folder
+from rwc_pw.voices.rvc_voice import BATCH
 from rwc_pw.voices.store import VoiceStore
 
 WHOLE_S = 600.0  # a longer file is converted piece by piece: ultimate-rvc's memory grows with the length
@@ -47,7 +49,7 @@ class VoiceConverter:
         sample_rate: int | None = None,
         *,
         protect: float = 0.33,
-        f0_method: str = "rmvpe",
+        f0_method: str = AUTO,
         on_progress: Callable[[float], None] = lambda _: None,
     ) -> None:
         """Write ``input_audio``, of any format, rate and number of channels, to ``output_audio`` in this voice, mono.
@@ -56,7 +58,7 @@ class VoiceConverter:
         that the output's name ends in. ``on_progress`` is told the share that is done. The output is there whole or
         not at all. ``UsageError`` for files that cannot be, ``ConversionError`` when ultimate-rvc fails.
         """
-        settings = RvcSettings(pitch_shift, f0_method, index_rate, protect)
+        settings = RvcSettings(pitch_shift, detector_of(BATCH, f0_method), index_rate, protect)
         target = Path(output_audio)
         _check_format(target)
         with _open(Path(input_audio)) as source, _written_whole(target) as unfinished:

@@ -45,7 +45,7 @@ def set_(
         float | None, typer.Option("--rms-mix-rate", help="An RVC voice's own loudness: 1; yours: 0.")
     ] = None,
     f0_method: Annotated[
-        str | None, typer.Option("--f0-method", help="What finds the pitch: auto, swiftf0, fcpe or rmvpe.")
+        str | None, typer.Option("--f0-method", help="What finds the pitch: auto, fcpe, swiftf0 or rmvpe.")
     ] = None,
     backend: Backend = None,
     chunk_size: Annotated[

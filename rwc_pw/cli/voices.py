@@ -162,7 +162,7 @@ def convert(
 ) -> None:
     """Convert a file with an RVC voice."""
     from rwc_pw.voice_converter import VoiceConverter
-    from rwc_pw.voices.f0_method import DETECTORS, RMVPE
+    from rwc_pw.voices.f0_method import AUTO, DETECTORS
     from rwc_pw.voices.rvc_voice import BATCH
 
     settings = config()
@@ -175,7 +175,7 @@ def convert(
             settings.index_rate if index_rate is None else index_rate,
             sample_rate,
             protect=settings.protect,
-            f0_method=settings.f0_method if settings.f0_method in DETECTORS[BATCH] else RMVPE,
+            f0_method=settings.f0_method if settings.f0_method in DETECTORS[BATCH] else AUTO,
             on_progress=on_progress,
         )
     print(output)

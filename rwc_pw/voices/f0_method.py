@@ -5,7 +5,7 @@ from rwc_pw.voices.rvc_voice import BATCH, STREAMING
 
 AUTO = "auto"
 SWIFTF0, FCPE, RMVPE = "swiftf0", "fcpe", "rmvpe"
-DETECTORS = {BATCH: (RMVPE, FCPE), STREAMING: (SWIFTF0, FCPE, RMVPE)}
+DETECTORS = {BATCH: (RMVPE, FCPE), STREAMING: (FCPE, SWIFTF0, RMVPE)}
 """What each backend can find the pitch with; the first is its own choice."""
 F0_METHODS = (AUTO, *DETECTORS[STREAMING])
 

@@ -87,11 +87,11 @@ def test_what_is_said_comes_the_latency_later(fresh):
 
 
 @pytest.mark.usefixtures("kept")
-def test_fcpe_finds_the_pitch_as_well_and_as_late(assets_dir, voice_file, tmp_path):
+def test_swift_f0_finds_the_pitch_as_well_and_as_late(assets_dir, voice_file, tmp_path):
     store = VoiceStore(tmp_path / "models")
     stored = store.folder_of(add_voice(voice_file, store))
     config = ConversionConfig(
-        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK, f0_method="fcpe"
+        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK, f0_method="swiftf0"
     )
     one = StreamingConverter(config)
     one.initialize()

@@ -14,8 +14,8 @@ VOICE = Path("/voices/Anna")
         ({"backend": "batch"}, "rmvpe"),
         ({"backend": "batch", "use_rmvpe": False}, "fcpe"),
         ({"backend": "batch", "f0_method": "fcpe"}, "fcpe"),
-        ({"backend": "streaming"}, "swiftf0"),
-        ({"backend": "streaming", "use_rmvpe": False}, "swiftf0"),
+        ({"backend": "streaming"}, "fcpe"),
+        ({"backend": "streaming", "use_rmvpe": True}, "fcpe"),
         ({"backend": "streaming", "f0_method": "rmvpe"}, "rmvpe"),
     ],
 )
