@@ -79,6 +79,25 @@ def test_the_ends_of_each_range_belong_to_it(key, least, most, step):
         )
 
 
+@pytest.mark.parametrize("f0_method", ["auto", "swiftf0", "fcpe", "rmvpe"])
+def test_what_finds_the_pitch_is_one_of_four(f0_method):
+    config = Config.from_values({"voice": "Anna", "f0_method": f0_method}, ["Anna"])
+    assert config.f0_method == f0_method
+    assert Config().f0_method == "auto"
+
+
+def test_what_finds_no_pitch_is_told():
+    assert complaints(f0_method="rmpve") == ["f0_method: there is no f0 method 'rmpve'; did you mean rmvpe?"]
+
+
+@pytest.mark.parametrize("change", [{"f0_method": "swiftf0"}, {"rvc_backend": "batch"}])
+def test_what_the_backend_does_not_have_is_refused_whichever_is_changed(change):
+    asked = {"f0_method": "swiftf0", "rvc_backend": "batch"}
+    before = {"voice": "Anna", **asked, **{key: getattr(Config(), key) for key in change}}
+    with pytest.raises(UsageError, match=r"f0_method: .* batch .* 'swiftf0'\. Choose one of auto, rmvpe, fcpe\."):
+        Config.from_values(before, ["Anna"]).changed(change, ["Anna"])
+
+
 def test_every_problem_is_told_together():
     told = complaints(voise="robot", pitch=99, chunk_size="big", quantum=256)
     assert [line.split(":")[0] for line in told] == ["voise", "pitch", "chunk_size"]
