@@ -256,7 +256,8 @@ class VoiceEngine:
 def _kind(conversion: ConversionConfig) -> object:
     """What two RVC converters have in common that take as long for a chunk and lie as far behind."""
     voice = RvcVoice.read(Path(conversion.model_path or ""))
-    return conversion.backend, conversion.chunk_samples, voice.version, voice.sample_rate_hz, voice.has_pitch
+    asked = conversion.backend, conversion.chunk_samples, conversion.detector
+    return *asked, voice.version, voice.sample_rate_hz, voice.has_pitch
 
 
 def _why(error: Exception) -> str:

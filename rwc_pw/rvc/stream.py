@@ -121,6 +121,8 @@ class RvcStream:
 
     def _pitch_of_frames(self) -> Array:
         """Of each frame of the window, 0 where nothing is voiced."""
+        if not self._has_pitch:
+            return np.zeros(self._plan.window_frames, np.float32)
         times_s, found_hz = self._detect_pitch(self._heard)
         at_s = np.arange(self._plan.window_frames) * (FRAME_SAMPLES / CONTENT_RATE_HZ)
         voiced = found_hz > 0
