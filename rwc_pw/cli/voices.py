@@ -15,8 +15,9 @@ import typer
 from rwc_pw.cli.progress import bytes_done, share_done
 from rwc_pw.cli.shared import AsJson, Backend, assets_dir, config, config_in, given, paths, print_list, store
 from rwc_pw.desktop.files import refusal
-from rwc_pw.errors import EXIT_FAILED, UsageError
+from rwc_pw.errors import EXIT_FAILED, UnavailableError, UsageError
 from rwc_pw.voices.builtin import BUILTIN_VOICES, PITCH_RANGE_SEMITONES
+from rwc_pw.voices.rvc_voice import STREAMING
 
 if TYPE_CHECKING:
     from rwc_pw.bench import ChunkFigures
@@ -77,7 +78,9 @@ def add(
         voice = add_voice(path, store(), name=name, index=index, on_progress=on_progress)
     if "://" in source:
         shutil.rmtree(path.parent)
-    print(f"{voice.name} is here: {voice.description}\nSpeak in it with `rwc-pw use {voice.name}`.")
+    print(f"{voice.name} is here: {voice.description}", flush=True)
+    _compile(voice.name)
+    print(f"Speak in it with `rwc-pw use {voice.name}`.")
 
 
 @voices.command()
@@ -179,6 +182,21 @@ def convert(
             on_progress=on_progress,
         )
     print(output)
+
+
+def _compile(name: str) -> None:
+    """Where that cannot be done yet, it is when the voice first speaks, and what is missing is told."""
+    from rwc_pw.asked import conversion_of
+    from rwc_pw.streaming import StreamingConverter
+
+    wanted = conversion_of(config().changed({"voice": name, "pitch": 0.0}, store().names()), paths())
+    if wanted.backend != STREAMING:
+        return
+    try:
+        with share_done("Compiling") as on_progress:
+            StreamingConverter(wanted).compile(on_progress)
+    except UnavailableError as error:
+        print(f"It cannot speak yet: {error.message} {error.remedy}")
 
 
 def _bench_line(figures: "ChunkFigures") -> str:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -43,10 +44,11 @@ class VoiceCompiler:
         self._process: subprocess.Popen[str] | None = None
         self.cancelled = False
 
-    def compile(self) -> tuple[Path, Path, Path | None]:
+    def compile(self, on_progress: Callable[[float], None] = lambda _: None) -> tuple[Path, Path, Path | None]:
         """The folders of the compiled ContentVec, which voices share, of the voice, and of a detector that is a file.
 
-        ``UnavailableError`` without the extra or what it needs, ``RwcPwError`` when it cannot be compiled.
+        ``on_progress`` is told the share that is done. ``UnavailableError`` without the extra or what it needs,
+        ``RwcPwError`` when it cannot be compiled.
         """
         for package in ("torch", "openvino", "swift_f0"):
             package_folder(package)
@@ -54,24 +56,24 @@ class VoiceCompiler:
         require(self._models_dir, *CONTENTVEC, *([self._detector.upper()] if is_file else []))
         voice = RvcVoice.read(self._voice_folder)
         contentvec = self._models_dir / "rvc" / "embedders" / "contentvec"
-        content_name = f".contentvec-{voice.version}"  # no voice's
-        content = self._kept_as(content_name, voice.version, contentvec / "pytorch_model.bin")
-        network = self._kept_as(voice.name, asdict(voice), self._voice_folder / MODEL_FILE)
-        if not content.is_dir():
-            self._export(contentvec, content, voice.version)
-            forget(self._kept, content_name, but=content)
-        if not network.is_dir():
-            self._export(self._voice_folder, network, "voice")
-            forget(self._kept, voice.name, but=network)
-        return content, network, self._compiled_detector() if is_file else None
+        name = f".contentvec-{voice.version}"  # no voice's
+        content = self._compiled(name, contentvec, contentvec / "pytorch_model.bin", voice.version, voice.version)
+        on_progress(1 / 3)
+        weights = self._voice_folder / MODEL_FILE
+        network = self._compiled(voice.name, self._voice_folder, weights, "voice", asdict(voice))
+        on_progress(2 / 3)
+        weights = self._models_dir / "rvc" / "predictors" / f"{self._detector}.pt"
+        detector = self._compiled(f".{self._detector}", weights, weights, self._detector, None) if is_file else None
+        on_progress(1.0)
+        return content, network, detector
 
-    def _compiled_detector(self) -> Path:
-        name, weights = f".{self._detector}", self._models_dir / "rvc" / "predictors" / f"{self._detector}.pt"
-        compiled = self._kept_as(name, None, weights)
-        if not compiled.is_dir():
-            self._export(weights, compiled, self._detector)
-            forget(self._kept, name, but=compiled)
-        return compiled
+    def _compiled(self, name: str, source: Path, weights: Path, what: str, facts: object) -> Path:
+        """What ``source`` became, which is known by its ``facts`` and when its ``weights`` were written."""
+        kept = self._kept_as(name, facts, weights)
+        if not kept.is_dir():
+            self._export(source, kept, what)
+            forget(self._kept, name, but=kept)
+        return kept
 
     def cancel(self) -> None:
         """End what ``compile`` does, from another thread, once and for all."""

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,10 @@ class StreamingConverter(ConversionBackend):
         self._set(stream, self._config)
         self._reset(stream, np.zeros(0, np.float32))
         self._stream = stream
+
+    def compile(self, on_progress: Callable[[float], None]) -> None:
+        """Compile the voice, if it is not yet, before it is wanted; raises what ``initialize`` raises."""
+        self._compiler.compile(on_progress)
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         """Convert (``chunk_samples``,) to as many; ``UsageError`` for another length."""

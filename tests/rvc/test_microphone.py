@@ -178,6 +178,7 @@ def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program
     for seed, name in enumerate(("Anna", "Otto")):
         make_voice(tmp_path / f"{name}.pth", seed=seed)
         program("voices", "add", str(tmp_path / f"{name}.pth"))
+        assert list(Path(program.environment["XDG_STATE_HOME"]).glob(f"rwc-pw/compiled/{name}-*/decoder.xml"))
     try:
         program("enable", "--voice", "Anna")
         until_spoken_in(program, "Anna")
