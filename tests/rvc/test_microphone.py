@@ -16,6 +16,8 @@ from rwc_pw import engine
 from rwc_pw.config import config_of
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
+from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_voice
 from tests.rvc.synthesizer import UPSAMPLING
 from tests.servers import chromium
@@ -202,7 +204,13 @@ def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program
     assert periods.min() > 0.5 * np.median(periods)
 
 
-def test_the_chunk_follows_the_machine_while_people_listen(headless, at_home, assets_dir, monkeypatch):  # noqa: F811
+def test_the_chunk_follows_the_machine_while_people_listen(
+    headless,  # noqa: F811
+    program,  # noqa: F811
+    assets_dir,
+    voice_file,
+    monkeypatch,
+):
     """The machine is taken to be too busy for chunks of 40 ms."""
 
     class Busy(AdaptiveChunk):
@@ -210,10 +218,12 @@ def test_the_chunk_follows_the_machine_while_people_listen(headless, at_home, as
             return 4800 if times.chunk_size == 1920 else None
 
     monkeypatch.setattr(engine, "AdaptiveChunk", Busy)
-    for name, value in at_home.environment.items():
+    for name, value in program.environment.items():
         monkeypatch.setenv(name, value)
-    configure(at_home, f'{STREAMING.format(models=assets_dir)}voice = "Checkable"\n')
-    paths = Paths.from_environment(at_home.environment)
+    configure(program, f'{STREAMING.format(models=assets_dir)}voice = "Checkable"\n')
+    paths = Paths.from_environment(program.environment)
+    store = VoiceStore(paths.models_dir)
+    add_voice(voice_file, store)
     ChosenChunks(paths.chunks_file).keep("Checkable", 1920)
 
     async def adapted() -> tuple[float | None, np.ndarray]:
@@ -235,7 +245,10 @@ def test_the_chunk_follows_the_machine_while_people_listen(headless, at_home, as
             running.cancel()
             await asyncio.wait([running])
 
-    with Player(headless, voiced(100)):
-        latency_ms, heard = asyncio.run(adapted())
+    try:
+        with Player(headless, voiced(100)):
+            latency_ms, heard = asyncio.run(adapted())
+    finally:
+        store.remove("Checkable")
     assert latency_ms > 100
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
