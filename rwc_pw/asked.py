@@ -12,8 +12,8 @@ BATCH_CHUNK_SAMPLES = 4096
 FIRST_CHUNK_SAMPLES = 4800  # of StreamingConverter, until one is chosen
 
 
-def conversion_of(config: Config, paths: Paths) -> ConversionConfig:
-    """What the user's configuration asks of a converter."""
+def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> ConversionConfig:
+    """The same as a converter takes it."""
     conversion = ConversionConfig(
         voice=config.voice,
         pitch_shift=config.pitch,
@@ -23,7 +23,7 @@ def conversion_of(config: Config, paths: Paths) -> ConversionConfig:
     )
     if not config.is_rvc:
         return conversion
-    chosen = ChosenChunks(paths.chunks_file).get(config.voice) if is_chunk_ours(config) else None
+    chosen = chosen_chunks.get(config.voice) if is_chunk_ours(config) else None
     usual = FIRST_CHUNK_SAMPLES if config.rvc_backend == STREAMING else BATCH_CHUNK_SAMPLES
     return replace(
         conversion,
@@ -41,9 +41,3 @@ def conversion_of(config: Config, paths: Paths) -> ConversionConfig:
 def is_chunk_ours(config: Config) -> bool:
     """Whether the size of chunk is ours to choose."""
     return config.is_rvc and config.rvc_backend == STREAMING and not config.rvc_chunk_size
-
-
-def keep_chunk(config: Config, paths: Paths, chunk_size: int) -> None:
-    """Remember what suits the voice on this machine, where the user leaves that to us."""
-    if is_chunk_ours(config):
-        ChosenChunks(paths.chunks_file).keep(config.voice, chunk_size)

@@ -25,6 +25,7 @@ from rwc_pw.tasks import until_one_ends
 from rwc_pw.voices.rvc_voice import RvcVoice
 
 LONGEST_WAIT_S = 5.0  # for a pause in which a pipeline is replaced
+PAUSE_INTERVAL_S = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -134,31 +135,45 @@ class VoiceEngine:
     async def _load(self, config: Config) -> None:
         try:
             if is_chunk_ours(config) and not self._chosen_chunks.get(config.voice):
-                self._chosen_chunks.keep(config.voice, await choose_chunk(self._conversion()))
-            conversion = self._conversion()
+                chunk_size = await choose_chunk(conversion_of(config, self._chosen_chunks, self._paths))
+                self._chosen_chunks.keep(config.voice, chunk_size)
+            if config is not self.config:  # another voice has been chosen meanwhile
+                return
+            conversion = conversion_of(config, self._chosen_chunks, self._paths)
             kind = _kind(conversion)
-            backend, times = await load(conversion, 1 if kind == self._carried_kind else TRIAL_CHUNKS)
+            is_alike = kind == self._carried_kind
+            backend, times = await load(conversion, 1 if is_alike else TRIAL_CHUNKS)
         except Exception as error:  # the edge to the converter: whatever it raises is a reason, no more
             log.debug("the voice could not be loaded", exc_info=error)
             if config is self.config:
                 self._loading, self._load_error = "", _why(error)
         else:
-            await self._hand_over(config, kind, backend, times)
+            await self._hand_over(config, kind, backend, None if is_alike else times)
         self._on_change()
 
     async def _hand_over(
-        self, config: Config, kind: object, backend: ConversionBackend, times: ConversionTimes
+        self, config: Config, kind: object, backend: ConversionBackend, times: ConversionTimes | None
     ) -> None:
-        """Let a converter that is loaded speak, in the pipeline that is there if it is one of the same kind."""
-        if kind != self._carried_kind:
-            await self._pause()
+        """Let a converter that is loaded speak, in the pipeline that is there if it is one of the same kind.
+
+        Without ``times`` only there.
+        """
+        try:
+            if kind != self._carried_kind and config is self.config:
+                await self._pause()
+        except BaseException:
+            backend.cleanup()
+            raise
         if config is not self.config or self.bypass:  # another voice has been chosen meanwhile
             await asyncio.to_thread(backend.cleanup)
         elif kind == self._carried_kind:
             self._pipeline.replace_backend(backend)
-            self._speaking, self._loading = config.voice, ""
+            self._speaking, self._loading, self._load_error = config.voice, "", ""
+        elif times is None:  # it was to speak in a pipeline that is no more
+            await asyncio.to_thread(backend.cleanup)
+            self._wanted.set()
         else:
-            self._loading = ""
+            self._loading = self._load_error = ""
             pipeline = self._new_pipeline(backend, times.chunk_size, times)
             pipeline.start()
             self._carried_kind = kind
@@ -170,21 +185,20 @@ class VoiceEngine:
             await self._measured.wait()
             self._measured.clear()
             config = self.config
-            if self._loading or self.bypass or self._speaking != config.voice or not is_chunk_ours(config):
+            is_at_rest = not (self._loading or self._load_error or self.bypass) and self._speaking == config.voice
+            if not is_at_rest or not is_chunk_ours(config):
                 continue
             if size := self._adaptive_chunk.better(self._pipeline.times):
                 self._chosen_chunks.keep(config.voice, size)
-                if self._chosen_chunks.get(config.voice) == size:
-                    self._loading = config.voice
-                    self._wanted.set()
+                self._loading = config.voice
+                self._wanted.set()
 
     async def _pause(self) -> None:
         """Wait until nobody speaks, a while at most."""
         try:
             async with asyncio.timeout(LONGEST_WAIT_S):
                 while not self._pipeline.is_silent:
-                    self._measured.clear()
-                    await self._measured.wait()
+                    await asyncio.sleep(PAUSE_INTERVAL_S)
         except TimeoutError:
             return
 
@@ -218,7 +232,7 @@ class VoiceEngine:
         return IdentityBackend() if self.bypass else create_backend(self._conversion())
 
     def _conversion(self) -> ConversionConfig:
-        return conversion_of(self.config, self._paths)
+        return conversion_of(self.config, self._chosen_chunks, self._paths)
 
     def _latency_ms(self, metrics: PipelineMetrics) -> float | None:
         transport = self._nodes.transport
@@ -243,7 +257,7 @@ class VoiceEngine:
             return found
         if self._loading and not self._speaking:
             return f"the voice {self._loading} is being loaded"
-        if metrics.real_time_factor > 1 and nodes.listeners:
+        if metrics.real_time_factor > 1 and nodes.listeners and not self._pipeline.is_silent:
             return (
                 f"the converter needs {metrics.real_time_factor:.1f} s for 1 s of sound, and most of it is lost; "
                 "a larger rvc_chunk_size, a graphics card or a built-in voice would help"
@@ -257,7 +271,7 @@ def _kind(conversion: ConversionConfig) -> object:
     """What two RVC converters have in common that take as long for a chunk and lie as far behind."""
     voice = RvcVoice.read(Path(conversion.model_path or ""))
     asked = conversion.backend, conversion.chunk_samples, conversion.detector
-    return *asked, voice.version, voice.sample_rate_hz, voice.has_pitch
+    return *asked, voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index
 
 
 def _why(error: Exception) -> str:

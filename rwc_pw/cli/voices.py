@@ -15,7 +15,7 @@ import typer
 from rwc_pw.cli.progress import bytes_done, share_done
 from rwc_pw.cli.shared import AsJson, Backend, assets_dir, config, config_in, given, paths, print_list, store
 from rwc_pw.desktop.files import refusal
-from rwc_pw.errors import EXIT_FAILED, UnavailableError, UsageError
+from rwc_pw.errors import EXIT_FAILED, RwcPwError, UsageError
 from rwc_pw.voices.builtin import BUILTIN_VOICES, PITCH_RANGE_SEMITONES
 from rwc_pw.voices.rvc_voice import STREAMING
 
@@ -87,6 +87,7 @@ def add(
 def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False) -> None:
     """Delete one of your own voices."""
     from rwc_pw.rvc.compiled import forget
+    from rwc_pw.streaming.chunk_choice import ChosenChunks
 
     if name in BUILTIN_VOICES:
         raise UsageError(f"{name} is built in.", "Your own voices can be removed.")
@@ -95,6 +96,7 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without 
         typer.confirm(f"Delete {name}?", abort=True)
     store().remove(voice.name)
     forget(paths().compiled_dir, voice.name)
+    ChosenChunks(paths().chunks_file).forget(voice.name)
     print(f"{name} is gone.")
 
 
@@ -125,20 +127,22 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure a voice on this machine, and recommend a size of chunk."""
-    from rwc_pw.asked import conversion_of, keep_chunk
+    from rwc_pw.asked import conversion_of, is_chunk_ours
     from rwc_pw.bench import bench, smallest_held
+    from rwc_pw.streaming.chunk_choice import ChosenChunks
 
     chosen = config_in(voice).changed(given({"rvc_backend": backend}), store().names())
     found = []
-    for figures in bench(conversion_of(chosen, paths()), seconds, chosen.quantum):
+    chosen_chunks = ChosenChunks(paths().chunks_file)
+    for figures in bench(conversion_of(chosen, chosen_chunks, paths()), seconds, chosen.quantum):
         found.append(figures)
         if not as_json:
             print(_bench_line(figures), flush=True)
     best = smallest_held(found)
     if picture:
         _draw(found, f"{chosen.voice} on this machine", picture)
-    if best:
-        keep_chunk(chosen, paths(), best.chunk_samples)
+    if best and is_chunk_ours(chosen):
+        chosen_chunks.keep(chosen.voice, best.chunk_samples)
     if as_json:
         recommended = best and best.chunk_samples
         print(json.dumps({"voice": chosen.voice, "chunks": list(map(asdict, found)), "recommended": recommended}))
@@ -188,14 +192,16 @@ def _compile(name: str) -> None:
     """Where that cannot be done yet, it is when the voice first speaks, and what is missing is told."""
     from rwc_pw.asked import conversion_of
     from rwc_pw.streaming import StreamingConverter
+    from rwc_pw.streaming.chunk_choice import ChosenChunks
 
-    wanted = conversion_of(config().changed({"voice": name, "pitch": 0.0}, store().names()), paths())
-    if wanted.backend != STREAMING:
+    if config().rvc_backend != STREAMING:
         return
+    wanted = config().changed({"voice": name, "pitch": 0.0}, store().names())
+    conversion = conversion_of(wanted, ChosenChunks(paths().chunks_file), paths())
     try:
         with share_done("Compiling") as on_progress:
-            StreamingConverter(wanted).compile(on_progress)
-    except UnavailableError as error:
+            StreamingConverter(conversion).compile(on_progress)
+    except RwcPwError as error:
         print(f"It cannot speak yet: {error.message} {error.remedy}")
 
 

@@ -52,9 +52,9 @@ class VoiceCompiler:
         """
         for package in ("torch", "openvino", "swift_f0"):
             package_folder(package)
-        is_file = self._detector in (RMVPE, FCPE)
-        require(self._models_dir, *CONTENTVEC, *([self._detector.upper()] if is_file else []))
         voice = RvcVoice.read(self._voice_folder)
+        is_file = voice.has_pitch and self._detector in (RMVPE, FCPE)
+        require(self._models_dir, *CONTENTVEC, *([self._detector.upper()] if is_file else []))
         contentvec = self._models_dir / "rvc" / "embedders" / "contentvec"
         name = f".contentvec-{voice.version}"  # no voice's
         content = self._compiled(name, contentvec, contentvec / "pytorch_model.bin", voice.version, voice.version)

@@ -50,7 +50,9 @@ class VoiceChain(ConversionBackend):
         return self._finished(said)
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
-        return self._finished(self.converter.fade_out(self._gate.process(audio_chunk)))
+        heard = self._gate.process(audio_chunk)
+        said = self.converter.fade_out(heard)
+        return self._finished(self._loudness.process(heard[: len(said)], said))
 
     def adjust(self, config: ConversionConfig) -> bool:
         if not self.converter.adjust(config):

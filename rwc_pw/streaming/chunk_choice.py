@@ -49,15 +49,27 @@ class ChosenChunks:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._chosen = self._read()
 
     def get(self, voice: str) -> int | None:
-        size = self._read().get(voice)
+        size = self._chosen.get(voice)
         return size if size in CHUNK_SIZES else None
 
     def keep(self, voice: str, chunk_size: int) -> None:
         """Where it cannot be written, it is chosen again at the next start."""
+        self._chosen[voice] = chunk_size
+        self._write({**self._read(), voice: chunk_size})
+
+    def forget(self, voice: str) -> None:
+        """The voice is no more."""
+        self._chosen.pop(voice, None)
+        if voice in (kept := self._read()):
+            del kept[voice]
+            self._write(kept)
+
+    def _write(self, chosen: dict[str, int]) -> None:
         try:
-            write_atomically(self._path, json.dumps({**self._read(), voice: chunk_size}, indent=2))
+            write_atomically(self._path, json.dumps(chosen, indent=2))
         except RwcPwError as error:
             log.warning("%s", error)
 

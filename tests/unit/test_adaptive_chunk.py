@@ -1,6 +1,6 @@
 import pytest
 
-from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, FEWEST, AdaptiveChunk, ChosenChunks, holds
+from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, FEWEST, AdaptiveChunk, holds
 from rwc_pw.streaming.conversion_times import ConversionTimes
 
 MIDDLE = 4800  # 100 ms
@@ -54,21 +54,3 @@ def test_after_a_larger_one_a_smaller_one_is_tried_later():
 def test_nothing_is_larger_than_the_largest_nor_smaller_than_the_smallest():
     assert AdaptiveChunk().better(spoken(100, 2.0, CHUNK_SIZES[-1])) is None
     assert AdaptiveChunk().better(spoken(100, 0.1, CHUNK_SIZES[0])) is None
-
-
-def test_what_was_chosen_is_kept_by_voice(tmp_path):
-    path = tmp_path / "state/chunks.json"
-    assert ChosenChunks(path).get("Anna") is None
-    ChosenChunks(path).keep("Anna", 3840)
-    ChosenChunks(path).keep("Otto", 4800)
-    assert ChosenChunks(path).get("Anna") == 3840
-    assert ChosenChunks(path).get("Otto") == 4800
-
-
-@pytest.mark.parametrize("text", ["{", "[]", '{"Anna": "3840"}', '{"Anna": 1}', '{"Anna": [1]}'])
-def test_what_nobody_wrote_is_chosen_anew(tmp_path, text):
-    path = tmp_path / "chunks.json"
-    path.write_text(text)
-    assert ChosenChunks(path).get("Anna") is None
-    ChosenChunks(path).keep("Anna", 3840)
-    assert ChosenChunks(path).get("Anna") == 3840
