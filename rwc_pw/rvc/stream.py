@@ -33,7 +33,12 @@ class RvcStream:
     """Converts blocks of ``plan.block_frames``; what it says lies ``plan.look_ahead_frames`` behind what it hears."""
 
     def __init__(
-        self, content: Path, voice: Path, plan: Plan, detect_pitch: DetectPitch, retrieval: Retrieval | None
+        self,
+        content: Path,
+        voice: Path,
+        plan: Plan,
+        open_detector: Callable[[], DetectPitch],
+        retrieval: Retrieval | None,
     ) -> None:
         """``content`` and ``voice`` are what ``rwc_pw.rvc.network.export`` wrote."""
         self.pitch_ratio = 1.0
@@ -45,7 +50,6 @@ class RvcStream:
         self._has_pitch: bool = facts["has_pitch"]
         self._channels: int = facts["channels"]
         self._linear: list[float] = facts["source"]
-        self._detect_pitch = detect_pitch
         self._retrieval = retrieval
         text_lengths, decoder_lengths = [plan.text_frames], [plan.decoded_frames]
         if self._has_pitch:
@@ -54,8 +58,10 @@ class RvcStream:
         with ThreadPoolExecutor() as pool:
             content_network = pool.submit(CpuNetwork, content / "content.xml", [plan.window_samples])
             text_network = pool.submit(CpuNetwork, voice / "text.xml", text_lengths)
+            detector = pool.submit(open_detector)
             self._decoder = CpuNetwork(voice / "decoder.xml", decoder_lengths)
         self._content, self._text = content_network.result(), text_network.result()
+        self._detect_pitch = detector.result()
         self.reset(np.zeros(0, np.float32))
 
     def reset(self, before: Array) -> None:

@@ -12,7 +12,7 @@ from rwc_pw.rvc.compiled import VoiceCompiler
 from rwc_pw.rvc.pitch import SalienceDetector, detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.retrieval import Retrieval
-from rwc_pw.rvc.stream import RvcStream
+from rwc_pw.rvc.stream import DetectPitch, RvcStream
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.stored_voice import StoredVoice
@@ -113,8 +113,11 @@ class StreamingConverter(ConversionBackend):
 
     def _open(self, content: Path, network: Path, detector: Path | None) -> RvcStream:
         retrieval = Retrieval(self._voice.folder / INDEX_FILE) if self._voice.facts.has_index else None
-        find_pitch = SalienceDetector(detector, self._plan.window_samples) if detector else detect_pitch
-        return RvcStream(content, network, self._plan, find_pitch, retrieval)
+
+        def open_detector() -> DetectPitch:
+            return SalienceDetector(detector, self._plan.window_samples) if detector else detect_pitch
+
+        return RvcStream(content, network, self._plan, open_detector, retrieval)
 
     def _set(self, stream: RvcStream, config: ConversionConfig) -> None:
         stream.pitch_ratio = 2 ** (config.pitch_shift / 12)

@@ -124,7 +124,7 @@ class Streams:
 
     def ours(self, precision: str) -> RvcStream:
         with patch.object(stream, "CpuNetwork", NETWORKS[precision]):
-            return RvcStream(self._folder, self._folder, PLAN, detect_pitch, retrieval=None)
+            return RvcStream(self._folder, self._folder, PLAN, lambda: detect_pitch, retrieval=None)
 
     def theirs(self, precision: str, window: Window) -> SolaStream:
         return SolaStream(self._folder, window, self._modules.open if precision == EAGER else NETWORKS[precision])

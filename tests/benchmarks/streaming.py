@@ -216,8 +216,8 @@ def delay(bench: Bench) -> None:
                 declared_ms = rig.declared_samples() * 1000 / SAMPLE_RATE_HZ
                 late_ms = rig.pipeline.get_metrics().late_ms
                 pair = recorder.frames()
-        heard = pair[np.flatnonzero(pair[:, 0])[0] :, 1]
-        measured_ms = delay_samples(heard, longest=SAMPLE_RATE_HZ // 2) * 1000 / SAMPLE_RATE_HZ
+        spoken, heard = pair[np.flatnonzero(pair[:, 0])[0] :].T
+        measured_ms = delay_samples(spoken, heard, longest=SAMPLE_RATE_HZ // 2) * 1000 / SAMPLE_RATE_HZ
         print(
             f"delay, blocks of {10 * block} ms: declared {declared_ms:.1f} ms, measured {measured_ms:.1f} ms, "
             f"late {late_ms:.1f} ms in 8 s",
@@ -247,7 +247,7 @@ def drift(bench: Bench) -> None:
     found = []
     for minute in range(11):
         heard = np.concatenate([it.convert_chunk(said[at : at + size]) for at in range(0, len(said), size)])
-        found.append(delay_samples(heard, longest=2 * size))
+        found.append(delay_samples(said, heard, longest=2 * size))
         for number in range(560 if minute < 10 else 0):
             it.convert_chunk(said[number % 40 * size :][:size])
     print(f"drift: declared {it.latency_samples} samples; each minute {found}", flush=True)

@@ -82,8 +82,9 @@ def test_it_speaks_at_the_pitch_that_is_asked_for_while_it_speaks(fresh, config)
 
 
 def test_what_is_said_comes_the_latency_later(fresh):
-    heard = spoken(fresh, warble(4.0), CHUNK)
-    assert delay_samples(heard, longest=2 * CHUNK) == pytest.approx(fresh.latency_samples, abs=96)
+    said = warble(4.0)
+    heard = spoken(fresh, said, CHUNK)
+    assert delay_samples(said, heard, longest=2 * CHUNK) == pytest.approx(fresh.latency_samples, abs=96)
 
 
 @pytest.mark.usefixtures("kept")
@@ -95,9 +96,9 @@ def test_swift_f0_finds_the_pitch_as_well_and_as_late(assets_dir, voice_file, tm
     )
     one = StreamingConverter(config)
     one.initialize()
-    assert delay_samples(spoken(one, warble(4.0), CHUNK), longest=2 * CHUNK) == pytest.approx(
-        one.latency_samples, abs=96
-    )
+    said = warble(4.0)
+    heard = spoken(one, said, CHUNK)
+    assert delay_samples(said, heard, longest=2 * CHUNK) == pytest.approx(one.latency_samples, abs=96)
     assert not one.adjust(dataclasses.replace(config, f0_method="auto"))
     with pytest.raises(UnavailableError, match="RMVPE"):
         StreamingConverter(dataclasses.replace(config, f0_method="rmvpe")).initialize()
