@@ -13,7 +13,7 @@ FIRST_CHUNK_SAMPLES = 4800  # of StreamingConverter, until one is chosen
 
 
 def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> ConversionConfig:
-    """The same as a converter takes it."""
+    """The same, as a converter takes it; ``chosen_chunks`` are for voices whose size of chunk is ours."""
     conversion = ConversionConfig(
         voice=config.voice,
         pitch_shift=config.pitch,

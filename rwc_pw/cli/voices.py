@@ -21,6 +21,7 @@ from rwc_pw.voices.rvc_voice import STREAMING
 
 if TYPE_CHECKING:
     from rwc_pw.bench import ChunkFigures
+    from rwc_pw.streaming.chunk_choice import ChosenChunks
 
 LARGEST_DOWNLOAD_BYTES = 2 << 30
 
@@ -87,7 +88,6 @@ def add(
 def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False) -> None:
     """Delete one of your own voices."""
     from rwc_pw.rvc.compiled import forget
-    from rwc_pw.streaming.chunk_choice import ChosenChunks
 
     if name in BUILTIN_VOICES:
         raise UsageError(f"{name} is built in.", "Your own voices can be removed.")
@@ -96,7 +96,7 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without 
         typer.confirm(f"Delete {name}?", abort=True)
     store().remove(voice.name)
     forget(paths().compiled_dir, voice.name)
-    ChosenChunks(paths().chunks_file).forget(voice.name)
+    _chosen_chunks().forget(voice.name)
     print(f"{name} is gone.")
 
 
@@ -129,11 +129,10 @@ def bench(
     """Measure a voice on this machine, and recommend a size of chunk."""
     from rwc_pw.asked import conversion_of, is_chunk_ours
     from rwc_pw.bench import bench, smallest_held
-    from rwc_pw.streaming.chunk_choice import ChosenChunks
 
     chosen = config_in(voice).changed(given({"rvc_backend": backend}), store().names())
     found = []
-    chosen_chunks = ChosenChunks(paths().chunks_file)
+    chosen_chunks = _chosen_chunks()
     for figures in bench(conversion_of(chosen, chosen_chunks, paths()), seconds, chosen.quantum):
         found.append(figures)
         if not as_json:
@@ -192,17 +191,22 @@ def _compile(name: str) -> None:
     """Where that cannot be done yet, it is when the voice first speaks, and what is missing is told."""
     from rwc_pw.asked import conversion_of
     from rwc_pw.streaming import StreamingConverter
-    from rwc_pw.streaming.chunk_choice import ChosenChunks
 
     if config().rvc_backend != STREAMING:
         return
     wanted = config().changed({"voice": name, "pitch": 0.0}, store().names())
-    conversion = conversion_of(wanted, ChosenChunks(paths().chunks_file), paths())
+    conversion = conversion_of(wanted, _chosen_chunks(), paths())
     try:
         with share_done("Compiling") as on_progress:
             StreamingConverter(conversion).compile(on_progress)
     except RwcPwError as error:
         print(f"It cannot speak yet: {error.message} {error.remedy}")
+
+
+def _chosen_chunks() -> "ChosenChunks":
+    from rwc_pw.streaming.chunk_choice import ChosenChunks
+
+    return ChosenChunks(paths().chunks_file)
 
 
 def _bench_line(figures: "ChunkFigures") -> str:

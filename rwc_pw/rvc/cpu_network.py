@@ -41,7 +41,8 @@ def _page_out(file: Path) -> None:
     """Give back the memory of a mapped file: OpenVINO works on a copy in its own layout, and keeps both."""
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    name = str(file.resolve())
     for line in Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines():
-        if line.endswith(str(file.resolve())):
+        if line.endswith(name):
             start, end = (int(address, 16) for address in line.split(maxsplit=1)[0].split("-"))
             madvise(start, end - start, MADV_PAGEOUT)

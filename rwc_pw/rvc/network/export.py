@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from rwc_pw.rvc.network.decoder import Decoder
-from rwc_pw.rvc.network.salience import DETECTORS
+from rwc_pw.rvc.network.salience import NETWORKS
 from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
-from rwc_pw.rvc.plan import EXAMPLE, Plan
+from rwc_pw.rvc.plan import EXAMPLE
 from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.voices.architecture import FEATURES, Architecture
 from rwc_pw.voices.checkpoint import read_stored
@@ -56,18 +56,17 @@ class Content(nn.Module):
 class _Flat(nn.Module):
     """The decoder with its state as plain inputs and outputs."""
 
-    def __init__(self, decoder: Decoder, plan: Plan, has_pitch: bool) -> None:
+    def __init__(self, decoder: Decoder, has_pitch: bool) -> None:
         super().__init__()
         self._decoder = decoder
-        self._plan = plan
         self._has_pitch = has_pitch
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         """Frames, then the source where there is one, then the state."""
         frames, *others = values
         source = others.pop(0) if self._has_pitch else None
-        carry = Carry(self._plan.provisional_frames, others)
-        return self._decoder(frames, source, self._plan.unspoken_frames, carry), *carry.after
+        carry = Carry(EXAMPLE.provisional_frames, others)
+        return self._decoder(frames, source, EXAMPLE.unspoken_frames, carry), *carry.after
 
 
 def read_voice(folder: Path) -> tuple[Architecture, dict[str, Tensor]]:
@@ -80,25 +79,23 @@ def read_voice(folder: Path) -> tuple[Architecture, dict[str, Tensor]]:
 
 
 def export_content(contentvec: Path, target: Path, version: str) -> None:
-    plan = EXAMPLE
     with torch.no_grad():
-        _save(Content(contentvec, version).eval(), target / "content.xml", [torch.zeros(1, plan.window_samples)])
+        _save(Content(contentvec, version).eval(), target / "content.xml", [torch.zeros(1, EXAMPLE.window_samples)])
 
 
 def export_voice(voice: Path, target: Path) -> None:
     network, weights = read_voice(voice)
-    plan = EXAMPLE
     with torch.no_grad():
-        features = torch.zeros(1, plan.text_frames, FEATURES[network.version])
-        pitch = torch.ones(1, plan.text_frames, dtype=torch.long)
+        features = torch.zeros(1, EXAMPLE.text_frames, FEATURES[network.version])
+        pitch = torch.ones(1, EXAMPLE.text_frames, dtype=torch.long)
         text = [features, pitch] if network.has_pitch else [features]
         _save(TextEncoder(weights, network).eval(), target / "text.xml", text)
         decoder = Decoder(weights, network).eval()
-        frames = torch.zeros(1, network.inter, plan.decoded_frames)
-        source = [torch.zeros(1, 1, plan.spoken_frames * decoder.samples_per_frame)] if network.has_pitch else []
-        first = Carry(plan.provisional_frames)
-        decoder(frames, *(source or [None]), plan.unspoken_frames, first)
-        flat = _Flat(decoder, plan, network.has_pitch)
+        frames = torch.zeros(1, network.inter, EXAMPLE.decoded_frames)
+        source = [torch.zeros(1, 1, EXAMPLE.spoken_frames * decoder.samples_per_frame)] if network.has_pitch else []
+        first = Carry(EXAMPLE.provisional_frames)
+        decoder(frames, *(source or [None]), EXAMPLE.unspoken_frames, first)
+        flat = _Flat(decoder, network.has_pitch)
         _save(flat, target / "decoder.xml", [frames, *source], length_axis=2, state=first.after)
     linear = (
         [float(weights[f"dec.m_source.l_linear.{part}"].reshape(())) for part in ("weight", "bias")] if source else []
@@ -114,7 +111,7 @@ def export_voice(voice: Path, target: Path) -> None:
 
 def export_detector(weights: Path, target: Path, detector: str) -> None:
     with torch.no_grad():
-        network = DETECTORS[detector](weights).eval()
+        network = NETWORKS[detector](weights).eval()
         _save(network, target / "salience.xml", [torch.zeros(1, EXAMPLE_FRAMES, SPECTRUM_SAMPLES // 2 + 1)])
     (target / "facts.json").write_text(json.dumps(network.facts))
 
@@ -135,7 +132,7 @@ if __name__ == "__main__":
     source, target, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     if what == "voice":
         export_voice(source, target)
-    elif what in DETECTORS:
+    elif what in NETWORKS:
         export_detector(source, target, what)
     else:
         export_content(source, target, what)

@@ -66,4 +66,4 @@ class Fcpe(nn.Module):
         return self._network(mel)
 
 
-DETECTORS: dict[str, type[Rmvpe] | type[Fcpe]] = {RMVPE: Rmvpe, FCPE: Fcpe}
+NETWORKS: dict[str, type[Rmvpe] | type[Fcpe]] = {RMVPE: Rmvpe, FCPE: Fcpe}
