@@ -18,6 +18,7 @@ from rwc_pw.pipewire.graph import Graph, Port
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from rwc_pw.pipewire.headless_conf import MICROPHONE, SPEAKERS
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.streaming.priority import raise_priority
 
 DEADLINE_S = 10.0
 FRAME_BYTES = 8  # two channels of float32
@@ -234,7 +235,9 @@ def _stream(name: str) -> tuple[str, ...]:
 
 
 def _start(headless: HeadlessPipeWire, argv: Sequence[str], stdout: int | None = None) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(argv, env=headless.environment, stdin=subprocess.DEVNULL, stdout=stdout)
+    process = subprocess.Popen(argv, env=headless.environment, stdin=subprocess.DEVNULL, stdout=stdout)
+    raise_priority(process.pid)  # a microphone is punctual, whatever else the machine does
+    return process
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

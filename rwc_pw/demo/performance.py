@@ -1,0 +1,130 @@
+"""Somebody speaks into RWC Voice on a private PipeWire, and an app records."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from rwc_pw.config import Config, models_dir, save_config
+from rwc_pw.desktop import launcher
+from rwc_pw.desktop.files import make_folder
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.errors import RwcPwError
+from rwc_pw.pipewire.argv import DIES_WITH_US
+from rwc_pw.pipewire.graph import SOURCE_NODE, Graph
+from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.pipewire.headless_conf import MICROPHONE
+from rwc_pw.pipewire.recording import AppRecorder, Frames, Player
+from rwc_pw.status import Status
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.voices.rvc_voice import STREAMING
+from rwc_pw.voices.store import VoiceStore
+
+LEAD_IN_SAMPLES = SAMPLE_RATE_HZ // 5
+TAIL_SAMPLES = SAMPLE_RATE_HZ // 2  # on top of the delay
+PATIENCE_S = 20.0
+LOADING_PATIENCE_S = 120.0
+STOP_DEADLINE_S = 5.0
+
+
+def perform(config: Config, paths: Paths, speech: Samples, rate_hz: int, root: Path) -> tuple[Frames, Status]:
+    """Microphone and RWC Voice as one app records both, (n, 2), from before the first word until after the last.
+
+    The daemon is a process of its own, with the user's settings and voices; what it needs meanwhile lies in ``root``.
+    """
+    with (
+        HeadlessPipeWire(root, quantum=config.quantum) as headless,
+        _daemon(headless, config, paths),
+        AppRecorder(headless, f"{MICROPHONE}:capture_MONO", f"{SOURCE_NODE}:capture_MONO") as recorder,
+    ):
+        recorder.wait(LEAD_IN_SAMPLES, PATIENCE_S)
+        with Player(headless, speech, rate_hz=rate_hz) as player:
+            player.wait(len(speech) / rate_hz + PATIENCE_S)
+            status = _status(headless)
+            if status.latency_ms is None:
+                reason = status.reason or "nothing reaches it"
+                raise RwcPwError(f"RWC Voice does not speak: {reason}.", "Run `rwc-pw doctor`.")
+        tail = TAIL_SAMPLES + round(status.latency_ms * SAMPLE_RATE_HZ / 1000)
+        recorder.wait(len(recorder.frames()) + tail, PATIENCE_S)
+        return recorder.frames(), status
+
+
+@contextmanager
+def _daemon(headless: HeadlessPipeWire, config: Config, paths: Paths) -> Iterator[None]:
+    """rwc-pw's daemon in the private session; it is wired and can speak on entering."""
+    _furnish(Paths.from_environment(headless.environment), config, paths)
+    daemon = subprocess.Popen(
+        [*DIES_WITH_US, *launcher.command(), "daemon"],
+        env=headless.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us, who end it in order
+    )
+    try:
+        try:
+            headless.wait_for(_is_wired, timeout_s=PATIENCE_S)
+        except RwcPwError as error:
+            reason = _status(headless).reason or "its daemon is not ready"
+            raise RwcPwError(f"RWC Voice did not start: {reason}.", "Run `rwc-pw doctor`.") from error
+        if config.is_rvc:
+            _until_loaded(headless)
+        yield
+    finally:
+        daemon.terminate()
+        try:
+            daemon.wait(STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            daemon.kill()
+            daemon.wait()
+
+
+def _furnish(there: Paths, config: Config, paths: Paths) -> None:
+    """The user's settings and voices ``there``, in the private session."""
+    shared = [(there.models_dir, paths.models_dir)] if config.is_rvc else []
+    if config.is_rvc and config.rvc_backend == STREAMING:
+        shared.append((there.compiled_dir, paths.compiled_dir))
+    for link, folder in shared:
+        if link != folder:
+            make_folder(folder)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(folder)
+    settings = {**asdict(config), "input_device": "", "rvc_models": str(models_dir(config, paths))}
+    save_config(there.config_file, settings, VoiceStore(there.models_dir).names())
+
+
+def _until_loaded(headless: HeadlessPipeWire) -> None:
+    """Wait for the voice; ``RwcPwError`` when it cannot be loaded."""
+    watch = subprocess.Popen(
+        [*DIES_WITH_US, *launcher.command(), "status", "--watch", "--json"],
+        env=headless.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    patience = threading.Timer(LOADING_PATIENCE_S, watch.terminate)
+    patience.start()
+    status = Status(loading="it")
+    try:
+        for line in watch.stdout or ():
+            status = Status.from_json(line)
+            if not status.loading:
+                break
+    finally:
+        patience.cancel()
+        watch.kill()
+        watch.communicate()
+    if status.loading or status.reason:
+        raise RwcPwError(
+            f"RWC Voice does not speak: {status.reason or 'its voice is not ready'}.", "Run `rwc-pw doctor`."
+        )
+
+
+def _is_wired(graph: Graph) -> bool:
+    """The microphone is linked as soon as somebody listens."""
+    return bool(graph.feeders())
+
+
+def _status(headless: HeadlessPipeWire) -> Status:
+    return Status.from_json(headless.run(*launcher.command(), "status", "--json"))
