@@ -9,14 +9,12 @@ RECEPTIVE_SAMPLES = 400  # of one of ContentVec's features, which come every two
 
 @dataclass(frozen=True)
 class Plan:
-    """All lengths are even: one of ContentVec's features is two frames."""
+    """Block and past are even: one of ContentVec's features is two frames."""
 
     block_frames: int
-    look_ahead_frames: int = 4
+    look_ahead_frames: int = 3
     """How far the end of what is spoken lies behind the end of what was heard: 20 ms for ContentVec, which lacks them,
-    and 20 for the flow; while the generator has 10, more for the flow gains nothing (README: the curve)."""
-    generator_frames: int = 1
-    """How many of them the generator looks ahead to; the first is faded into the next block."""
+    and 10 for the flow and the generator (README: the curve)."""
     past_frames: int = 30
     """What ContentVec, the pitch detector and the text encoder know of before the block."""
 
@@ -35,24 +33,19 @@ class Plan:
         return 2 * ((self.window_samples - RECEPTIVE_SAMPLES) // (2 * FRAME_SAMPLES) + 1)
 
     @property
+    def new_content(self) -> slice:
+        """Those of ContentVec's features that the decoded frames have."""
+        return slice((self.known_frames - self.decoded_frames) // 2, self.known_frames // 2)
+
+    @property
     def decoded_frames(self) -> int:
         """The block, and what is known of the frames after it."""
         return self.block_frames + self.look_ahead_frames - (self.window_frames - self.known_frames)
 
     @property
     def provisional_frames(self) -> int:
-        """What the flow looks ahead to: decoded again with the next block."""
+        """What flow and generator look ahead to: decoded again with the next block, into which it is faded."""
         return self.decoded_frames - self.block_frames
-
-    @property
-    def unspoken_frames(self) -> int:
-        """Those of them that the generator does not look ahead to."""
-        return self.decoded_frames - self.spoken_frames
-
-    @property
-    def spoken_frames(self) -> int:
-        """The block, and what the generator looks ahead to."""
-        return self.block_frames + self.generator_frames
 
     @property
     def text_frames(self) -> int:

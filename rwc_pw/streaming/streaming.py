@@ -9,10 +9,12 @@ import numpy as np
 
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
 from rwc_pw.rvc.compiled import VoiceCompiler
+from rwc_pw.rvc.cpu_step import CpuStep, DetectPitch
 from rwc_pw.rvc.pitch import SalienceDetector, detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.retrieval import Retrieval
-from rwc_pw.rvc.stream import DetectPitch, RvcStream
+from rwc_pw.rvc.step import StepSettings
+from rwc_pw.rvc.stream import RvcStream
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.stored_voice import StoredVoice
@@ -117,12 +119,10 @@ class StreamingConverter(ConversionBackend):
         def open_detector() -> DetectPitch:
             return SalienceDetector(detector, self._plan.window_samples) if detector else detect_pitch
 
-        return RvcStream(content, network, self._plan, open_detector, retrieval)
+        return RvcStream(CpuStep(content, network, self._plan, open_detector, retrieval), self._plan)
 
     def _set(self, stream: RvcStream, config: ConversionConfig) -> None:
-        stream.pitch_ratio = 2 ** (config.pitch_shift / 12)
-        stream.index_rate = config.index_rate
-        stream.protect = config.protect
+        stream.settings = StepSettings(2 ** (config.pitch_shift / 12), config.index_rate, config.protect)
 
     def _reset(self, stream: RvcStream, before: Samples) -> None:
         import soxr

@@ -24,7 +24,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from rwc_pw.rvc import stream
+from rwc_pw.rvc import cpu_step
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.network.decoder import Decoder
 from rwc_pw.rvc.network.export import Content, export_content, export_voice, read_voice
@@ -33,7 +33,8 @@ from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.quiet_openvino import load_openvino
-from rwc_pw.rvc.stream import Array, RvcStream
+from rwc_pw.rvc.step import Array
+from rwc_pw.rvc.stream import RvcStream
 from tests.benchmarks.sola_stream import OfflineDecoder, SolaStream, Window, export_offline
 from tests.benchmarks.streaming import RATES_HZ, Bench
 from tests.rvc.conftest import tone
@@ -93,10 +94,10 @@ class Modules:
     def ours_gflop(self) -> float:
         """Of a block."""
         frames = torch.zeros(1, self._channels, PLAN.decoded_frames)
-        source = torch.zeros(1, 1, PLAN.spoken_frames * self._decoder.samples_per_frame)
+        source = torch.zeros(1, 1, PLAN.decoded_frames * self._decoder.samples_per_frame)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             self._encode(PLAN.window_samples, PLAN.text_frames)
-            self._decoder(frames, source, PLAN.unspoken_frames, Carry(PLAN.provisional_frames))
+            self._decoder(frames, source, Carry(PLAN.provisional_frames))
         return counter.get_total_flops() / 1e9
 
     def theirs_gflop(self, window: Window) -> float:
@@ -123,8 +124,9 @@ class Streams:
         export_offline(modules.offline, folder / "offline.xml")
 
     def ours(self, precision: str) -> RvcStream:
-        with patch.object(stream, "CpuNetwork", NETWORKS[precision]):
-            return RvcStream(self._folder, self._folder, PLAN, lambda: detect_pitch, retrieval=None)
+        with patch.object(cpu_step, "CpuNetwork", NETWORKS[precision]):
+            step = cpu_step.CpuStep(self._folder, self._folder, PLAN, lambda: detect_pitch, retrieval=None)
+        return RvcStream(step, PLAN)
 
     def theirs(self, precision: str, window: Window) -> SolaStream:
         return SolaStream(self._folder, window, self._modules.open if precision == EAGER else NETWORKS[precision])

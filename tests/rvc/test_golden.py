@@ -22,7 +22,7 @@ def golden() -> Path:
 
 
 def test_the_pitch_is_coded_as_theirs(golden):
-    from rwc_pw.rvc.stream import coarse
+    from rwc_pw.rvc.cpu_step import coarse
 
     fine, expected = np.load(golden / "pitch_fine.npy"), np.load(golden / "pitch_coarse.npy")
     np.testing.assert_array_equal(coarse(fine.astype(np.float32)), expected)

@@ -66,7 +66,7 @@ def streamed(reference, block: int, look_ahead: int) -> np.ndarray:
             samples = slice(start * decoder.samples_per_frame, end * decoder.samples_per_frame)
             source = None if reference.source is None else reference.source[..., samples]
             carry = Carry(end - start - final, before)
-            said = decoder(reference.frames[..., start:end], source, 0, carry)
+            said = decoder(reference.frames[..., start:end], source, carry)
             sound.append(said[0, 0, : final * decoder.samples_per_frame])
             before = carry.after
     return torch.cat(sound).numpy()

@@ -11,10 +11,10 @@ from rwc_pw.voices.architecture import Architecture
 
 
 class Decoder(nn.Module):
-    """Frames (1, inter, n) and the source of the first m of them to the sound of these m.
+    """Frames (1, inter, n) and their source to their sound, (1, 1, n · ``samples_per_frame``).
 
-    The frames after m, and those of the m that are provisional, are what the others look ahead to: with 24 and 13 of
-    them it says what the offline network says, with fewer nearly so.
+    Those that are provisional are what the others look ahead to: with 37 of them it says what the offline network
+    says, with fewer nearly so.
     """
 
     def __init__(self, weights: Weights, network: Architecture) -> None:
@@ -26,8 +26,6 @@ class Decoder(nn.Module):
         self._flow = Flow(plain, speaker)
         self._generator = Generator(plain, network, speaker)
 
-    def forward(self, frames: Tensor, source: Tensor | None, unspoken_frames: int, carry: Carry) -> Tensor:
-        """``source``, (1, 1, m · ``samples_per_frame``), if the voice has pitch; m is n less ``unspoken_frames``."""
-        flowed = self._flow(frames, carry)[..., : -unspoken_frames or None]
-        carry.provisional_frames -= unspoken_frames
-        return self._generator(flowed, source, carry)
+    def forward(self, frames: Tensor, source: Tensor | None, carry: Carry) -> Tensor:
+        """``source``, (1, 1, n · ``samples_per_frame``), is there where the voice follows the pitch."""
+        return self._generator(self._flow(frames, carry), source, carry)

@@ -66,7 +66,7 @@ class _Flat(nn.Module):
         frames, *others = values
         source = others.pop(0) if self._has_pitch else None
         carry = Carry(EXAMPLE.provisional_frames, others)
-        return self._decoder(frames, source, EXAMPLE.unspoken_frames, carry), *carry.after
+        return self._decoder(frames, source, carry), *carry.after
 
 
 def read_voice(folder: Path) -> tuple[Architecture, dict[str, Tensor]]:
@@ -92,9 +92,9 @@ def export_voice(voice: Path, target: Path) -> None:
         _save(TextEncoder(weights, network).eval(), target / "text.xml", text)
         decoder = Decoder(weights, network).eval()
         frames = torch.zeros(1, network.inter, EXAMPLE.decoded_frames)
-        source = [torch.zeros(1, 1, EXAMPLE.spoken_frames * decoder.samples_per_frame)] if network.has_pitch else []
+        source = [torch.zeros(1, 1, EXAMPLE.decoded_frames * decoder.samples_per_frame)] if network.has_pitch else []
         first = Carry(EXAMPLE.provisional_frames)
-        decoder(frames, *(source or [None]), EXAMPLE.unspoken_frames, first)
+        decoder(frames, *(source or [None]), first)
         flat = _Flat(decoder, network.has_pitch)
         _save(flat, target / "decoder.xml", [frames, *source], length_axis=2, state=first.after)
     linear = (
