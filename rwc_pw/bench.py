@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from rwc_pw.pipewire.transport import least_latency_samples
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
-from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, holds
+from rwc_pw.streaming.chunk_choice import chunk_sizes, holds
 from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import ConversionTimes
@@ -54,7 +54,7 @@ def smallest_held(found: list[ChunkFigures]) -> ChunkFigures | None:
 def _sizes(config: ConversionConfig) -> tuple[int, ...]:
     if config.model_path is None:
         return BUILT_IN_CHUNK_SIZES
-    return CHUNK_SIZES if config.backend == STREAMING else BATCH_CHUNK_SIZES
+    return chunk_sizes() if config.backend == STREAMING else BATCH_CHUNK_SIZES
 
 
 def _figures(config: ConversionConfig, size: int, seconds: float, quantum: int) -> ChunkFigures:

@@ -13,6 +13,7 @@ from rwc_pw.errors import RwcPwError
 from rwc_pw.loading import choose_chunk, load
 from rwc_pw.pipewire.node_manager import NodeManager, NodeState
 from rwc_pw.pipewire.transport import Levels
+from rwc_pw.rvc import graphics_card
 from rwc_pw.status import State, Status
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, IdentityBackend, SilentBackend
 from rwc_pw.streaming.buffers import BufferConfig
@@ -49,6 +50,7 @@ class VoiceEngine:
         self._chosen_chunks = ChosenChunks(paths.chunks_file)
         self._adaptive_chunk = AdaptiveChunk()
         self._carried_kind: object = None
+        self._device: str | None = None  # for which the voice that speaks was loaded
         self._measured = asyncio.Event()  # by the pipeline, anew
         first = SilentBackend() if config.is_rvc else self._create_backend()
         self._pipeline = self._new_pipeline(first, config.chunk_size)
@@ -134,6 +136,7 @@ class VoiceEngine:
 
     async def _load(self, config: Config) -> None:
         try:
+            device = await asyncio.to_thread(graphics_card.device)  # it may take seconds to find
             if is_chunk_ours(config) and not self._chosen_chunks.get(config.voice):
                 chunk_size = await choose_chunk(conversion_of(config, self._chosen_chunks, self._paths))
                 self._chosen_chunks.keep(config.voice, chunk_size)
@@ -149,6 +152,7 @@ class VoiceEngine:
                 self._loading, self._load_error = "", _why(error)
         else:
             await self._hand_over(config, kind, backend, None if is_alike else times)
+            self._device = device
         self._on_change()
 
     async def _hand_over(
@@ -180,7 +184,10 @@ class VoiceEngine:
             await asyncio.to_thread(self._replace_pipeline(pipeline).stop)
 
     async def _adapt_chunk(self) -> None:
-        """Load the voice that speaks for another size of chunk, whenever the one it has does not suit the machine."""
+        """Load the voice that speaks for another size of chunk, whenever the one it has does not suit the machine.
+
+        For the CPU, when it spoke on a graphics card that has failed.
+        """
         while True:
             await self._measured.wait()
             self._measured.clear()
@@ -188,7 +195,12 @@ class VoiceEngine:
             is_at_rest = not (self._loading or self._load_error or self.bypass) and self._speaking == config.voice
             if not is_at_rest or not is_chunk_ours(config):
                 continue
-            if size := self._adaptive_chunk.better(self._pipeline.times):
+            if graphics_card.has_failed() and self._device:
+                self._speak_through(SilentBackend())  # the CPU does not hold what the card held
+                self._speaking, self._loading = "", config.voice
+                self._device = None
+                self._wanted.set()
+            elif size := self._adaptive_chunk.better(self._pipeline.times):
                 self._chosen_chunks.keep(config.voice, size)
                 self._loading = config.voice
                 self._wanted.set()
@@ -256,7 +268,8 @@ class VoiceEngine:
         if found := nodes.fault or metrics.error or self._load_error:
             return found
         if self._loading and not self._speaking:
-            return f"the voice {self._loading} is being loaded"
+            before = "the graphics card failed, and " if graphics_card.has_failed() else ""
+            return f"{before}the voice {self._loading} is being loaded"
         if metrics.real_time_factor > 1 and nodes.listeners and not self._pipeline.is_silent:
             return (
                 f"the converter needs {metrics.real_time_factor:.1f} s for 1 s of sound, and most of it is lost; "
@@ -271,7 +284,7 @@ def _kind(conversion: ConversionConfig) -> object:
     """What two RVC converters have in common that take as long for a chunk and lie as far behind."""
     voice = RvcVoice.read(Path(conversion.model_path or ""))
     asked = conversion.backend, conversion.chunk_samples, conversion.detector
-    return *asked, voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index
+    return *asked, graphics_card.device(), voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index
 
 
 def _why(error: Exception) -> str:

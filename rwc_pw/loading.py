@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from rwc_pw.streaming.backend import ConversionBackend
-from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, holds
+from rwc_pw.streaming.chunk_choice import chunk_sizes, holds
 from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
@@ -26,7 +26,7 @@ async def load(conversion: ConversionConfig, chunks: int = TRIAL_CHUNKS) -> tupl
 
 async def choose_chunk(conversion: ConversionConfig) -> int:
     """Try out one size of chunk after the other, until the machine keeps up with one; that size, or the largest."""
-    for size in CHUNK_SIZES:
+    for size in chunk_sizes():
         backend, times = await load(replace(conversion, chunk_size=size))
         await asyncio.to_thread(backend.cleanup)
         if holds(times):

@@ -77,7 +77,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 def real_time(
     chunk_size: Annotated[
-        int | None, typer.Option("--chunk-size", "-c", min=1024, max=16384, help="Samples of one conversion.")
+        int | None, typer.Option("--chunk-size", "-c", min=960, max=16384, help="Samples of one conversion.")
     ] = None,
     pitch_shift: Annotated[
         float | None, typer.Option("--pitch-shift", "-p", min=-24, max=24, help="Semitones added to the voice's pitch.")

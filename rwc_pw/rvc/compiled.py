@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -29,6 +29,16 @@ KEY_LENGTH = 16
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class VoiceSources:
+    """What a voice is made of, beside its own weights."""
+
+    contentvec: Path
+    """A folder."""
+    detector: Path | None
+    """Its weights, where the voice has pitch and they are a file."""
+
+
 class VoiceCompiler:
     """Compiles one voice, once, in a process of its own, which takes tens of seconds."""
 
@@ -44,26 +54,32 @@ class VoiceCompiler:
         self._process: subprocess.Popen[str] | None = None
         self.cancelled = False
 
+    def sources(self) -> VoiceSources:
+        """``UnavailableError`` without the extra, or without one of them."""
+        for package in ("torch", "openvino", "swift_f0"):
+            package_folder(package)
+        has_pitch = RvcVoice.read(self._voice_folder).has_pitch
+        weights = self._models_dir / "rvc" / "predictors" / f"{self._detector}.pt"
+        detector = weights if has_pitch and self._detector in (RMVPE, FCPE) else None
+        require(self._models_dir, *CONTENTVEC, *([self._detector.upper()] if detector else []))
+        return VoiceSources(self._models_dir / "rvc" / "embedders" / "contentvec", detector)
+
     def compile(self, on_progress: Callable[[float], None] = lambda _: None) -> tuple[Path, Path, Path | None]:
         """The folders of the compiled ContentVec, which voices share, of the voice, and of a detector that is a file.
 
         ``on_progress`` is told the share that is done. ``UnavailableError`` without the extra or what it needs,
         ``RwcPwError`` when it cannot be compiled.
         """
-        for package in ("torch", "openvino", "swift_f0"):
-            package_folder(package)
-        voice = RvcVoice.read(self._voice_folder)
-        is_file = voice.has_pitch and self._detector in (RMVPE, FCPE)
-        require(self._models_dir, *CONTENTVEC, *([self._detector.upper()] if is_file else []))
-        contentvec = self._models_dir / "rvc" / "embedders" / "contentvec"
+        voice, sources = RvcVoice.read(self._voice_folder), self.sources()
+        contentvec = sources.contentvec
         name = f".contentvec-{voice.version}"  # no voice's
         content = self._compiled(name, contentvec, contentvec / "pytorch_model.bin", voice.version, voice.version)
         on_progress(1 / 3)
         weights = self._voice_folder / MODEL_FILE
         network = self._compiled(voice.name, self._voice_folder, weights, "voice", asdict(voice))
         on_progress(2 / 3)
-        weights = self._models_dir / "rvc" / "predictors" / f"{self._detector}.pt"
-        detector = self._compiled(f".{self._detector}", weights, weights, self._detector, None) if is_file else None
+        found = sources.detector
+        detector = found and self._compiled(f".{self._detector}", found, found, self._detector, None)
         on_progress(1.0)
         return content, network, detector
 

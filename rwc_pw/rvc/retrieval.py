@@ -16,7 +16,8 @@ class Retrieval:
         import faiss
 
         self._index = faiss.read_index(str(path))
-        self._features = self._index.reconstruct_n(0, self._index.ntotal)
+        self.features: NDArray[np.float32] = self._index.reconstruct_n(0, self._index.ntotal)
+        """All that was indexed, (n, width)."""
 
     def blended(self, features: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
         """(n, width) to (n, width): ``rate`` of the nearest ones' mean, by their inverse squared distances squared.
@@ -26,6 +27,6 @@ class Retrieval:
         distances, nearest = self._index.search(np.ascontiguousarray(features), NEIGHBOURS)
         weights = np.where(nearest >= 0, 1 / np.maximum(distances, LEAST_DISTANCE) ** 2, 0)
         total = weights.sum(axis=1, keepdims=True)
-        mean = np.einsum("nk,nkw->nw", weights / np.maximum(total, np.finfo(np.float32).tiny), self._features[nearest])
+        mean = np.einsum("nk,nkw->nw", weights / np.maximum(total, np.finfo(np.float32).tiny), self.features[nearest])
         blended = np.where(total > 0, rate * mean + (1 - rate) * features, features)
         return blended.astype(np.float32)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from rwc_pw.desktop.files import write_atomically
 from rwc_pw.errors import RwcPwError
+from rwc_pw.rvc import graphics_card
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
 
-CHUNK_SIZES = tuple(SAMPLE_RATE_HZ * ms // 1000 for ms in (40, 60, 80, 100, 120, 160, 200, 260, 320))
+CHUNK_SIZES = tuple(SAMPLE_RATE_HZ * ms // 1000 for ms in (20, 40, 60, 80, 100, 120, 160, 200, 260, 320))
+CARD_SIZES = 1  # so many of them are for graphics cards alone
 HOLDS = 0.9  # of a chunk's length, for 99 of 100
 TOO_MUCH = 0.8  # of a chunk's length, for 95 of 100: the next larger size is due,
 LITTLE = 0.45  # and the next smaller one, when it stays below for long
@@ -18,6 +20,11 @@ FEWEST = LATEST + TRIAL_CHUNKS  # those of the trial were disturbed by the voice
 FIRST_PATIENCE_S = 60.0
 
 log = logging.getLogger(__name__)
+
+
+def chunk_sizes() -> tuple[int, ...]:
+    """Those to choose from on this machine, the smallest first."""
+    return CHUNK_SIZES if graphics_card.device() else CHUNK_SIZES[CARD_SIZES:]
 
 
 def holds(times: ConversionTimes) -> bool:
@@ -33,8 +40,8 @@ class AdaptiveChunk:
 
     def better(self, times: ConversionTimes) -> int | None:
         """Another size of chunk than that of ``times``; None where it is right."""
-        larger = [size for size in CHUNK_SIZES if size > times.chunk_size]
-        smaller = [size for size in CHUNK_SIZES if size < times.chunk_size]
+        larger = [size for size in chunk_sizes() if size > times.chunk_size]
+        smaller = [size for size in chunk_sizes() if size < times.chunk_size]
         if times.count >= FEWEST and times.load(95, LATEST) > TOO_MUCH and larger:
             self._patience_s *= 2
             return larger[0]
@@ -45,26 +52,27 @@ class AdaptiveChunk:
 
 
 class ChosenChunks:
-    """What was chosen for each voice, kept for the next start."""
+    """What was chosen for each voice on the CPU, and on a graphics card, kept for the next start."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._chosen = self._read()
 
     def get(self, voice: str) -> int | None:
-        size = self._chosen.get(voice)
-        return size if size in CHUNK_SIZES else None
+        size = self._chosen.get(_key(voice))
+        return size if size in chunk_sizes() else None
 
     def keep(self, voice: str, chunk_size: int) -> None:
         """Where it cannot be written, it is chosen again at the next start."""
-        self._chosen[voice] = chunk_size
-        self._write({**self._read(), voice: chunk_size})
+        self._chosen[_key(voice)] = chunk_size
+        self._write({**self._read(), _key(voice): chunk_size})
 
     def forget(self, voice: str) -> None:
         """The voice is no more."""
-        self._chosen.pop(voice, None)
-        if voice in (kept := self._read()):
-            del kept[voice]
+        kept = self._read()
+        for key in {voice, f"{voice}@{graphics_card.CUDA}"} & kept.keys():
+            self._chosen.pop(key, None)
+            del kept[key]
             self._write(kept)
 
     def _write(self, chosen: dict[str, int]) -> None:
@@ -79,3 +87,8 @@ class ChosenChunks:
         except (OSError, ValueError):  # nothing yet, or nothing that could be read: it is chosen anew
             return {}
         return chosen if isinstance(chosen, dict) else {}
+
+
+def _key(voice: str) -> str:
+    device = graphics_card.device()
+    return f"{voice}@{device}" if device else voice

@@ -10,9 +10,8 @@ from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, FORMANT_RANGE_SEMITONES, P
 from rwc_pw.voices.f0_method import AUTO, FCPE, RMVPE, detector_of
 from rwc_pw.voices.rvc_voice import BACKENDS, BATCH
 
-LEAST_RVC_CHUNK_SAMPLES = 1024
 MOST_RVC_CHUNK_SAMPLES = 16384
-BLOCK_SAMPLES = 960
+BLOCK_SAMPLES = 960  # of StreamingConverter, which takes one or more; the least for BatchConverter, too
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class ConversionConfig:
     def __post_init__(self) -> None:
         if self.model_path is None:
             return
-        _check("chunk_size", self.chunk_size, LEAST_RVC_CHUNK_SAMPLES, MOST_RVC_CHUNK_SAMPLES)
+        _check("chunk_size", self.chunk_size, BLOCK_SAMPLES, MOST_RVC_CHUNK_SAMPLES)
         _check("pitch_shift", self.pitch_shift, -PITCH_RANGE_SEMITONES, PITCH_RANGE_SEMITONES)
         _check("formant_shift", self.formant_shift, -FORMANT_RANGE_SEMITONES, FORMANT_RANGE_SEMITONES)
         _check("index_rate", self.index_rate, 0, 1)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
-from rwc_pw.rvc.compiled import VoiceCompiler
+from rwc_pw.rvc import graphics_card
+from rwc_pw.rvc.compiled import VoiceCompiler, VoiceSources
 from rwc_pw.rvc.cpu_step import CpuStep, DetectPitch
 from rwc_pw.rvc.pitch import SalienceDetector, detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
@@ -28,7 +29,7 @@ DAMAGE = (OSError, RuntimeError, ValueError, KeyError)  # what files raise that 
 
 
 class StreamingConverter(ConversionBackend):
-    """Speaks in an RVC voice on the CPU, in chunks of ``config.chunk_samples``."""
+    """Speaks in an RVC voice, on a graphics card or else on the CPU, in chunks of ``config.chunk_samples``."""
 
     def __init__(self, config: ConversionConfig) -> None:
         """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
@@ -41,6 +42,7 @@ class StreamingConverter(ConversionBackend):
         self._rate_hz = self._voice.facts.sample_rate_hz
         self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
         self._stream: RvcStream | None = None
+        self._is_on_card = False
         self._heard: Samples
         self._said: Samples
 
@@ -77,7 +79,7 @@ class StreamingConverter(ConversionBackend):
         heard = np.concatenate([self._heard, audio_chunk])
         self._heard = heard[-len(self._heard) :]
         resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
-        return self._at_48_khz(self._stream.convert(resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
+        return self._at_48_khz(self._convert(self._stream, resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
         """The 10 ms that it had foreseen."""
@@ -97,7 +99,25 @@ class StreamingConverter(ConversionBackend):
         self._compiler.cancel()
         self._stream = None
 
+    def _convert(self, stream: RvcStream, heard: Samples) -> Samples:
+        try:
+            return stream.convert(heard)
+        except RuntimeError as error:
+            if self._is_on_card:
+                graphics_card.give_up(error)
+                self._stream = None  # to be loaded again, for the CPU
+                raise ConversionError(f"the graphics card failed: {error}") from error
+            raise
+
     def _load(self) -> RvcStream:
+        sources = self._compiler.sources()
+        is_for_card = sources.detector is not None or not self._voice.facts.has_pitch  # SwiftF0 is made for CPUs
+        if is_for_card and (device := graphics_card.device()):
+            try:
+                return self._open_on_card(sources, device)
+            except RuntimeError as error:
+                graphics_card.give_up(error)
+        self._is_on_card = False
         folders = self._compiler.compile()
         try:
             return self._open(*folders)
@@ -114,12 +134,20 @@ class StreamingConverter(ConversionBackend):
             ) from error
 
     def _open(self, content: Path, network: Path, detector: Path | None) -> RvcStream:
-        retrieval = Retrieval(self._voice.folder / INDEX_FILE) if self._voice.facts.has_index else None
-
         def open_detector() -> DetectPitch:
             return SalienceDetector(detector, self._plan.window_samples) if detector else detect_pitch
 
-        return RvcStream(CpuStep(content, network, self._plan, open_detector, retrieval), self._plan)
+        return RvcStream(CpuStep(content, network, self._plan, open_detector, self._retrieval()), self._plan)
+
+    def _open_on_card(self, sources: VoiceSources, device: str) -> RvcStream:
+        from rwc_pw.rvc.card_step import CardStep
+
+        self._is_on_card = True
+        step = CardStep(sources.contentvec, self._voice.folder, self._plan, sources.detector, self._retrieval(), device)
+        return RvcStream(step, self._plan)
+
+    def _retrieval(self) -> Retrieval | None:
+        return Retrieval(self._voice.folder / INDEX_FILE) if self._voice.facts.has_index else None
 
     def _set(self, stream: RvcStream, config: ConversionConfig) -> None:
         stream.settings = StepSettings(2 ** (config.pitch_shift / 12), config.index_rate, config.protect)

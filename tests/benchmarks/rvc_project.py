@@ -26,8 +26,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rwc_pw.rvc import cpu_step
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
-from rwc_pw.rvc.network.export import Content, export_content, export_voice, read_voice
+from rwc_pw.rvc.network.export import export_content, export_voice
+from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import detect_pitch

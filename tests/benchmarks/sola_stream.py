@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from rwc_pw.rvc.cpu_step import coarse
-from rwc_pw.rvc.network.export import read_voice
 from rwc_pw.rvc.network.flow import Flow
 from rwc_pw.rvc.network.generator import Generator
+from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry, without_weight_norm
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES

@@ -103,8 +103,9 @@ def flop(bench: Bench) -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from rwc_pw.rvc.network.content import Content
     from rwc_pw.rvc.network.decoder import Decoder
-    from rwc_pw.rvc.network.export import Content, read_voice
+    from rwc_pw.rvc.network.stored import read_voice
     from rwc_pw.rvc.network.streams import Carry
     from rwc_pw.rvc.network.text_encoder import TextEncoder
 
@@ -130,7 +131,7 @@ def curve(bench: Bench) -> None:
     import torch
 
     from rwc_pw.rvc.network.decoder import Decoder
-    from rwc_pw.rvc.network.export import read_voice
+    from rwc_pw.rvc.network.stored import read_voice
     from rwc_pw.rvc.network.streams import Carry
 
     network, weights = read_voice(bench.voice(40_000))

@@ -1,6 +1,6 @@
 import pytest
 
-from rwc_pw.streaming.chunk_choice import CHUNK_SIZES, FEWEST, AdaptiveChunk, holds
+from rwc_pw.streaming.chunk_choice import FEWEST, AdaptiveChunk, chunk_sizes, holds
 from rwc_pw.streaming.conversion_times import ConversionTimes
 
 MIDDLE = 4800  # 100 ms
@@ -52,5 +52,5 @@ def test_after_a_larger_one_a_smaller_one_is_tried_later():
 
 
 def test_nothing_is_larger_than_the_largest_nor_smaller_than_the_smallest():
-    assert AdaptiveChunk().better(spoken(100, 2.0, CHUNK_SIZES[-1])) is None
-    assert AdaptiveChunk().better(spoken(100, 0.1, CHUNK_SIZES[0])) is None
+    assert AdaptiveChunk().better(spoken(100, 2.0, chunk_sizes()[-1])) is None
+    assert AdaptiveChunk().better(spoken(100, 0.1, chunk_sizes()[0])) is None

@@ -18,39 +18,18 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
 from rwc_pw.rvc.network.salience import NETWORKS
+from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
 from rwc_pw.rvc.plan import EXAMPLE
 from rwc_pw.rvc.quiet_openvino import load_openvino
-from rwc_pw.voices.architecture import FEATURES, Architecture
-from rwc_pw.voices.checkpoint import read_stored
+from rwc_pw.voices.architecture import FEATURES
 
 EXAMPLE_FRAMES = 64  # of a detector
-
-
-class Content(nn.Module):
-    """ContentVec: sound at 16 kHz, (1, n), to features (1, frames, 256 or 768), one every 20 ms."""
-
-    def __init__(self, folder: Path, version: str) -> None:
-        from transformers import HubertConfig, HubertModel
-
-        super().__init__()
-        config = HubertConfig.from_pretrained(folder)
-        config._attn_implementation = "eager"
-        self._hubert = HubertModel(config)
-        weights = torch.load(folder / "pytorch_model.bin", map_location="cpu", weights_only=True)
-        own = {name: weight for name, weight in weights.items() if not name.startswith("final_proj.")}
-        self._hubert.load_state_dict(own, strict=False)
-        self._projection = nn.Identity()
-        if version == "v1":
-            self._projection = nn.Linear(config.hidden_size, FEATURES["v1"])
-            self._projection.load_state_dict({part: weights[f"final_proj.{part}"] for part in ("weight", "bias")})
-
-    def forward(self, sound: Tensor) -> Tensor:
-        return self._projection(self._hubert(sound).last_hidden_state)
 
 
 class _Flat(nn.Module):
@@ -67,15 +46,6 @@ class _Flat(nn.Module):
         source = others.pop(0) if self._has_pitch else None
         carry = Carry(EXAMPLE.provisional_frames, others)
         return self._decoder(frames, source, carry), *carry.after
-
-
-def read_voice(folder: Path) -> tuple[Architecture, dict[str, Tensor]]:
-    """A stored voice's network and its weights, in float32."""
-    stored, metadata = read_stored(folder)
-    weights = {name: weight.float() for name, weight in stored.items()}
-    speakers = len(weights["emb_g.weight"])
-    config = json.loads(metadata["config"])
-    return Architecture.from_config(config, metadata["version"], int(metadata["f0"]), speakers), weights
 
 
 def export_content(contentvec: Path, target: Path, version: str) -> None:

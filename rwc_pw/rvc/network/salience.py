@@ -4,6 +4,7 @@ Each takes magnitudes of ``SPECTRUM_SAMPLES`` under a Hann window, one every 10 
 360 pitches in each frame. ``facts`` tell how the sound is padded before, and what the pitches are.
 """
 
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import torch
@@ -49,7 +50,8 @@ class Fcpe(nn.Module):
 
         super().__init__()
         stored = read_weights(path)
-        whole = InferCFNaiveMelPE(DotDict(stored["config_dict"]), stored["model"])
+        with redirect_stdout(None):  # it tells which of its settings are the usual ones
+            whole = InferCFNaiveMelPE(DotDict(stored["config_dict"]), stored["model"])
         self._mel = whole.wav2mel.mel_extractor
         self._network = whole.model
         cents = self._network.cent_table

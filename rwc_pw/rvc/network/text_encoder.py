@@ -98,7 +98,9 @@ class _Attention(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         query, key, value = (self._split(part(frames)) for part in (self._query, self._key, self._value))
         query = query / math.sqrt(query.shape[-1])
-        by_distance, by_frame = (index.expand(1, self._heads, -1, -1) for index in _positions(frames.shape[1]))
+        by_distance, by_frame = (
+            index.expand(1, self._heads, -1, -1) for index in _positions(frames.shape[1], frames.device)
+        )
         relative = torch.gather(functional.pad(query @ self.relative_keys.T, (0, 1)), 3, by_distance)
         shares = functional.softmax(query @ key.transpose(-2, -1) + relative, dim=-1)
         near = torch.gather(functional.pad(shares, (0, 1)), 3, by_frame)
@@ -109,14 +111,14 @@ class _Attention(nn.Module):
         return frames.reshape(1, frames.shape[1], self._heads, -1).transpose(1, 2)
 
 
-def _positions(length: int) -> tuple[Tensor, Tensor]:
+def _positions(length: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Of each frame, the relative position that each frame has, and the frame at each relative position.
 
     (length, length) and (length, ``RELATIVE_POSITIONS``); what is too far, or no frame, is the index behind the last.
     """
-    at = torch.arange(length)
+    at = torch.arange(length, device=device)
     distance = at[None, :] - at[:, None] + FARTHEST
-    frame = at[:, None] + torch.arange(-FARTHEST, FARTHEST + 1)[None, :]
+    frame = at[:, None] + torch.arange(-FARTHEST, FARTHEST + 1, device=device)[None, :]
     by_distance = torch.where((distance >= 0) & (distance < RELATIVE_POSITIONS), distance, RELATIVE_POSITIONS)
     by_frame = torch.where((frame >= 0) & (frame < length), frame, length)
     return by_distance, by_frame

@@ -1,0 +1,76 @@
+"""A block of a voice on a graphics card: one graph of all that is computed, one way there, one way back."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rwc_pw.rvc.network.whole import WholeVoice
+from rwc_pw.rvc.plan import Plan
+from rwc_pw.rvc.retrieval import Retrieval
+from rwc_pw.rvc.step import Array, StepNoise, StepSettings
+
+WARM_UP_BLOCKS = 3  # in which cuDNN and cuBLAS choose how to compute, as CUDA's graphs demand
+
+
+class CardStep:
+    """A ``Step`` with the stored voice's own weights: in float16 and as a CUDA graph where the device is a card."""
+
+    def __init__(
+        self,
+        contentvec: Path,
+        voice: Path,
+        plan: Plan,
+        detector: Path | None,
+        retrieval: Retrieval | None,
+        device: str,
+    ) -> None:
+        indexed = None if retrieval is None else torch.from_numpy(retrieval.features)
+        self._network = WholeVoice(contentvec, voice, plan, detector, indexed).eval().requires_grad_(False)
+        self.channels, self.samples_per_frame = self._network.channels, self._network.samples_per_frame
+        is_card = torch.device(device).type == "cuda"
+        if is_card:
+            self._network.halve()
+        self._network.to(device)
+        frames = plan.decoded_frames
+        shapes = (plan.window_samples,), (frames, self.channels), (frames, self.samples_per_frame), (3,)
+        self._there = [torch.zeros(shape, device=device) for shape in shapes]
+        self._here = [torch.zeros(shape, pin_memory=is_card) for shape in shapes]
+        self._graph = self._captured() if is_card else None
+        self.reset()
+
+    def reset(self) -> None:
+        self._network.reset()
+
+    def __call__(self, heard: Array, noise: StepNoise, settings: StepSettings) -> Array:
+        numbers = np.array([settings.pitch_ratio, settings.index_rate, settings.protect], np.float32)
+        for here, there, values in zip(
+            self._here, self._there, (heard, noise.frames, noise.source, numbers), strict=True
+        ):
+            here.copy_(torch.from_numpy(values))
+            there.copy_(here, non_blocking=True)
+        if self._graph:
+            self._graph.replay()
+        else:
+            self._said = self._compute()
+        said: Array = self._said.cpu().numpy()  # waits for all that was told the card
+        return said
+
+    def _compute(self) -> Tensor:
+        with torch.no_grad():
+            said: Tensor = self._network(*self._there)
+            return said
+
+    def _captured(self) -> torch.cuda.CUDAGraph:
+        side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(WARM_UP_BLOCKS):
+                    self._compute()
+            torch.cuda.current_stream().wait_stream(side)
+            # another voice may speak meanwhile, in a thread of its own
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+                self._said = self._compute()
+        return graph

@@ -1,0 +1,172 @@
+"""A voice on a graphics card, as far as it can be seen without one: torch computes the same on the CPU."""
+
+import threading
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soxr
+
+from rwc_pw.desktop.paths import Paths
+from rwc_pw.errors import ConversionError
+from rwc_pw.rvc import cpu_step, graphics_card
+from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.pitch import SalienceDetector
+from rwc_pw.rvc.plan import FRAME_SAMPLES, Plan
+from rwc_pw.rvc.retrieval import Retrieval
+from rwc_pw.rvc.step import StepSettings
+from rwc_pw.rvc.stream import RvcStream
+from rwc_pw.streaming import ConversionConfig, StreamingConverter
+from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.store import VoiceStore
+from tests.rvc.checkable import make_index, make_voice
+from tests.rvc.conftest import tone
+from tests.rvc.synthesizer import FEATURES
+from tests.rvc.test_batch import pitch_hz, spoken
+
+pytestmark = pytest.mark.needs_rvc
+
+CHUNK = 1920
+PLAN = Plan(4)
+KINDS = [("v1", 48_000, True), ("v2", 32_000, False)]
+
+
+class ExactNetwork(CpuNetwork):
+    """In float32 also where the CPU has bfloat16."""
+
+    settings = {**CpuNetwork.settings, "INFERENCE_PRECISION_HINT": "f32"}  # noqa: RUF012 - as in what it replaces
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where compiled voices are kept."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Paths, "state_dir", folder)
+        yield folder / "compiled"
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """The CPU, taken for one."""
+    monkeypatch.setattr(graphics_card, "_found", lambda: "cpu")
+    monkeypatch.setattr(graphics_card, "_failed", threading.Event())
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}-{'f0' if kind[2] else 'no f0'}")
+def config(request, kept, assets_dir, tmp_path_factory):  # noqa: ARG001
+    """One of a stored voice with an index of one cell."""
+    version, rate_hz, has_pitch = request.param
+    folder = tmp_path_factory.mktemp("voice")
+    make_voice(folder / "Kind.pth", version=version, rate_hz=rate_hz, has_pitch=has_pitch)
+    make_index(folder / "Kind.index", dimension=FEATURES[version], vectors=39)
+    store = VoiceStore(folder / "models")
+    stored = store.folder_of(add_voice(folder / "Kind.pth", store, index=folder / "Kind.index"))
+    return ConversionConfig(
+        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK, pitch_shift=3, index_rate=0.5
+    )
+
+
+def said_by(stream: RvcStream) -> np.ndarray:
+    voiced, breath = tone(0.5), np.random.default_rng(0).normal(0, 0.02, 24_000)  # what is protected and what is not
+    heard = soxr.resample(np.concatenate([breath, voiced, breath[:4800], voiced]), 48_000, 16_000)
+    size = PLAN.block_frames * FRAME_SAMPLES
+    return np.concatenate([stream.convert(heard[at : at + size]) for at in range(0, len(heard) - size + 1, size)])
+
+
+def test_it_says_what_the_cpu_says(config, monkeypatch):
+    from rwc_pw.rvc.card_step import CardStep
+
+    converter = StreamingConverter(config)
+    sources = converter._compiler.sources()
+    content, voice, detector = converter._compiler.compile()
+    monkeypatch.setattr(cpu_step, "CpuNetwork", ExactNetwork)
+    retrieval = Retrieval(config.model_path / "model.index")
+    on_cpu = cpu_step.CpuStep(
+        content, voice, PLAN, lambda: detector and SalienceDetector(detector, PLAN.window_samples), retrieval
+    )
+    on_card = CardStep(sources.contentvec, config.model_path, PLAN, sources.detector, retrieval, "cpu")
+    heard = []
+    for step in (on_cpu, on_card):
+        stream = RvcStream(step, PLAN)
+        stream.settings = StepSettings(1.5, 0.5, 0.33)
+        first = said_by(stream)
+        stream.reset(np.zeros(0, np.float32))
+        np.testing.assert_array_equal(said_by(stream), first)
+        heard.append(first)
+    cpu, card = heard
+    network = on_card._network
+    features = network._past_features[0].numpy()
+    assert np.sqrt(np.mean((features - on_cpu._features) ** 2) / np.mean(on_cpu._features**2)) < 0.005
+    np.testing.assert_allclose(network._past_pitch_hz.numpy(), on_cpu._pitch_hz, rtol=3e-4)  # half a cent
+    assert (network._past_pitch_hz > 0).any() == converter._voice.facts.has_pitch
+    # the phases come apart: the compiled detector has its weights in float16
+    assert np.sqrt(np.mean((card - cpu) ** 2) / np.mean(cpu**2)) < 0.05
+
+
+@pytest.mark.parametrize("detector", ["fcpe", "rmvpe"])
+def test_all_of_it_can_be_told_at_once_in_half_precision(config, detector, tmp_path):
+    """On a device that has no numbers whatever waits for one fails, and whatever is of another kind."""
+    import torch
+    from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E
+
+    from rwc_pw.rvc.network.whole import WholeVoice
+
+    sources = StreamingConverter(config)._compiler.sources()
+    weights = sources.detector
+    if detector == "rmvpe":
+        torch.save(E2E(4, 1, (2, 2)).state_dict(), weights := tmp_path / "rmvpe.pt")
+    indexed = torch.from_numpy(Retrieval(config.model_path / "model.index").features)
+    whole = WholeVoice(sources.contentvec, config.model_path, PLAN, weights, indexed).eval()
+    whole.halve()
+    whole.to("meta")
+    frames = PLAN.decoded_frames
+    shapes = (PLAN.window_samples,), (frames, whole.channels), (frames, whole.samples_per_frame), (3,)
+    with torch.no_grad():
+        said = whole(*(torch.zeros(shape, device="meta") for shape in shapes))
+    assert said.shape == (frames * whole.samples_per_frame,)
+
+
+@pytest.mark.usefixtures("card")
+def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, monkeypatch):
+    if not StreamingConverter(config)._voice.facts.has_pitch:
+        config = replace(config, pitch_shift=0)
+    it = StreamingConverter(config)
+    it.initialize()
+    heard = spoken(it, tone(1.5), CHUNK)
+    assert it._is_on_card
+    monkeypatch.setattr(it._stream, "_step", SimpleNamespace())  # nothing can be asked of it any more
+    monkeypatch.setattr(it._stream, "convert", lambda _: (_ for _ in ()).throw(RuntimeError("CUDA error: lost")))
+    with pytest.raises(ConversionError, match="graphics card failed: CUDA error"):
+        it.convert_chunk(tone(1)[:CHUNK])
+    assert graphics_card.device() is None
+    it.initialize()
+    assert not it._is_on_card
+    again = spoken(it, tone(1.5), CHUNK)
+    if it._voice.facts.has_pitch:
+        expected_hz = pytest.approx(170 * 2 ** (3 / 12), rel=0.01)
+        assert (pitch_hz(heard), pitch_hz(again)) == (expected_hz, expected_hz)
+    assert np.abs(again[-CHUNK:]).max() > 0
+
+
+@pytest.mark.usefixtures("card")
+def test_where_a_voice_does_not_fit_into_it_the_cpu_speaks(config, monkeypatch):
+    from rwc_pw.rvc import card_step
+
+    def too_large(*_):
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(card_step, "CardStep", too_large)
+    it = StreamingConverter(config)
+    it.initialize()
+    assert graphics_card.has_failed()
+    assert np.abs(spoken(it, tone(1), CHUNK)[-CHUNK:]).max() > 0
+
+
+def test_a_machine_without_a_driver_has_none_and_needs_no_torch(monkeypatch, tmp_path):
+    monkeypatch.setattr(graphics_card, "DRIVER", tmp_path / "none")
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    assert graphics_card._found.__wrapped__() is None
+    monkeypatch.setattr(graphics_card, "DRIVER", tmp_path)
+    assert graphics_card._found.__wrapped__() is None
