@@ -70,7 +70,7 @@ def config(request, kept, assets_dir, tmp_path_factory):  # noqa: ARG001
 
 def said_by(stream: RvcStream) -> np.ndarray:
     voiced, breath = tone(0.5), np.random.default_rng(0).normal(0, 0.02, 24_000)  # what is protected and what is not
-    heard = soxr.resample(np.concatenate([breath, voiced, breath[:4800], voiced]), 48_000, 16_000)
+    heard = soxr.resample(np.concatenate([breath[:9600], voiced, breath[:9600]]), 48_000, 16_000)
     size = PLAN.block_frames * FRAME_SAMPLES
     return np.concatenate([stream.convert(heard[at : at + size]) for at in range(0, len(heard) - size + 1, size)])
 

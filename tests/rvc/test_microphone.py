@@ -1,11 +1,15 @@
 """RVC voices through the microphone, as apps hear them."""
 
 import asyncio
+import contextlib
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,10 @@ import soundfile
 from rwc_pw import engine
 from rwc_pw.config import config_of
 from rwc_pw.desktop.paths import Paths
+from rwc_pw.rvc import graphics_card
+from rwc_pw.status import State
 from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
+from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_voice
@@ -218,15 +225,76 @@ def test_the_chunk_follows_the_machine_while_people_listen(
             return 4800 if times.chunk_size == 1920 else None
 
     monkeypatch.setattr(engine, "AdaptiveChunk", Busy)
+    with in_process(program, assets_dir, voice_file, monkeypatch) as paths:
+        ChosenChunks(paths.chunks_file).keep("Checkable", 1920)
+
+        def has_adapted(it: engine.VoiceEngine) -> bool:
+            return ChosenChunks(paths.chunks_file).get("Checkable") == 4800 and not it.status().loading
+
+        latency_ms, heard = heard_when(has_adapted, headless, paths)
+    assert latency_ms > 100
+    assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
+
+
+def test_where_the_card_fails_there_is_silence_with_a_reason_until_the_cpu_speaks(
+    headless,  # noqa: F811
+    program,  # noqa: F811
+    assets_dir,
+    voice_file,
+    monkeypatch,
+):
+    """The CPU, taken for a card: torch computes on it, and fails after a second."""
+    monkeypatch.setattr(graphics_card, "_found", lambda: "cpu")
+    monkeypatch.setattr(graphics_card, "_failed", threading.Event())
+    from rwc_pw.rvc import card_step  # it needs the extra
+
+    computed, reasons = itertools.count(), set()
+
+    class Failing(card_step.CardStep):
+        def __call__(self, *block):
+            if next(computed) == TRIAL_CHUNKS + 10:
+                raise RuntimeError("CUDA error: the device is lost")
+            return super().__call__(*block)
+
+    monkeypatch.setattr(card_step, "CardStep", Failing)
+    with in_process(program, assets_dir, voice_file, monkeypatch) as paths:
+        ChosenChunks(paths.chunks_file).keep("Checkable", 4800)
+
+        def speaks_again(it: engine.VoiceEngine) -> bool:
+            status = it.status()
+            if graphics_card.has_failed():
+                reasons.add(status.reason)
+            return graphics_card.has_failed() and it.status().state is State.RUNNING
+
+        _, heard = heard_when(speaks_again, headless, paths)
+        assert ChosenChunks(paths.chunks_file).get("Checkable")  # for the CPU, anew
+    assert "the graphics card failed, and the voice Checkable is being loaded" in reasons
+    assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
+
+
+@contextlib.contextmanager
+def in_process(program, assets_dir, voice_file, monkeypatch) -> Iterator[Paths]:  # noqa: F811
+    """Where an engine of this process finds the voice Checkable."""
     for name, value in program.environment.items():
         monkeypatch.setenv(name, value)
     configure(program, f'{STREAMING.format(models=assets_dir)}voice = "Checkable"\n')
     paths = Paths.from_environment(program.environment)
     store = VoiceStore(paths.models_dir)
     add_voice(voice_file, store)
-    ChosenChunks(paths.chunks_file).keep("Checkable", 1920)
+    try:
+        yield paths
+    finally:
+        store.remove("Checkable")
 
-    async def adapted() -> tuple[float | None, np.ndarray]:
+
+def heard_when(
+    expected: Callable[[engine.VoiceEngine], bool],
+    headless,  # noqa: F811
+    paths: Paths,
+) -> tuple[float | None, np.ndarray]:
+    """The declared delay, and half a second of what is heard, once the engine is as expected."""
+
+    async def heard() -> tuple[float | None, np.ndarray]:
         changed = asyncio.Event()
         it = engine.VoiceEngine(config_of(paths), paths, changed.set)
         running = asyncio.ensure_future(it.run())
@@ -235,7 +303,7 @@ def test_the_chunk_follows_the_machine_while_people_listen(
         await asyncio.to_thread(recorder.__enter__)
         try:
             async with asyncio.timeout(60):
-                while ChosenChunks(paths.chunks_file).get("Checkable") != 4800 or it.status().loading:
+                while not expected(it):
                     await changed.wait()
                     changed.clear()
             await asyncio.to_thread(recorder.wait, len(recorder.frames()) + RATE_HZ, 10)
@@ -245,10 +313,5 @@ def test_the_chunk_follows_the_machine_while_people_listen(
             running.cancel()
             await asyncio.wait([running])
 
-    try:
-        with Player(headless, voiced(100)):
-            latency_ms, heard = asyncio.run(adapted())
-    finally:
-        store.remove("Checkable")
-    assert latency_ms > 100
-    assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
+    with Player(headless, voiced(100)):
+        return asyncio.run(heard())
