@@ -20,6 +20,7 @@ METRICS_INTERVAL_S = 0.5
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 5.0
 STOP_TIMEOUT_S = 2.0
+PAUSE_CHUNKS = 2  # of silence: nothing else waits to be heard
 CONTEXT_SAMPLES = 8192  # 170 ms: what a converter that takes over is told of the past
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,9 @@ class StreamingPipeline:
         self._replaced: ConversionBackend | None = None
         self._history = np.zeros(0, np.float32)
         self._begins = True  # the next chunk begins a stream
-        self._held_back = False
+        self._held_back_samples: int | None = None  # in this stream: room for a converter that takes long
+        self._late_samples = 0  # when it was decided
+        self._silent_chunks = 0  # converted since there was sound
         self._error = ""
         self._retry_pause_s = FIRST_RETRY_S
         self._retry_at_s = 0.0
@@ -139,9 +142,7 @@ class StreamingPipeline:
         if timeout_s is None:
             timeout_s = size / SAMPLE_RATE_HZ
         with self._output_written:
-            if not self._held_back:
-                self._held_back = True
-                self._buffers.hold_back(self.times.delay_samples(size))
+            self._hold_back(size)
             self._output_written.wait_for(lambda: self._stopping or not self._buffers.is_due(size), timeout_s)
             return self._buffers.read_output(size)
 
@@ -164,7 +165,7 @@ class StreamingPipeline:
         """Forget all sound on its way; the next block begins a new stream."""
         with self._input_written:
             self._buffers.reset()
-            self._held_back = False
+            self._held_back_samples = None
             self._history = np.zeros(0, np.float32)
             self._begins = self.is_silent = True
 
@@ -184,13 +185,26 @@ class StreamingPipeline:
             error=self._error,
         )
 
+    def _hold_back(self, size: int) -> None:
+        """Give the converter its time: when a stream begins, and more in a pause, after sound has come too late."""
+        late_samples = self._buffers.get_buffer_health().late_samples
+        held_back = self._held_back_samples
+        is_too_little = self._silent_chunks == PAUSE_CHUNKS and late_samples > self._late_samples
+        if held_back is None or is_too_little:
+            wanted = self.times.delay_samples(size)
+            self._buffers.hold_back(max(0, wanted - (held_back or 0)))
+            self._held_back_samples, self._late_samples = max(wanted, held_back or 0), late_samples
+
     def _run(self) -> None:
         raise_priority()
         while work := self._next_work():
             started_s = time.monotonic()
             converted = self._convert(work)
             self.is_silent = converted is None or not converted.any()
-            if not self.is_silent:
+            if self.is_silent:
+                self._silent_chunks += 1
+            else:
+                self._silent_chunks = 0
                 self.times.add(time.monotonic() - started_s)
             with self._output_written:
                 self._buffers.write_output(converted)

@@ -360,6 +360,35 @@ def test_what_is_late_is_silence_then_the_delay_is_what_it_was(bench):
     assert it.pipeline.get_metrics().total_latency_ms == 0.0
 
 
+def test_in_a_pause_after_sound_came_too_late_the_converter_is_given_the_time_that_it_takes(bench, monkeypatch):
+    gate = Gate()
+    it = bench(gate)
+    it.speak(2)
+
+    def pause() -> float:
+        for _ in range(4):
+            it.pipeline.process_input(np.zeros(CHUNK, np.float32))
+            it.pipeline.get_output(CHUNK, DEADLINE_S)
+        return it.pipeline.get_metrics().total_latency_ms
+
+    taken, before_ms = [100], 0.0
+    monkeypatch.setattr(it.pipeline.times, "delay_samples", lambda _: taken[0])
+    assert pause() == before_ms  # nothing came too late
+    for taken[0] in (100, 150):
+        gate.hold()
+        it.pipeline.process_input(hum(0, CHUNK))
+        it.pipeline.get_output(CHUNK, timeout_s=0.0)
+        gate.go.set()
+        it.speak(2)
+        assert it.pipeline.get_metrics().total_latency_ms == before_ms  # nobody is interrupted
+        before_ms = pause()
+        assert before_ms == taken[0] / 48
+        spoken = it.spoken
+        np.testing.assert_array_equal(it.speak(2)[taken[0] + 96 :], hum(spoken + 96, 2 * CHUNK - taken[0] - 96))
+    taken[0] = 200
+    assert pause() == before_ms  # what there is was enough
+
+
 def test_one_waits_as_long_as_the_block_lasts(bench, monkeypatch):
     gate = Gate()
     it = bench(gate)
