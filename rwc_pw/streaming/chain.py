@@ -47,12 +47,13 @@ class VoiceChain(ConversionBackend):
             context = self._gate.process(context)
         heard = self._gate.process(audio_chunk)
         said = self._loudness.process(heard, self.converter.convert_chunk(heard, context))
-        return self._finished(said)
+        return self._finished(self._formant.process(said))
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
         heard = self._gate.process(audio_chunk)
         said = self.converter.fade_out(heard)
-        return self._finished(self._loudness.process(heard[: len(said)], said))
+        said = self._formant.fade_out(self._loudness.process(heard[: len(said)], said))
+        return self._finished(said[: len(audio_chunk)])
 
     def adjust(self, config: ConversionConfig) -> bool:
         if not self.converter.adjust(config):
@@ -71,7 +72,7 @@ class VoiceChain(ConversionBackend):
             stage.reset()
 
     def _finished(self, said: Samples) -> Samples:
-        return self._limiter.process(self._amplified(self._formant.process(said)))
+        return self._limiter.process(self._amplified(said))
 
     def _amplified(self, sound: Samples) -> Samples:
         before, self._gain = self._gain, self._wanted_gain

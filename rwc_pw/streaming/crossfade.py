@@ -8,7 +8,9 @@ FADE_SAMPLES = SAMPLE_RATE_HZ // 100
 
 
 def crossfade(before: Samples, after: Samples) -> Samples:
-    """``after``, (n,), faded in over the beginning of ``before``, which may be shorter: ``FADE_SAMPLES`` at most."""
-    fade = min(FADE_SAMPLES, len(before), len(after))
-    share = np.linspace(0, 1, fade, endpoint=False, dtype=np.float32)
-    return np.concatenate([before[:fade] + share * (after[:fade] - before[:fade]), after[fade:]])
+    """``after``, (n,), faded in over the end of ``before``, which may be shorter: ``FADE_SAMPLES`` at most."""
+    end = min(len(before), len(after))
+    start = max(0, end - FADE_SAMPLES)
+    share = np.linspace(0, 1, end - start, endpoint=False, dtype=np.float32)
+    faded = before[start:end] + share * (after[start:end] - before[start:end])
+    return np.concatenate([before[:start], faded, after[end:]])

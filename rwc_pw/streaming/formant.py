@@ -35,6 +35,10 @@ class FormantShifter:
         self._before = np.concatenate([self._before, chunk])[-FRAME_SAMPLES:]
         return said
 
+    def fade_out(self, chunk: Samples) -> Samples:
+        """The next samples, the last ones, and all that is still inside: (n,) to (n + ``latency_samples``,)."""
+        return self.process(np.concatenate([chunk, np.zeros(self.latency_samples, np.float32)]))
+
     def _new_vocoder(self) -> VocoderBackend | None:
         self._is_at = self.semitones
         return VocoderBackend(Voice("", "", 0.0, self._is_at)) if self._is_at else None

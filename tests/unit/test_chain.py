@@ -116,3 +116,22 @@ def test_where_the_converter_cannot_be_adjusted_nothing_is() -> None:
     chain = a_chain()
     assert not chain.adjust(ConversionConfig(gain_db=DOUBLE_DB, gate_db=0.0))
     np.testing.assert_allclose(chain.convert_chunk(flat(1000))[chain.latency_samples :], 0.25, rtol=1e-6)
+
+
+class Brief(IdentityBackend):
+    """Says at last no more than 10 ms."""
+
+    def fade_out(self, audio_chunk: Samples) -> Samples:
+        return audio_chunk[:480]
+
+
+def test_its_last_words_are_all_that_it_still_holds_and_no_more_than_a_chunk() -> None:
+    formant, limiter = FormantShifter(4.0), Limiter()
+    chain = VoiceChain(Brief(), NoiseGate(open_db=None), LoudnessMix(1.0, 0), formant, limiter)
+    for chunk in (4800, 960):
+        chain.convert_chunk(noise(9600))
+        last = chain.fade_out(noise(chunk))
+        assert len(last) == min(480 + formant.latency_samples, chunk)
+        held = last[: formant.latency_samples - limiter.latency_samples]
+        levels = np.abs(held[: len(held) // 96 * 96].reshape(-1, 96)).max(axis=1)
+        assert levels.min() > 0.05
