@@ -16,6 +16,7 @@ from rwc_pw.pipewire.graph import Graph
 from rwc_pw.pipewire.process import run
 from rwc_pw.pipewire.source import read_graph
 from rwc_pw.pipewire.wiring import choose_microphone
+from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.assets import missing
 from rwc_pw.rvc.proof import Proof, prove
 from rwc_pw.status import State
@@ -145,7 +146,8 @@ def _check_rvc(paths: Paths) -> list[Check]:
         proofs = prove(folder)
     except RwcPwError as error:
         return [_failed("RVC voices", error)]
-    return [_proof_check(proof) for proof in proofs]
+    where = "the graphics card" if graphics_card.device() else "the CPU: no NVIDIA card can be used"
+    return [*map(_proof_check, proofs), Check("RVC voices", "ok", f"computed on {where}")]
 
 
 def _proof_check(proof: Proof) -> Check:

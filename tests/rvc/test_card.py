@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soxr
 
+from rwc_pw import doctor
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import ConversionError
 from rwc_pw.rvc import cpu_step, graphics_card
@@ -170,3 +171,17 @@ def test_a_machine_without_a_driver_has_none_and_needs_no_torch(monkeypatch, tmp
     assert graphics_card._found.__wrapped__() is None
     monkeypatch.setattr(graphics_card, "DRIVER", tmp_path)
     assert graphics_card._found.__wrapped__() is None
+
+
+@pytest.mark.usefixtures("card")
+def test_the_doctor_tells_where_voices_are_computed(monkeypatch, tmp_path):
+    monkeypatch.setattr(doctor, "missing", lambda _: [])
+    monkeypatch.setattr(doctor, "prove", lambda _: [])
+    paths = Paths.from_environment({"HOME": str(tmp_path)})
+    [on_card] = doctor._check_rvc(paths)
+    graphics_card.give_up(RuntimeError("lost"))
+    [on_cpu] = doctor._check_rvc(paths)
+    assert (on_card.finding, on_cpu.finding) == (
+        "computed on the graphics card",
+        "computed on the CPU: no NVIDIA card can be used",
+    )
