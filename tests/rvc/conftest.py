@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rwc_pw.desktop.paths import Paths
 from tests.rvc.checkable import make_assets, make_voice
 
 
@@ -23,6 +24,15 @@ def voice_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("shared") / "Checkable.pth"
     make_voice(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where compiled voices are kept."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Paths, "state_dir", folder)
+        yield folder / "compiled"
 
 
 def tone(seconds: float, rate_hz: int = 48_000) -> np.ndarray:

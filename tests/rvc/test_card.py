@@ -39,15 +39,6 @@ class ExactNetwork(CpuNetwork):
     settings = {**CpuNetwork.settings, "INFERENCE_PRECISION_HINT": "f32"}  # noqa: RUF012 - as in what it replaces
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """Where compiled voices are kept."""
-    folder = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Paths, "state_dir", folder)
-        yield folder / "compiled"
-
-
 @pytest.fixture
 def card(monkeypatch):
     """The CPU, taken for one."""

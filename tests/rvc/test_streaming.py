@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import compiled
 from rwc_pw.streaming import BufferConfig, ConversionConfig, StreamingConverter, StreamingPipeline, create_backend
@@ -27,15 +26,6 @@ pytestmark = pytest.mark.needs_rvc
 
 CHUNK = 4800
 KINDS = [("v1", 48_000), ("v2", 32_000), ("v2", 40_000)]
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """Where compiled voices are kept."""
-    folder = tmp_path_factory.mktemp("state")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Paths, "state_dir", folder)
-        yield folder / "compiled"
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}")
