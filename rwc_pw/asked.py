@@ -23,19 +23,20 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
     )
     if not config.is_rvc:
         return conversion
-    chosen = chosen_chunks.get(config.voice) if is_chunk_ours(config) else None
     usual = FIRST_CHUNK_SAMPLES if config.rvc_backend == STREAMING else BATCH_CHUNK_SAMPLES
-    return replace(
+    conversion = replace(
         conversion,
         model_path=paths.models_dir / config.voice,
         models_dir=models_dir(config, paths),
-        chunk_size=config.rvc_chunk_size or chosen or usual,
+        chunk_size=config.rvc_chunk_size or usual,
         backend=config.rvc_backend,
         index_rate=config.index_rate,
         protect=config.protect,
         rms_mix_rate=config.rms_mix_rate,
         f0_method=config.f0_method,
     )
+    chosen = chosen_chunks.get(conversion) if is_chunk_ours(config) else None
+    return replace(conversion, chunk_size=chosen) if chosen else conversion
 
 
 def is_chunk_ours(config: Config) -> bool:

@@ -54,7 +54,7 @@ def smallest_held(found: list[ChunkFigures]) -> ChunkFigures | None:
 def _sizes(config: ConversionConfig) -> tuple[int, ...]:
     if config.model_path is None:
         return BUILT_IN_CHUNK_SIZES
-    return chunk_sizes() if config.backend == STREAMING else BATCH_CHUNK_SIZES
+    return chunk_sizes(config.device) if config.backend == STREAMING else BATCH_CHUNK_SIZES
 
 
 def _figures(config: ConversionConfig, size: int, seconds: float, quantum: int) -> ChunkFigures:

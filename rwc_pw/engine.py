@@ -117,7 +117,7 @@ class VoiceEngine:
         if self.bypass or not self.config.is_rvc:
             self._loading = ""
             self._speak_through(self._create_backend())
-        elif self._pipeline.adjust(self._conversion()):
+        elif self._carried_kind and self._pipeline.adjust(self._conversion()):
             self._loading = ""
         else:
             self._loading = self.config.voice
@@ -135,20 +135,26 @@ class VoiceEngine:
                 await self._load(self.config)
 
     async def _load(self, config: Config) -> None:
+        device = None
         try:
-            device = await asyncio.to_thread(graphics_card.device)  # it may take seconds to find
-            if is_chunk_ours(config) and not self._chosen_chunks.get(config.voice):
-                chunk_size = await choose_chunk(conversion_of(config, self._chosen_chunks, self._paths))
-                self._chosen_chunks.keep(config.voice, chunk_size)
+            # in a thread: a graphics card takes seconds to find
+            conversion = await asyncio.to_thread(conversion_of, config, self._chosen_chunks, self._paths)
+            device = conversion.device
+            if is_chunk_ours(config) and not self._chosen_chunks.get(conversion):
+                self._chosen_chunks.keep(conversion, await choose_chunk(conversion))
             if config is not self.config:  # another voice has been chosen meanwhile
                 return
             conversion = conversion_of(config, self._chosen_chunks, self._paths)
-            kind = _kind(conversion)
+            device, kind = conversion.device, _kind(conversion)
             is_alike = kind == self._carried_kind
             backend, times = await load(conversion, 1 if is_alike else TRIAL_CHUNKS)
         except Exception as error:  # the edge to the converter: whatever it raises is a reason, no more
             log.debug("the voice could not be loaded", exc_info=error)
-            if config is self.config:
+            if config is not self.config:
+                pass
+            elif device and graphics_card.has_failed():
+                self._wanted.set()  # once more, for the CPU
+            else:
                 self._loading, self._load_error = "", _why(error)
         else:
             await self._hand_over(config, kind, backend, None if is_alike else times)
@@ -200,8 +206,8 @@ class VoiceEngine:
                 self._speaking, self._loading = "", config.voice
                 self._device = None
                 self._wanted.set()
-            elif size := self._adaptive_chunk.better(self._pipeline.times):
-                self._chosen_chunks.keep(config.voice, size)
+            elif size := self._adaptive_chunk.better(self._pipeline.times, self._device):
+                self._chosen_chunks.keep(self._conversion(), size)
                 self._loading = config.voice
                 self._wanted.set()
 
@@ -284,7 +290,7 @@ def _kind(conversion: ConversionConfig) -> object:
     """What two RVC converters have in common that take as long for a chunk and lie as far behind."""
     voice = RvcVoice.read(Path(conversion.model_path or ""))
     asked = conversion.backend, conversion.chunk_samples, conversion.detector
-    return *asked, graphics_card.device(), voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index
+    return *asked, conversion.device, voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index
 
 
 def _why(error: Exception) -> str:

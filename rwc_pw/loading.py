@@ -26,7 +26,7 @@ async def load(conversion: ConversionConfig, chunks: int = TRIAL_CHUNKS) -> tupl
 
 async def choose_chunk(conversion: ConversionConfig) -> int:
     """Try out one size of chunk after the other, until the machine keeps up with one; that size, or the largest."""
-    for size in chunk_sizes():
+    for size in chunk_sizes(conversion.device):
         backend, times = await load(replace(conversion, chunk_size=size))
         await asyncio.to_thread(backend.cleanup)
         if holds(times):

@@ -133,7 +133,8 @@ def bench(
     chosen = config_in(voice).changed(given({"rvc_backend": backend}), store().names())
     found = []
     chosen_chunks = _chosen_chunks()
-    for figures in bench(conversion_of(chosen, chosen_chunks, paths()), seconds, chosen.quantum):
+    conversion = conversion_of(chosen, chosen_chunks, paths())
+    for figures in bench(conversion, seconds, chosen.quantum):
         found.append(figures)
         if not as_json:
             print(_bench_line(figures), flush=True)
@@ -141,7 +142,7 @@ def bench(
     if picture:
         _draw(found, f"{chosen.voice} on this machine", picture)
     if best and is_chunk_ours(chosen):
-        chosen_chunks.keep(chosen.voice, best.chunk_samples)
+        chosen_chunks.keep(conversion, best.chunk_samples)
     if as_json:
         recommended = best and best.chunk_samples
         print(json.dumps({"voice": chosen.voice, "chunks": list(map(asdict, found)), "recommended": recommended}))

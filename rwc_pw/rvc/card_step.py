@@ -1,5 +1,6 @@
 """A block of a voice on a graphics card: one graph of all that is computed, one way there, one way back."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,8 @@ class CardStep:
         else:
             self._said = self._compute()
         said: Array = self._said.cpu().numpy()  # waits for all that was told the card
+        if not np.isfinite(said).all():  # as some cards make of float16
+            raise RuntimeError("its numbers are not finite")
         return said
 
     def _compute(self) -> Tensor:
@@ -63,14 +66,21 @@ class CardStep:
             return said
 
     def _captured(self) -> torch.cuda.CUDAGraph:
-        side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True):
+        side, graph = _side_stream(), torch.cuda.CUDAGraph()
+        # as exact as on the CPU: what is not float16 finds the pitch
+        with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP_BLOCKS):
                     self._compute()
             torch.cuda.current_stream().wait_stream(side)
             # another voice may speak meanwhile, in a thread of its own
-            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
                 self._said = self._compute()
         return graph
+
+
+@cache
+def _side_stream() -> torch.cuda.Stream:
+    """One for all voices, which are loaded one after the other: cuBLAS keeps memory for each stream for ever."""
+    return torch.cuda.Stream()

@@ -112,7 +112,7 @@ class VoiceCompiler:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 text=True,
-                env={**os.environ, "HF_HUB_OFFLINE": "1", "URVC_NO_LOGGING": "1"},  # else it makes ./logs
+                env={**os.environ, "HF_HUB_OFFLINE": "1"},
                 pass_fds=[staging.lock_fd],
                 start_new_session=True,  # Ctrl-C is for us, who end it in order
             )

@@ -33,7 +33,8 @@ class RvcStream:
         self._heard = np.concatenate([self._heard, sound])[-self._plan.window_samples :]
         if not self._heard.any():
             said = self.foreseen * _falling(len(self.foreseen))
-            self.reset(np.zeros(0, np.float32))
+            if self._frame:  # else it has been, and nothing is said
+                self.reset(np.zeros(0, np.float32))
             return np.concatenate([said, np.zeros(self._block_samples - len(said), np.float32)])
         noise = StepNoise(self._noise(self._step.channels, kind=0), self._noise(self._step.samples_per_frame, kind=1))
         said = self._step(self._heard, noise, self.settings)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rwc_pw.streaming.conversion_config import ConversionConfig
 
 SAMPLE_RATE_HZ = 48_000
+FADE_SAMPLES = SAMPLE_RATE_HZ // 100  # from one converter to the next
 
 Samples = NDArray[np.float32]
 """Mono sound: shape (n,), float32, full scale ±1, at ``SAMPLE_RATE_HZ``."""
@@ -41,8 +42,8 @@ class ConversionBackend(ABC):
         """
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
-        """The beginning of what it would make of ``audio_chunk``, its last words: all, or as much as costs nothing."""
-        return self.convert_chunk(audio_chunk)
+        """The beginning of what it would make of ``audio_chunk``, its last words: what is faded, or costs nothing."""
+        return self.convert_chunk(audio_chunk)[:FADE_SAMPLES]
 
     def adjust(self, config: "ConversionConfig") -> bool:
         """Convert as ``config`` tells from now on, also from another thread; False where that takes a new converter."""

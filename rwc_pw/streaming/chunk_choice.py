@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rwc_pw.desktop.files import write_atomically
 from rwc_pw.errors import RwcPwError
-from rwc_pw.rvc import graphics_card
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
+from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
 
 CHUNK_SIZES = tuple(SAMPLE_RATE_HZ * ms // 1000 for ms in (20, 40, 60, 80, 100, 120, 160, 200, 260, 320))
@@ -18,13 +18,14 @@ LITTLE = 0.45  # and the next smaller one, when it stays below for long
 LATEST = 50
 FEWEST = LATEST + TRIAL_CHUNKS  # those of the trial were disturbed by the voice that spoke meanwhile
 FIRST_PATIENCE_S = 60.0
+SEPARATOR = "|"  # in no voice's name
 
 log = logging.getLogger(__name__)
 
 
-def chunk_sizes() -> tuple[int, ...]:
-    """Those to choose from on this machine, the smallest first."""
-    return CHUNK_SIZES if graphics_card.device() else CHUNK_SIZES[CARD_SIZES:]
+def chunk_sizes(device: str | None) -> tuple[int, ...]:
+    """Those to choose from on a graphics card, or else on the CPU, the smallest first."""
+    return CHUNK_SIZES if device else CHUNK_SIZES[CARD_SIZES:]
 
 
 def holds(times: ConversionTimes) -> bool:
@@ -38,10 +39,10 @@ class AdaptiveChunk:
     def __init__(self) -> None:
         self._patience_s = FIRST_PATIENCE_S
 
-    def better(self, times: ConversionTimes) -> int | None:
-        """Another size of chunk than that of ``times``; None where it is right."""
-        larger = [size for size in chunk_sizes() if size > times.chunk_size]
-        smaller = [size for size in chunk_sizes() if size < times.chunk_size]
+    def better(self, times: ConversionTimes, device: str | None) -> int | None:
+        """Another size of chunk than that of ``times``, which were measured there; None where it is right."""
+        larger = [size for size in chunk_sizes(device) if size > times.chunk_size]
+        smaller = [size for size in chunk_sizes(device) if size < times.chunk_size]
         if times.count >= FEWEST and times.load(95, LATEST) > TOO_MUCH and larger:
             self._patience_s *= 2
             return larger[0]
@@ -52,28 +53,28 @@ class AdaptiveChunk:
 
 
 class ChosenChunks:
-    """What was chosen for each voice on the CPU, and on a graphics card, kept for the next start."""
+    """What was chosen for each voice, by what computes it and what finds its pitch, kept for the next start."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._chosen = self._read()
 
-    def get(self, voice: str) -> int | None:
-        size = self._chosen.get(_key(voice))
-        return size if size in chunk_sizes() else None
+    def get(self, conversion: ConversionConfig) -> int | None:
+        size = self._chosen.get(_key(conversion))
+        return size if size in chunk_sizes(conversion.device) else None
 
-    def keep(self, voice: str, chunk_size: int) -> None:
+    def keep(self, conversion: ConversionConfig, chunk_size: int) -> None:
         """Where it cannot be written, it is chosen again at the next start."""
-        self._chosen[_key(voice)] = chunk_size
-        self._write({**self._read(), _key(voice): chunk_size})
+        self._chosen[_key(conversion)] = chunk_size
+        self._write({**self._read(), _key(conversion): chunk_size})
 
     def forget(self, voice: str) -> None:
         """The voice is no more."""
         kept = self._read()
-        for key in {voice, f"{voice}@{graphics_card.CUDA}"} & kept.keys():
-            self._chosen.pop(key, None)
-            del kept[key]
-            self._write(kept)
+        remaining = {key: size for key, size in kept.items() if key.partition(SEPARATOR)[0] != voice}
+        if remaining != kept:
+            self._write(remaining)
+        self._chosen = remaining
 
     def _write(self, chosen: dict[str, int]) -> None:
         try:
@@ -89,6 +90,6 @@ class ChosenChunks:
         return chosen if isinstance(chosen, dict) else {}
 
 
-def _key(voice: str) -> str:
-    device = graphics_card.device()
-    return f"{voice}@{device}" if device else voice
+def _key(conversion: ConversionConfig) -> str:
+    voice = conversion.model_path.name if conversion.model_path else ""
+    return SEPARATOR.join((voice, conversion.detector, conversion.device or "cpu"))

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
-
-FADE_SAMPLES = SAMPLE_RATE_HZ // 100
+from rwc_pw.streaming.backend import FADE_SAMPLES, Samples
 
 
 def crossfade(before: Samples, after: Samples) -> Samples:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rwc_pw.streaming.backend import Samples
+from rwc_pw.streaming.backend import FADE_SAMPLES, Samples
 from rwc_pw.streaming.crossfade import crossfade
 from rwc_pw.streaming.vocoder import FRAME_SAMPLES, VocoderBackend
 from rwc_pw.voices.builtin import Voice
@@ -31,7 +31,8 @@ class FormantShifter:
         said = vocoder.convert_chunk(chunk) if vocoder else chunk
         if self.semitones != self._is_at:
             self._vocoder = self._new_vocoder()
-            said = crossfade(said, self._vocoder.convert_chunk(chunk, self._before) if self._vocoder else chunk)
+            after = self._vocoder.convert_chunk(chunk, self._before) if self._vocoder else chunk
+            said = crossfade(said[:FADE_SAMPLES], after)
         self._before = np.concatenate([self._before, chunk])[-FRAME_SAMPLES:]
         return said
 

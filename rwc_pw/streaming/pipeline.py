@@ -189,7 +189,7 @@ class StreamingPipeline:
         """Give the converter its time: when a stream begins, and more in a pause, after sound has come too late."""
         late_samples = self._buffers.get_buffer_health().late_samples
         held_back = self._held_back_samples
-        is_too_little = self._silent_chunks == PAUSE_CHUNKS and late_samples > self._late_samples
+        is_too_little = self._silent_chunks >= PAUSE_CHUNKS and late_samples > self._late_samples
         if held_back is None or is_too_little:
             wanted = self.times.delay_samples(size)
             self._buffers.hold_back(max(0, wanted - (held_back or 0)))
@@ -198,14 +198,15 @@ class StreamingPipeline:
     def _run(self) -> None:
         raise_priority()
         while work := self._next_work():
-            started_s = time.monotonic()
+            started_s, has_failed = time.monotonic(), bool(self._error)
             converted = self._convert(work)
             self.is_silent = converted is None or not converted.any()
             if self.is_silent:
                 self._silent_chunks += 1
             else:
                 self._silent_chunks = 0
-                self.times.add(time.monotonic() - started_s)
+                if not has_failed:  # else it was made ready first
+                    self.times.add(time.monotonic() - started_s)
             with self._output_written:
                 self._buffers.write_output(converted)
                 self._output_written.notify_all()
@@ -274,6 +275,7 @@ class StreamingPipeline:
         if not self._error:
             log.error("the converter failed: %s", error)
             log.debug("where it failed", exc_info=error)
+            self._published_at_s = 0.0  # to be told at once
         self._error = f"the converter failed: {str(error) or type(error).__name__}"
         self._retry_at_s = time.monotonic() + self._retry_pause_s
         self._retry_pause_s = min(2 * self._retry_pause_s, LONGEST_RETRY_S)

@@ -2,17 +2,19 @@
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
 from rwc_pw.rvc import graphics_card
-from rwc_pw.rvc.compiled import VoiceCompiler, VoiceSources
+from rwc_pw.rvc.compiled import VoiceCompiler
 from rwc_pw.rvc.cpu_step import CpuStep, DetectPitch
 from rwc_pw.rvc.pitch import SalienceDetector, detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
+from rwc_pw.rvc.plan import FRAME_SAMPLES as CONTENT_FRAME_SAMPLES
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.step import StepSettings
 from rwc_pw.rvc.stream import RvcStream
@@ -57,8 +59,9 @@ class StreamingConverter(ConversionBackend):
         if self._compiler.cancelled:
             raise ConversionError("the converter has been given back")
         self._set(stream, self._config)
-        self._reset(stream, np.zeros(0, np.float32))
         self._stream = stream
+        with self._card_watched():
+            self._reset(stream, np.zeros(0, np.float32))
 
     def compile(self, on_progress: Callable[[float], None]) -> None:
         """Compile the voice, if it is not yet, before it is wanted; raises what ``initialize`` raises."""
@@ -68,18 +71,20 @@ class StreamingConverter(ConversionBackend):
         """Convert (``chunk_samples``,) to as many; ``UsageError`` for another length."""
         import soxr
 
-        if self._stream is None:
+        stream = self._stream
+        if stream is None:
             raise ConversionError("the voice is not loaded")
         if len(audio_chunk) != self._plan.block_frames * FRAME_SAMPLES:
             raise UsageError(
                 f"The chunk has {len(audio_chunk)} samples.", f"Give chunks of {self._config.chunk_samples}."
             )
-        if context is not None:
-            self._reset(self._stream, context)
-        heard = np.concatenate([self._heard, audio_chunk])
-        self._heard = heard[-len(self._heard) :]
-        resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
-        return self._at_48_khz(self._convert(self._stream, resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
+        with self._card_watched():
+            if context is not None:
+                self._reset(stream, context)
+            heard = np.concatenate([self._heard, audio_chunk])
+            self._heard = heard[-len(self._heard) :]
+            resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
+            return self._at_48_khz(stream.convert(resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
         """The 10 ms that it had foreseen."""
@@ -99,22 +104,22 @@ class StreamingConverter(ConversionBackend):
         self._compiler.cancel()
         self._stream = None
 
-    def _convert(self, stream: RvcStream, heard: Samples) -> Samples:
+    @contextmanager
+    def _card_watched(self) -> Iterator[None]:
+        """What it raises is a ``ConversionError``, after which the voice is loaded for the CPU."""
         try:
-            return stream.convert(heard)
+            yield
         except RuntimeError as error:
-            if self._is_on_card:
-                graphics_card.give_up(error)
-                self._stream = None  # to be loaded again, for the CPU
-                raise ConversionError(f"the graphics card failed: {error}") from error
-            raise
+            if not self._is_on_card:
+                raise
+            graphics_card.give_up(error)
+            self._stream = None
+            raise ConversionError(f"the graphics card failed: {error}") from error
 
     def _load(self) -> RvcStream:
-        sources = self._compiler.sources()
-        is_for_card = sources.detector is not None or not self._voice.facts.has_pitch  # SwiftF0 is made for CPUs
-        if is_for_card and (device := graphics_card.device()):
+        if device := self._config.device:
             try:
-                return self._open_on_card(sources, device)
+                return self._open_on_card(device)
             except RuntimeError as error:
                 graphics_card.give_up(error)
         self._is_on_card = False
@@ -139,12 +144,15 @@ class StreamingConverter(ConversionBackend):
 
         return RvcStream(CpuStep(content, network, self._plan, open_detector, self._retrieval()), self._plan)
 
-    def _open_on_card(self, sources: VoiceSources, device: str) -> RvcStream:
+    def _open_on_card(self, device: str) -> RvcStream:
         from rwc_pw.rvc.card_step import CardStep
 
         self._is_on_card = True
+        sources = self._compiler.sources()
         step = CardStep(sources.contentvec, self._voice.folder, self._plan, sources.detector, self._retrieval(), device)
-        return RvcStream(step, self._plan)
+        stream = RvcStream(step, self._plan)
+        stream.convert(np.ones(self._plan.block_frames * CONTENT_FRAME_SAMPLES, np.float32))  # whether it can
+        return stream
 
     def _retrieval(self) -> Retrieval | None:
         return Retrieval(self._voice.folder / INDEX_FILE) if self._voice.facts.has_index else None

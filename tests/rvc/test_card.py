@@ -1,8 +1,6 @@
 """A voice on a graphics card, as far as it can be seen without one: torch computes the same on the CPU."""
 
 import threading
-from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -99,7 +97,7 @@ def test_it_says_what_the_cpu_says(config, monkeypatch):
 
 @pytest.mark.parametrize("detector", ["fcpe", "rmvpe"])
 def test_all_of_it_can_be_told_at_once_in_half_precision(config, detector, tmp_path):
-    """On a device that has no numbers whatever waits for one fails, and whatever is of another kind."""
+    """On a device that has no numbers whatever reads one fails, and whatever is of another kind."""
     import torch
     from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E
 
@@ -107,7 +105,7 @@ def test_all_of_it_can_be_told_at_once_in_half_precision(config, detector, tmp_p
 
     sources = StreamingConverter(config)._compiler.sources()
     weights = sources.detector
-    if detector == "rmvpe":
+    if weights and detector == "rmvpe":
         torch.save(E2E(4, 1, (2, 2)).state_dict(), weights := tmp_path / "rmvpe.pt")
     indexed = torch.from_numpy(Retrieval(config.model_path / "model.index").features)
     whole = WholeVoice(sources.contentvec, config.model_path, PLAN, weights, indexed).eval()
@@ -120,18 +118,21 @@ def test_all_of_it_can_be_told_at_once_in_half_precision(config, detector, tmp_p
     assert said.shape == (frames * whole.samples_per_frame,)
 
 
+def lost(*_: object) -> None:
+    raise RuntimeError("CUDA error: the device is lost")
+
+
 @pytest.mark.usefixtures("card")
-def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, monkeypatch):
-    if not StreamingConverter(config)._voice.facts.has_pitch:
-        config = replace(config, pitch_shift=0)
+@pytest.mark.parametrize("context", [None, np.zeros(CHUNK, np.float32)], ids=["while it speaks", "before it speaks"])
+def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, context, monkeypatch):
     it = StreamingConverter(config)
     it.initialize()
     heard = spoken(it, tone(1.5), CHUNK)
     assert it._is_on_card
-    monkeypatch.setattr(it._stream, "_step", SimpleNamespace())  # nothing can be asked of it any more
-    monkeypatch.setattr(it._stream, "convert", lambda _: (_ for _ in ()).throw(RuntimeError("CUDA error: lost")))
+    monkeypatch.setattr(it._stream._step, "_compute", lost)
+    monkeypatch.setattr(it._stream._step, "reset", lost)
     with pytest.raises(ConversionError, match="graphics card failed: CUDA error"):
-        it.convert_chunk(tone(1)[:CHUNK])
+        it.convert_chunk(tone(1)[:CHUNK], context)
     assert graphics_card.device() is None
     it.initialize()
     assert not it._is_on_card
@@ -142,14 +143,16 @@ def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, monkeyp
     assert np.abs(again[-CHUNK:]).max() > 0
 
 
+def not_finite(step: object) -> object:
+    return step._network(*step._there) * np.nan
+
+
 @pytest.mark.usefixtures("card")
-def test_where_a_voice_does_not_fit_into_it_the_cpu_speaks(config, monkeypatch):
-    from rwc_pw.rvc import card_step
+@pytest.mark.parametrize("computes", [lost, not_finite])
+def test_where_it_cannot_compute_a_voice_the_cpu_speaks(config, computes, monkeypatch):
+    from rwc_pw.rvc.card_step import CardStep
 
-    def too_large(*_):
-        raise RuntimeError("CUDA out of memory")
-
-    monkeypatch.setattr(card_step, "CardStep", too_large)
+    monkeypatch.setattr(CardStep, "_compute", computes)
     it = StreamingConverter(config)
     it.initialize()
     assert graphics_card.has_failed()

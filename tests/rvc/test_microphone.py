@@ -17,10 +17,12 @@ import pytest
 import soundfile
 
 from rwc_pw import engine
+from rwc_pw.asked import conversion_of
 from rwc_pw.config import config_of
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.rvc import graphics_card
 from rwc_pw.status import State
+from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
 from rwc_pw.voices.importing import add_voice
@@ -221,29 +223,32 @@ def test_the_chunk_follows_the_machine_while_people_listen(
     """The machine is taken to be too busy for chunks of 40 ms."""
 
     class Busy(AdaptiveChunk):
-        def better(self, times):
+        def better(self, times, device):
             return 4800 if times.chunk_size == 1920 else None
 
     monkeypatch.setattr(engine, "AdaptiveChunk", Busy)
     with in_process(program, assets_dir, voice_file, monkeypatch) as paths:
-        ChosenChunks(paths.chunks_file).keep("Checkable", 1920)
+        voice = chosen_for(paths)
+        ChosenChunks(paths.chunks_file).keep(voice, 1920)
 
         def has_adapted(it: engine.VoiceEngine) -> bool:
-            return ChosenChunks(paths.chunks_file).get("Checkable") == 4800 and not it.status().loading
+            return ChosenChunks(paths.chunks_file).get(voice) == 4800 and not it.status().loading
 
         latency_ms, heard = heard_when(has_adapted, headless, paths)
     assert latency_ms > 100
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
 
 
+@pytest.mark.parametrize("chunks", [1 + TRIAL_CHUNKS // 2, TRIAL_CHUNKS + 10], ids=["when tried", "while it speaks"])
 def test_where_the_card_fails_there_is_silence_with_a_reason_until_the_cpu_speaks(
+    chunks,
     headless,  # noqa: F811
     program,  # noqa: F811
     assets_dir,
     voice_file,
     monkeypatch,
 ):
-    """The CPU, taken for a card: torch computes on it, and fails after a second."""
+    """The CPU, taken for a card: torch computes on it, and fails after so many chunks."""
     monkeypatch.setattr(graphics_card, "_found", lambda: "cpu")
     monkeypatch.setattr(graphics_card, "_failed", threading.Event())
     from rwc_pw.rvc import card_step  # it needs the extra
@@ -252,13 +257,14 @@ def test_where_the_card_fails_there_is_silence_with_a_reason_until_the_cpu_speak
 
     class Failing(card_step.CardStep):
         def __call__(self, *block):
-            if next(computed) == TRIAL_CHUNKS + 10:
+            if next(computed) == chunks:
                 raise RuntimeError("CUDA error: the device is lost")
             return super().__call__(*block)
 
     monkeypatch.setattr(card_step, "CardStep", Failing)
     with in_process(program, assets_dir, voice_file, monkeypatch) as paths:
-        ChosenChunks(paths.chunks_file).keep("Checkable", 4800)
+        voice = chosen_for(paths)
+        ChosenChunks(paths.chunks_file).keep(voice, 4800)
 
         def speaks_again(it: engine.VoiceEngine) -> bool:
             status = it.status()
@@ -267,9 +273,13 @@ def test_where_the_card_fails_there_is_silence_with_a_reason_until_the_cpu_speak
             return graphics_card.has_failed() and it.status().state is State.RUNNING
 
         _, heard = heard_when(speaks_again, headless, paths)
-        assert ChosenChunks(paths.chunks_file).get("Checkable")  # for the CPU, anew
+        assert ChosenChunks(paths.chunks_file).get(voice)  # for the CPU, anew
     assert "the graphics card failed, and the voice Checkable is being loaded" in reasons
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
+
+
+def chosen_for(paths: Paths) -> ConversionConfig:
+    return conversion_of(config_of(paths), ChosenChunks(paths.chunks_file), paths)
 
 
 @contextlib.contextmanager

@@ -155,7 +155,7 @@ def test_the_same_sound_is_said_however_it_arrives(config):
 def test_silence_is_silence_and_nothing_is_computed(fresh, monkeypatch):
     spoken(fresh, tone(0.5), CHUNK)
     spoken(fresh, np.zeros(10 * CHUNK, np.float32), CHUNK)
-    monkeypatch.setattr(fresh._stream._step, "_content", None)
+    monkeypatch.setattr(fresh._stream, "_step", None)
     assert not spoken(fresh, np.zeros(4 * CHUNK, np.float32), CHUNK).any()
 
 

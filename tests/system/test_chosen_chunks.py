@@ -1,39 +1,64 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from rwc_pw.rvc import graphics_card
+from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.chunk_choice import ChosenChunks
+
+ANNA, OTTO = (ConversionConfig(model_path=Path("/voices") / name, backend="streaming") for name in ("Anna", "Otto"))
 
 
 def test_what_was_chosen_is_kept_by_voice(tmp_path):
     path = tmp_path / "state/chunks.json"
-    assert ChosenChunks(path).get("Anna") is None
-    ChosenChunks(path).keep("Anna", 3840)
-    ChosenChunks(path).keep("Otto", 4800)
-    assert ChosenChunks(path).get("Anna") == 3840
-    assert ChosenChunks(path).get("Otto") == 4800
+    assert ChosenChunks(path).get(ANNA) is None
+    ChosenChunks(path).keep(ANNA, 3840)
+    ChosenChunks(path).keep(OTTO, 4800)
+    assert ChosenChunks(path).get(ANNA) == 3840
+    assert ChosenChunks(path).get(OTTO) == 4800
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"Anna": "3840"}', '{"Anna": 1}', '{"Anna": [1]}'])
+def test_another_detector_or_a_graphics_card_takes_another_choice(tmp_path, monkeypatch):
+    chosen = ChosenChunks(tmp_path / "chunks.json")
+    chosen.keep(ANNA, 3840)
+    exact = replace(ANNA, f0_method="rmvpe")
+    assert chosen.get(exact) is None
+    chosen.keep(exact, 4800)
+    with monkeypatch.context() as patch:
+        patch.setattr(graphics_card, "device", lambda: "cuda")
+        assert chosen.get(ANNA) is None
+        chosen.keep(ANNA, 960)
+        assert chosen.get(ANNA) == 960
+        assert chosen.get(replace(ANNA, f0_method="swiftf0")) is None
+    assert (chosen.get(ANNA), chosen.get(exact)) == (3840, 4800)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"Anna|fcpe|cpu": "3840"}', '{"Anna|fcpe|cpu": 1}', '{"Anna|fcpe|cpu": [1]}']
+)
 def test_what_nobody_wrote_is_chosen_anew(tmp_path, text):
     path = tmp_path / "chunks.json"
     path.write_text(text)
-    assert ChosenChunks(path).get("Anna") is None
-    ChosenChunks(path).keep("Anna", 3840)
-    assert ChosenChunks(path).get("Anna") == 3840
+    assert ChosenChunks(path).get(ANNA) is None
+    ChosenChunks(path).keep(ANNA, 3840)
+    assert ChosenChunks(path).get(ANNA) == 3840
 
 
 def test_what_cannot_be_written_holds_until_the_end(tmp_path):
     (tmp_path / "file").write_text("")
     chosen = ChosenChunks(tmp_path / "file/chunks.json")
-    chosen.keep("Anna", 3840)
-    assert chosen.get("Anna") == 3840
+    chosen.keep(ANNA, 3840)
+    assert chosen.get(ANNA) == 3840
 
 
 def test_of_a_voice_that_is_no_more_nothing_is_kept(tmp_path):
     path = tmp_path / "chunks.json"
     chosen = ChosenChunks(path)
-    chosen.keep("Anna", 3840)
-    chosen.keep("Otto", 4800)
+    for conversion, size in ((ANNA, 3840), (replace(ANNA, f0_method="rmvpe"), 3840), (OTTO, 4800)):
+        chosen.keep(conversion, size)
     chosen.forget("Anna")
     for it in (chosen, ChosenChunks(path)):
-        assert it.get("Anna") is None
-        assert it.get("Otto") == 4800
+        assert it.get(ANNA) is None
+        assert it.get(replace(ANNA, f0_method="rmvpe")) is None
+        assert it.get(OTTO) == 4800

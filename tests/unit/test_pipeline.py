@@ -15,7 +15,7 @@ from rwc_pw.streaming import (
     StreamingPipeline,
     pipeline,
 )
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.streaming.backend import FADE_SAMPLES, SAMPLE_RATE_HZ, Samples, SilentBackend
 from rwc_pw.streaming.conversion_times import MARGIN, TRIAL_CHUNKS, ConversionTimes
 
 CHUNK = 256
@@ -140,6 +140,32 @@ def test_the_time_for_a_chunk_is_measured_on_sound_that_no_gate_stops(bench):
     bench(backend)
     assert (np.abs(backend.heard) == 1.0).all()
     assert len(backend.heard) == WARM_UP
+
+
+def test_the_time_to_make_a_converter_ready_again_is_none_that_a_chunk_takes(bench):
+    backend = Probe()
+    it = bench(backend)
+    it.pipeline.times = ConversionTimes(CHUNK)
+    works, backend.answer = backend.answer, broken(ConversionError("no"))
+    it.speak(2)
+    backend.answer = works
+    it.speak(4)
+    it.pipeline.stop()
+    assert it.pipeline.times.count == 3
+
+
+def test_the_real_voice_ends_with_the_fade_however_long_a_chunk_is():
+    chunk = 4096
+    it = StreamingPipeline(IdentityBackend(), BufferConfig(chunk), times=Untimed(chunk))
+    it.start()
+    heard = []
+    for backend in (IdentityBackend(), SilentBackend(), None):
+        if backend:
+            it.replace_backend(backend)
+        it.process_input(np.ones(chunk, np.float32))
+        heard.append(it.get_output(chunk, DEADLINE_S))
+    it.stop()
+    assert [np.count_nonzero(part) for part in heard[1:]] == [FADE_SAMPLES, 0]
 
 
 FAILURES = {
@@ -360,15 +386,16 @@ def test_what_is_late_is_silence_then_the_delay_is_what_it_was(bench):
     assert it.pipeline.get_metrics().total_latency_ms == 0.0
 
 
-def test_in_a_pause_after_sound_came_too_late_the_converter_is_given_the_time_that_it_takes(bench, monkeypatch):
+@pytest.mark.parametrize("chunks", [1, 4], ids=["chunk by chunk", "several at once"])
+def test_in_a_pause_after_sound_came_too_late_the_converter_is_given_the_time_that_it_takes(bench, monkeypatch, chunks):
     gate = Gate()
     it = bench(gate)
     it.speak(2)
 
     def pause() -> float:
-        for _ in range(4):
-            it.pipeline.process_input(np.zeros(CHUNK, np.float32))
-            it.pipeline.get_output(CHUNK, DEADLINE_S)
+        for _ in range(8):
+            it.pipeline.process_input(np.zeros(chunks * CHUNK, np.float32))
+            it.pipeline.get_output(chunks * CHUNK, DEADLINE_S)
         return it.pipeline.get_metrics().total_latency_ms
 
     taken, before_ms = [100], 0.0
@@ -465,8 +492,11 @@ def test_metrics_are_told_each_interval(bench, monkeypatch):
     it = bench(backend, told.append)
     backend.answer = takes_long
     it.speak(5)
+    backend.answer = broken(ConversionError("no"))
+    it.speak(2)
     it.pipeline.stop()  # only then has the last chunk's callback returned
-    assert [metrics.chunks_processed for metrics in told] == [1, 3, 5]
+    assert [metrics.chunks_processed for metrics in told] == [1, 3, 5, 6]
+    assert told[-1].error  # of a failure at once
     assert pipeline.METRICS_INTERVAL_S == 0.5
 
 

@@ -4,6 +4,7 @@ Each takes magnitudes of ``SPECTRUM_SAMPLES`` under a Hann window, one every 10 
 360 pitches in each frame. ``facts`` tell how the sound is padded before, and what the pitches are.
 """
 
+import os
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Rmvpe(nn.Module):
     """ultimate-rvc's (Wei et al., 2023), which takes multiples of 32 frames; each is centred."""
 
     def __init__(self, path: Path) -> None:
+        os.environ.setdefault("URVC_NO_LOGGING", "1")  # else it makes ./logs
         from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E, N_MELS, MelSpectrogram
 
         super().__init__()
