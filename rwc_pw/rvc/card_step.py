@@ -28,7 +28,8 @@ class CardStep:
         device: str,
     ) -> None:
         indexed = None if retrieval is None else torch.from_numpy(retrieval.features)
-        self._network = WholeVoice(contentvec, voice, plan, detector, indexed).eval().requires_grad_(False)
+        with torch.no_grad():
+            self._network = WholeVoice(contentvec, voice, plan, detector, indexed).eval()
         self.channels, self.samples_per_frame = self._network.channels, self._network.samples_per_frame
         is_card = torch.device(device).type == "cuda"
         if is_card:

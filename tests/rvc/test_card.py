@@ -123,14 +123,13 @@ def lost(*_: object) -> None:
 
 
 @pytest.mark.usefixtures("card")
-@pytest.mark.parametrize("context", [None, np.zeros(CHUNK, np.float32)], ids=["while it speaks", "before it speaks"])
-def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, context, monkeypatch):
+@pytest.mark.parametrize(("fails", "context"), [("_compute", None), ("reset", np.zeros(CHUNK, np.float32))])
+def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, fails, context, monkeypatch):
     it = StreamingConverter(config)
     it.initialize()
     heard = spoken(it, tone(1.5), CHUNK)
     assert it._is_on_card
-    monkeypatch.setattr(it._stream._step, "_compute", lost)
-    monkeypatch.setattr(it._stream._step, "reset", lost)
+    monkeypatch.setattr(it._stream._step, fails, lost)
     with pytest.raises(ConversionError, match="graphics card failed: CUDA error"):
         it.convert_chunk(tone(1)[:CHUNK], context)
     assert graphics_card.device() is None
@@ -143,16 +142,13 @@ def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, context
     assert np.abs(again[-CHUNK:]).max() > 0
 
 
-def not_finite(step: object) -> object:
-    return step._network(*step._there) * np.nan
-
-
 @pytest.mark.usefixtures("card")
-@pytest.mark.parametrize("computes", [lost, not_finite])
-def test_where_it_cannot_compute_a_voice_the_cpu_speaks(config, computes, monkeypatch):
+@pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "not finite"])
+def test_where_it_cannot_compute_a_voice_the_cpu_speaks(config, is_lost, monkeypatch):
     from rwc_pw.rvc.card_step import CardStep
 
-    monkeypatch.setattr(CardStep, "_compute", computes)
+    compute = CardStep._compute
+    monkeypatch.setattr(CardStep, "_compute", lost if is_lost else lambda step: compute(step) * np.nan)
     it = StreamingConverter(config)
     it.initialize()
     assert graphics_card.has_failed()
