@@ -9,6 +9,7 @@ blocks    the time of a block, StreamingConverter as a whole: median, 95 and 99 
 memory    of a process that speaks in a 48 kHz voice, after 10 s and after 60 s of sound
 batch     processor time per second of sound over BatchConverter's, each as it is set by default, in one thread
 delay     microphone to app in a 40 kHz voice on a private PipeWire: declared, and measured by the pitch
+pitch     found live in the real speech that ultimate-rvc ships, against the reference by RMVPE: median, and voicing
 edges     in five minutes of sound, steps at the edges of blocks over those inside
 drift     of the delay in ten minutes of sound, converted as fast as the machine can; a small voice
 hour      of sound: the memory of the process, every ten minutes; a small voice
@@ -21,17 +22,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
 import numpy as np
+import soundfile
 
 from rwc_pw.config import Config
 from rwc_pw.demo.performance import perform
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.rvc.cpu_network import CpuNetwork
-from rwc_pw.rvc.plan import Plan
+from rwc_pw.rvc.extra import package_folder
+from rwc_pw.rvc.plan import FRAME_SAMPLES, Plan
 from rwc_pw.streaming import BatchConverter, ConversionBackend, ConversionConfig, StreamingConverter
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.voices.importing import add_voice
@@ -52,6 +56,7 @@ DELAY_S = 30
 WINDOWS, COMPARED_S = 25, 5
 SPEAK = """
 import sys, numpy as np
+from dataclasses import replace
 from pathlib import Path
 from rwc_pw.streaming import ConversionConfig, StreamingConverter
 from tests.rvc.conftest import tone
@@ -258,6 +263,27 @@ def drift(bench: Bench) -> None:
     print(f"drift: declared {it.latency_samples} samples; each minute {found}", flush=True)
 
 
+def pitch(bench: Bench) -> None:
+    reference = package_folder("ultimate_rvc") / "rvc/train/models/reference"
+    sound = soundfile.read(reference / "reference.wav", dtype="float32")[0]
+    expected_hz = np.load(reference / "pitch_fine.npy")
+    for detector in ("fcpe", "swiftf0"):
+        it = StreamingConverter(replace(bench.small_config(), f0_method=detector))
+        it.initialize()
+        plan, stream = it._plan, it._stream
+        size = plan.block_frames * FRAME_SAMPLES
+        found: list[Samples] = []
+        for at in range(0, len(sound) - size, size):
+            stream.convert(sound[at : at + size])
+            found.append(stream._step._pitch_hz[-plan.block_frames :])
+        found_hz = np.concatenate(found)[plan.look_ahead_frames :]
+        theirs_hz = expected_hz[: len(found_hz)]
+        both = (found_hz > 0) & (theirs_hz > 0)
+        cents = np.median(np.abs(1200 * np.log2(found_hz[both] / theirs_hz[both])))
+        voicing = np.mean((found_hz > 0) != (theirs_hz > 0))
+        print(f"pitch: {detector} {cents:.1f} cents, voicing differs in {100 * voicing:.1f} %", flush=True)
+
+
 def batch(bench: Bench) -> None:
     import torch
     from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E
@@ -313,6 +339,7 @@ ROWS = {
     "memory": memory,
     "batch": batch,
     "delay": delay,
+    "pitch": pitch,
     "edges": edges,
     "drift": drift,
     "hour": hour,

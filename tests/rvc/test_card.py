@@ -4,7 +4,6 @@ import threading
 
 import numpy as np
 import pytest
-import soxr
 
 from rwc_pw import doctor
 from rwc_pw.desktop.paths import Paths
@@ -59,6 +58,8 @@ def config(request, kept, assets_dir, tmp_path_factory):  # noqa: ARG001
 
 
 def said_by(stream: RvcStream) -> np.ndarray:
+    import soxr  # it comes with the extra
+
     voiced, breath = tone(0.5), np.random.default_rng(0).normal(0, 0.02, 24_000)  # what is protected and what is not
     heard = soxr.resample(np.concatenate([breath[:9600], voiced, breath[:9600]]), 48_000, 16_000)
     size = PLAN.block_frames * FRAME_SAMPLES
