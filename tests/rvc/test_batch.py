@@ -183,7 +183,7 @@ signal.pause()
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"chunk_size": 1000}, {"pitch_shift": 25}, {"index_rate": 1.5}, {"protect": 0.6}, {"pitch_shift": 0.5}]
+    "wrong", [{"chunk_size": 900}, {"pitch_shift": 25}, {"index_rate": 1.5}, {"protect": 0.6}, {"pitch_shift": 0.5}]
 )
 def test_what_is_out_of_range_is_told(stored, wrong):
     with pytest.raises(UsageError):
