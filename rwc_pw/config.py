@@ -43,7 +43,7 @@ class Config:
     chunk_size: int = _option(256, 64, 16384)
     """Samples of one conversion by a built-in voice."""
     rvc_backend: str = STREAMING
-    """What converts with RVC voices: streaming (our own, on the CPU) or batch (ultimate-rvc, chunk by chunk)."""
+    """What converts with RVC voices: streaming (our own) or batch (ultimate-rvc, chunk by chunk)."""
     rvc_chunk_size: int = _option(0, 960, 16384)
     """Samples of one conversion by an RVC voice; 0 is what this machine holds."""
     index_rate: float = _option(0.75, 0.0, 1.0)

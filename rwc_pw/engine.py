@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rwc_pw.asked import conversion_of, is_chunk_ours
@@ -76,8 +77,7 @@ class VoiceEngine:
         was_bypassed, self.bypass = self.bypass, bypass
         if was_bypassed:
             self._nodes.renew_streams()
-            self._speak_through(SilentBackend())  # the real voice is not heard while another is loaded
-            self._speaking = ""
+            self._fall_silent()  # the real voice is not heard while another is loaded
         self._change_voice()
 
     async def settle(self, timeout_s: float) -> None:
@@ -141,20 +141,20 @@ class VoiceEngine:
             conversion = await asyncio.to_thread(conversion_of, config, self._chosen_chunks, self._paths)
             device = conversion.device
             if is_chunk_ours(config) and not self._chosen_chunks.get(conversion):
-                self._chosen_chunks.keep(conversion, await choose_chunk(conversion))
+                chunk_size = await choose_chunk(conversion)
+                self._chosen_chunks.keep(conversion, chunk_size)
+                conversion = replace(conversion, chunk_size=chunk_size)
             if config is not self.config:  # another voice has been chosen meanwhile
                 return
-            conversion = conversion_of(config, self._chosen_chunks, self._paths)
             device, kind = conversion.device, _kind(conversion)
             is_alike = kind == self._carried_kind
             backend, times = await load(conversion, 1 if is_alike else TRIAL_CHUNKS)
         except Exception as error:  # the edge to the converter: whatever it raises is a reason, no more
             log.debug("the voice could not be loaded", exc_info=error)
-            if config is not self.config:
-                pass
-            elif device and graphics_card.has_failed():
+            is_wanted = config is self.config
+            if is_wanted and device and graphics_card.has_failed():
                 self._wanted.set()  # once more, for the CPU
-            else:
+            elif is_wanted:
                 self._loading, self._load_error = "", _why(error)
         else:
             await self._hand_over(config, kind, backend, None if is_alike else times)
@@ -202,9 +202,8 @@ class VoiceEngine:
             if not is_at_rest or not is_chunk_ours(config):
                 continue
             if graphics_card.has_failed() and self._device:
-                self._speak_through(SilentBackend())  # the CPU does not hold what the card held
-                self._speaking, self._loading = "", config.voice
-                self._device = None
+                self._fall_silent()  # the CPU does not hold what the card held
+                self._loading, self._device = config.voice, None
                 self._wanted.set()
             elif size := self._adaptive_chunk.better(self._pipeline.times, self._device):
                 self._chosen_chunks.keep(self._conversion(), size)
@@ -219,6 +218,10 @@ class VoiceEngine:
                     await asyncio.sleep(PAUSE_INTERVAL_S)
         except TimeoutError:
             return
+
+    def _fall_silent(self) -> None:
+        self._speak_through(SilentBackend())
+        self._speaking = ""
 
     def _speak_through(self, backend: ConversionBackend) -> None:
         """Let a converter that is made ready in no time take over, without a click where chunks stay as they are."""

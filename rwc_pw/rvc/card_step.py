@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rwc_pw.rvc.graphics_card import CUDA
 from rwc_pw.rvc.network.whole import WholeVoice
 from rwc_pw.rvc.plan import Plan
 from rwc_pw.rvc.retrieval import Retrieval
@@ -31,7 +32,7 @@ class CardStep:
         with torch.no_grad():
             self._network = WholeVoice(contentvec, voice, plan, detector, indexed).eval()
         self.channels, self.samples_per_frame = self._network.channels, self._network.samples_per_frame
-        is_card = torch.device(device).type == "cuda"
+        is_card = device == CUDA
         if is_card:
             self._network.halve()
         self._network.to(device)

@@ -18,7 +18,7 @@ from rwc_pw.errors import RwcPwError
 from rwc_pw.rvc.assets import CONTENTVEC, require
 from rwc_pw.rvc.extra import package_folder
 from rwc_pw.rvc.plan import EXAMPLE
-from rwc_pw.voices.f0_method import FCPE, RMVPE
+from rwc_pw.voices.f0_method import NETWORK_DETECTORS
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 
 EXPORT = ("-P", "-m", "rwc_pw.rvc.network.export")
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 class VoiceSources:
     """What a voice is made of, beside its own weights."""
 
+    voice: RvcVoice
     contentvec: Path
     """A folder."""
     detector: Path | None
@@ -58,11 +59,11 @@ class VoiceCompiler:
         """``UnavailableError`` without the extra, or without one of them."""
         for package in ("torch", "openvino", "swift_f0"):
             package_folder(package)
-        has_pitch = RvcVoice.read(self._voice_folder).has_pitch
+        voice = RvcVoice.read(self._voice_folder)
         weights = self._models_dir / "rvc" / "predictors" / f"{self._detector}.pt"
-        detector = weights if has_pitch and self._detector in (RMVPE, FCPE) else None
+        detector = weights if voice.has_pitch and self._detector in NETWORK_DETECTORS else None
         require(self._models_dir, *CONTENTVEC, *([self._detector.upper()] if detector else []))
-        return VoiceSources(self._models_dir / "rvc" / "embedders" / "contentvec", detector)
+        return VoiceSources(voice, self._models_dir / "rvc" / "embedders" / "contentvec", detector)
 
     def compile(self, on_progress: Callable[[float], None] = lambda _: None) -> tuple[Path, Path, Path | None]:
         """The folders of the compiled ContentVec, which voices share, of the voice, and of a detector that is a file.
@@ -70,8 +71,8 @@ class VoiceCompiler:
         ``on_progress`` is told the share that is done. ``UnavailableError`` without the extra or what it needs,
         ``RwcPwError`` when it cannot be compiled.
         """
-        voice, sources = RvcVoice.read(self._voice_folder), self.sources()
-        contentvec = sources.contentvec
+        sources = self.sources()
+        voice, contentvec = sources.voice, sources.contentvec
         name = f".contentvec-{voice.version}"  # no voice's
         content = self._compiled(name, contentvec, contentvec / "pytorch_model.bin", voice.version, voice.version)
         on_progress(1 / 3)

@@ -84,18 +84,20 @@ class CpuStep:
     def _hear(self, heard: Array, settings: StepSettings) -> tuple[Array, Array]:
         """Features and pitch of the frames that the text encoder attends to; what is past stays as it was."""
         plan = self._plan
-        new = slice(plan.known_frames - plan.decoded_frames, plan.known_frames)
-        [content] = self._content(heard[None])
-        pitch_hz = self._pitch_of_frames(heard, settings.pitch_ratio)[new]
-        features = np.repeat(content[0], 2, axis=0)[new]
+        content = self._content(heard[None])[0][0, plan.new_content]
+        pitch_hz = self._pitch_of_frames(heard, settings.pitch_ratio)[plan.new_frames]
+        features = self._in_frames(content)
         if self._retrieval and settings.index_rate > 0:
-            found = np.repeat(self._retrieval.blended(content[0][plan.new_content], settings.index_rate), 2, axis=0)
+            found = self._in_frames(self._retrieval.blended(content, settings.index_rate))
             is_protected = settings.protect < NO_PROTECTION and self._has_pitch
             share = np.where(pitch_hz > 0, 1.0, settings.protect if is_protected else 1.0).astype(np.float32)[:, None]
-            features = found[-plan.decoded_frames :] * share + features * (1 - share)
+            features = found * share + features * (1 - share)
         if self._features is None:
             self._features = np.repeat(features[:1], plan.past_frames, axis=0)
         return np.concatenate([self._features, features]), np.concatenate([self._pitch_hz, pitch_hz])
+
+    def _in_frames(self, content: Array) -> Array:
+        return np.repeat(content, 2, axis=0)[-self._plan.decoded_frames :]
 
     def _pitch_of_frames(self, heard: Array, ratio: float) -> Array:
         """Of each frame of the window, 0 where nothing is voiced."""

@@ -1,6 +1,7 @@
 """The pitch of sound at 16 kHz, (n,), by one of three detectors: the times in s, and Hz, 0 where there is none."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ def detect_pitch(sound: Array) -> Pitch:
     return found.timestamps, np.where(found.confidence >= LEAST_CONFIDENCE, found.pitch_hz, 0)
 
 
+def frame_counts(window_samples: int, facts: Mapping[str, float]) -> tuple[int, int]:
+    """How many frames a padded window has, and how many a network lacks that takes multiples of some number."""
+    padded_samples = window_samples + 2 * int(facts["padding_samples"])
+    frames = (padded_samples - SPECTRUM_SAMPLES) // FRAME_SAMPLES + 1
+    return frames, -frames % int(facts["multiple_frames"])
+
+
 class SalienceDetector:
     """By RMVPE (Wei et al., 2023) or FCPE (Luo et al., 2025): a network that tells how salient 360 pitches are."""
 
@@ -35,8 +43,7 @@ class SalienceDetector:
         facts = json.loads((compiled / "facts.json").read_text())
         self._padding_samples: int = facts["padding_samples"]
         self._least_salience: float = facts["least_salience"]
-        self._frames = (window_samples + 2 * self._padding_samples - SPECTRUM_SAMPLES) // FRAME_SAMPLES + 1
-        self._missing_frames = -self._frames % facts["multiple_frames"]
+        self._frames, self._missing_frames = frame_counts(window_samples, facts)
         self._network = CpuNetwork(compiled / "salience.xml", [self._frames + self._missing_frames])
         self._cents = facts["least_cents"], facts["most_cents"]
 
@@ -44,7 +51,7 @@ class SalienceDetector:
         """Every 10 ms; both networks were taught that their frame k lies at k · 10 ms, however they pad."""
         magnitudes = np.pad(self._magnitudes(window), ((0, self._missing_frames), (0, 0)), mode="reflect")
         salience = self._network(magnitudes[None])[0][0, : self._frames].astype(np.float64)
-        return np.arange(self._frames) * (FRAME_SAMPLES / CONTENT_RATE_HZ), self._pitch_hz(salience)
+        return np.arange(self._frames, dtype=np.float64) * (FRAME_SAMPLES / CONTENT_RATE_HZ), self._pitch_hz(salience)
 
     def _magnitudes(self, window: Array) -> Array:
         """(frames, 513)."""

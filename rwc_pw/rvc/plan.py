@@ -33,6 +33,11 @@ class Plan:
         return 2 * ((self.window_samples - RECEPTIVE_SAMPLES) // (2 * FRAME_SAMPLES) + 1)
 
     @property
+    def new_frames(self) -> slice:
+        """The decoded frames, among those of the window."""
+        return slice(self.known_frames - self.decoded_frames, self.known_frames)
+
+    @property
     def new_content(self) -> slice:
         """Those of ContentVec's features that the decoded frames have."""
         return slice((self.known_frames - self.decoded_frames) // 2, self.known_frames // 2)

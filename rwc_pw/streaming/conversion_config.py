@@ -8,11 +8,10 @@ from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.ultimate import RvcSettings
 from rwc_pw.streaming.loudness import OWN_LOUDNESS
 from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, FORMANT_RANGE_SEMITONES, PITCH_RANGE_SEMITONES
-from rwc_pw.voices.f0_method import AUTO, FCPE, RMVPE, detector_of
+from rwc_pw.voices.f0_method import AUTO, FCPE, NETWORK_DETECTORS, RMVPE, detector_of
 from rwc_pw.voices.rvc_voice import BACKENDS, BATCH, STREAMING
 
 MOST_RVC_CHUNK_SAMPLES = 16384
-CARD_DETECTORS = FCPE, RMVPE  # SwiftF0 is made for CPUs
 BLOCK_SAMPLES = 960  # of StreamingConverter, which takes one or more; the least for BatchConverter, too
 
 
@@ -87,7 +86,7 @@ class ConversionConfig:
 
         To find one for the first time may take seconds.
         """
-        return graphics_card.device() if self.backend == STREAMING and self.detector in CARD_DETECTORS else None
+        return graphics_card.device() if self.backend == STREAMING and self.detector in NETWORK_DETECTORS else None
 
     def rvc_settings(self) -> RvcSettings:
         """The same in ultimate-rvc's terms."""

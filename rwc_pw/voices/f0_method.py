@@ -7,6 +7,8 @@ AUTO = "auto"
 SWIFTF0, FCPE, RMVPE = "swiftf0", "fcpe", "rmvpe"
 DETECTORS = {BATCH: (RMVPE, FCPE), STREAMING: (FCPE, SWIFTF0, RMVPE)}
 """What each backend can find the pitch with; the first is its own choice."""
+NETWORK_DETECTORS = FCPE, RMVPE
+"""Those whose weights are files of the models folder, and which a graphics card computes; SwiftF0 is made for CPUs."""
 F0_METHODS = (AUTO, *DETECTORS[STREAMING])
 
 

@@ -1,7 +1,7 @@
 """The networks that find the pitch, as their packages have them, between the spectrum and the decoding.
 
 Each takes magnitudes of ``SPECTRUM_SAMPLES`` under a Hann window, one every 10 ms, (1, frames, 513), to the salience of
-360 pitches in each frame. ``facts`` tell how the sound is padded before, and what the pitches are.
+``PITCHES`` in each frame. ``facts`` tell how the sound is padded before, and what the pitches are.
 """
 
 import os
@@ -16,7 +16,8 @@ from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES
 from rwc_pw.rvc.weights import read_weights
 from rwc_pw.voices.f0_method import FCPE, RMVPE
 
-RMVPE_LEAST_CENTS, RMVPE_STEP_CENTS, RMVPE_PITCHES = 1997.3794084376191, 20, 360
+PITCHES = 360
+RMVPE_LEAST_CENTS, RMVPE_STEP_CENTS = 1997.3794084376191, 20
 
 
 class Rmvpe(nn.Module):
@@ -35,7 +36,7 @@ class Rmvpe(nn.Module):
             "multiple_frames": 32,
             "least_salience": 0.03,
             "least_cents": RMVPE_LEAST_CENTS,
-            "most_cents": RMVPE_LEAST_CENTS + RMVPE_STEP_CENTS * (RMVPE_PITCHES - 1),
+            "most_cents": RMVPE_LEAST_CENTS + RMVPE_STEP_CENTS * (PITCHES - 1),
         }
 
     def forward(self, magnitudes: Tensor) -> Tensor:

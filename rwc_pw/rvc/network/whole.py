@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
-from rwc_pw.rvc.network.salience import NETWORKS
+from rwc_pw.rvc.network.salience import NETWORKS, PITCHES
 from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
-from rwc_pw.rvc.pitch import REACH, SPECTRUM_SAMPLES
+from rwc_pw.rvc.pitch import REACH, SPECTRUM_SAMPLES, frame_counts
 from rwc_pw.rvc.plan import FRAME_SAMPLES, Plan
 from rwc_pw.rvc.retrieval import LEAST_DISTANCE, NEIGHBOURS
 from rwc_pw.rvc.step import (
@@ -85,8 +85,8 @@ class WholeVoice(nn.Module):
         """
         plan = self._plan
         pitch_ratio, index_rate, protect = settings.unbind()
-        new = slice(plan.known_frames - plan.decoded_frames, plan.known_frames)
-        new_hz = (self._pitch(heard)[new] if self._pitch else heard.new_zeros(plan.decoded_frames)) * pitch_ratio
+        found_hz = self._pitch(heard)[plan.new_frames] if self._pitch else heard.new_zeros(plan.decoded_frames)
+        new_hz = found_hz * pitch_ratio
         features = self._heard_features(heard, new_hz, index_rate, protect)
         past = torch.where(self._begins, features[:, :1], self._past_features)
         features, pitch_hz = torch.cat([past, features], dim=1), torch.cat([self._past_pitch_hz, new_hz])
@@ -137,8 +137,7 @@ class WholeVoice(nn.Module):
     def _state_shapes(self) -> list[torch.Size]:
         plan, carry = self._plan, Carry(self._plan.provisional_frames)
         source = torch.zeros(1, 1, plan.decoded_frames * self.samples_per_frame) if self._pitch else None
-        with torch.no_grad():
-            self._decoder(torch.zeros(1, self.channels, plan.decoded_frames), source, carry)
+        self._decoder(torch.zeros(1, self.channels, plan.decoded_frames), source, carry)
         return [state.shape for state in carry.after]
 
 
@@ -154,9 +153,8 @@ class _Pitch(nn.Module):
         facts = self._network.facts
         self._padding = int(facts["padding_samples"])
         self._least_salience = facts["least_salience"]
-        frames = (plan.window_samples + 2 * self._padding - SPECTRUM_SAMPLES) // FRAME_SAMPLES + 1
-        self._missing_frames = -frames % int(facts["multiple_frames"])
-        pitches = torch.linspace(facts["least_cents"], facts["most_cents"], 360, dtype=torch.float64)
+        _, self._missing_frames = frame_counts(plan.window_samples, facts)
+        pitches = torch.linspace(facts["least_cents"], facts["most_cents"], PITCHES, dtype=torch.float64)
         self.register_buffer("_cents", pitches)
         self.register_buffer("_window", torch.hann_window(SPECTRUM_SAMPLES, dtype=torch.float64))
 
