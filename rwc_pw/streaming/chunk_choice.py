@@ -8,14 +8,13 @@ from rwc_pw.desktop.files import write_atomically
 from rwc_pw.errors import RwcPwError
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
 from rwc_pw.streaming.conversion_config import ConversionConfig
-from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
+from rwc_pw.streaming.conversion_times import LATEST, TRIAL_CHUNKS, ConversionTimes
 
 CHUNK_SIZES = tuple(SAMPLE_RATE_HZ * ms // 1000 for ms in (20, 40, 60, 80, 100, 120, 160, 200, 260, 320))
 CARD_SIZES = 1  # so many of them are for graphics cards alone
 HOLDS = 0.9  # of a chunk's length, for 99 of 100
 TOO_MUCH = 0.8  # of a chunk's length, for 95 of 100: the next larger size is due,
 LITTLE = 0.45  # and the next smaller one, when it stays below for long
-LATEST = 50
 FEWEST = LATEST + TRIAL_CHUNKS  # those of the trial were disturbed by the voice that spoke meanwhile
 FIRST_PATIENCE_S = 60.0
 SEPARATOR = "|"  # in no voice's name

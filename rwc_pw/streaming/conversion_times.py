@@ -12,6 +12,8 @@ KEPT = 300
 TRIAL_CHUNKS = 15
 TRIAL_S = 1.0  # a slow converter is measured on fewer
 RECENT = 9
+LATEST = 50
+SELDOM = 2  # of the latest: a stall, which more time would not have helped
 MARGIN = 1.2  # over what 99 of 100 took: the first 15 tell little of what is rare
 
 
@@ -69,6 +71,13 @@ class ConversionTimes:
         A conversion is given what 99 of 100 took and a little more, and never longer than its chunk lasts: one that
         takes longer does not keep up, however long it is waited for.
         """
-        filling = self.chunk_size - math.gcd(self.chunk_size, size)
         converting = min(self.chunk_size, round(MARGIN * self.percentile_s(99) * SAMPLE_RATE_HZ))
-        return filling + max(0, converting - size // 2)
+        return self._filling_samples(size) + max(0, converting - size // 2)
+
+    def often_exceed(self, delay_samples: int, size: int) -> bool:
+        """Whether the latest conversions, and not one of them by chance, took longer than that delay gives them."""
+        given_s = (delay_samples - self._filling_samples(size) + size // 2) / SAMPLE_RATE_HZ
+        return sum(time_s > given_s for time_s in list(self._times_s)[-LATEST:]) > SELDOM
+
+    def _filling_samples(self, size: int) -> int:
+        return self.chunk_size - math.gcd(self.chunk_size, size)

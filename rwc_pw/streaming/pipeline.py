@@ -186,14 +186,19 @@ class StreamingPipeline:
         )
 
     def _hold_back(self, size: int) -> None:
-        """Give the converter its time: when a stream begins, and more in a pause, after sound has come too late."""
+        """Give the converter its time when a stream begins, and more of it after sound has come too late.
+
+        In the next pause; at once where sound comes too late again and again.
+        """
         late_samples = self._buffers.get_buffer_health().late_samples
         held_back = self._held_back_samples
-        is_too_little = self._silent_chunks >= PAUSE_CHUNKS and late_samples > self._late_samples
-        if held_back is None or is_too_little:
-            wanted = self.times.delay_samples(size)
-            self._buffers.hold_back(max(0, wanted - (held_back or 0)))
-            self._held_back_samples, self._late_samples = max(wanted, held_back or 0), late_samples
+        if held_back is not None:
+            is_pause = self._silent_chunks >= PAUSE_CHUNKS
+            if late_samples == self._late_samples or not (is_pause or self.times.often_exceed(held_back, size)):
+                return
+        wanted = max(self.times.delay_samples(size), held_back or 0)
+        self._buffers.hold_back(wanted - (held_back or 0))
+        self._held_back_samples, self._late_samples = wanted, late_samples
 
     def _run(self) -> None:
         raise_priority()

@@ -30,6 +30,20 @@ def test_no_more_than_its_chunk_lasts():
     assert times(*[50] * 20, 700, 700).delay_samples(480) == CHUNK - 480 + CHUNK - 240
 
 
+@pytest.mark.parametrize(
+    ("taken_ms", "often"),
+    [
+        ([50] * 40 + [61] * 10, True),
+        ([50] * 40 + [59] * 10, False),
+        ([50] * 49 + [1000], False),  # it stalled once
+        ([61] * 50 + [50] * 50, False),  # long ago
+    ],
+)
+def test_conversions_that_took_longer_than_they_were_given(taken_ms, often):
+    given_60_ms = CHUNK - 480 + 60 * 48 - 240
+    assert times(*taken_ms).often_exceed(given_60_ms, size=480) == often
+
+
 def test_the_load_is_told_of_the_last_ones():
     it = times(*[20] * 50, *[40] * 20)
     assert it.load(50, last=20) == pytest.approx(0.4)

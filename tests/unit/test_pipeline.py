@@ -416,6 +416,26 @@ def test_in_a_pause_after_sound_came_too_late_the_converter_is_given_the_time_th
     assert pause() == before_ms  # what there is was enough
 
 
+@pytest.mark.parametrize(("often", "lengthened"), [(True, 100), (False, 0)])
+def test_where_sound_comes_too_late_again_and_again_no_pause_is_waited_for(bench, monkeypatch, often, lengthened):
+    gate = Gate()
+    it = bench(gate)
+    it.speak(2)
+    monkeypatch.setattr(it.pipeline.times, "delay_samples", lambda _: 100)
+    monkeypatch.setattr(it.pipeline.times, "often_exceed", lambda delay, size: often and (delay, size) == (0, CHUNK))
+    it.speak(2)
+    assert it.pipeline.get_metrics().total_latency_ms == 0.0  # nothing came too late
+    gate.hold()
+    it.pipeline.process_input(hum(4 * CHUNK, CHUNK))
+    it.pipeline.get_output(CHUNK, timeout_s=0.0)
+    gate.go.set()
+    it.spoken += CHUNK
+    it.speak(2)
+    assert it.pipeline.get_metrics().total_latency_ms == lengthened / 48
+    spoken = it.spoken
+    np.testing.assert_array_equal(it.speak(2), hum(spoken - lengthened, 2 * CHUNK))
+
+
 def test_one_waits_as_long_as_the_block_lasts(bench, monkeypatch):
     gate = Gate()
     it = bench(gate)
