@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 
+from rwc_pw.pipewire.graph import Graph
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.servers.sound import DEADLINE_S, RATE_HZ
 
@@ -15,7 +16,7 @@ def record(headless: HeadlessPipeWire, source_name: str, seconds: float) -> np.n
     argv += ("--latency-msec=50",)
     with subprocess.Popen(argv, env=headless.environment, stdout=subprocess.PIPE) as parec:
         try:
-            return _samples(parec, seconds)
+            return _samples(headless, parec, seconds)
         finally:
             parec.terminate()
 
@@ -26,20 +27,39 @@ def record_with_ffmpeg(headless: HeadlessPipeWire, source_name: str, seconds: fl
     argv += ("-i", source_name, "-f", "f32le", "-")
     with subprocess.Popen(argv, env=headless.environment, stdout=subprocess.PIPE) as ffmpeg:
         try:
-            return _samples(ffmpeg, seconds)
+            return _samples(headless, ffmpeg, seconds)
         finally:
             ffmpeg.kill()  # on SIGTERM it would first write to the pipe that nobody reads
 
 
-def _samples(client: "subprocess.Popen[bytes]", seconds: float) -> np.ndarray:
-    """The first ``seconds`` of a client's output; none where it is silent for too long."""
+def _samples(headless: HeadlessPipeWire, client: "subprocess.Popen[bytes]", seconds: float) -> np.ndarray:
+    """The first ``seconds`` of a client's output, which must come, silence too."""
+    found = []
+
+    def give_up() -> None:
+        try:
+            found.append(headless.wait_for(_portrait))
+        finally:
+            client.kill()
+
     assert client.stdout is not None
-    timer = threading.Timer(DEADLINE_S + seconds, client.kill)
+    wanted = round(seconds * RATE_HZ)
+    timer = threading.Timer(DEADLINE_S + seconds, give_up)
     timer.start()
-    read = client.stdout.read(round(seconds * RATE_HZ) * 4)
+    samples = np.frombuffer(client.stdout.read(wanted * 4), dtype=np.float32)
     timer.cancel()
     timer.join()
-    return np.frombuffer(read, dtype=np.float32)
+    assert len(samples) == wanted, f"{client.args} heard {len(samples)} of {wanted} samples: {found}"
+    return samples
+
+
+def _portrait(graph: Graph) -> list[str]:
+    """What may tell why an app records nothing."""
+    nodes = [f"{node.name}: {node.state}" for node in graph.nodes.values()]
+    names = {id: node.name for id, node in graph.nodes.items()}
+    return nodes + [
+        f"{names.get(link.output_node_id)} to {names.get(link.input_node_id)}: {link.state}" for link in graph.links
+    ]
 
 
 def source_names(headless: HeadlessPipeWire) -> list[str]:
