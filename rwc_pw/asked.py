@@ -34,6 +34,7 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
         protect=config.protect,
         rms_mix_rate=config.rms_mix_rate,
         f0_method=config.f0_method,
+        look_ahead=config.look_ahead,
     )
     chosen = chosen_chunks.get(conversion) if is_chunk_ours(config) else None
     return replace(conversion, chunk_size=chosen) if chosen else conversion

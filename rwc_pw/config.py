@@ -17,7 +17,7 @@ from rwc_pw.voices.builtin import (
     PITCH_RANGE_SEMITONES,
 )
 from rwc_pw.voices.f0_method import AUTO, F0_METHODS, detector_of
-from rwc_pw.voices.rvc_voice import BACKENDS, STREAMING
+from rwc_pw.voices.rvc_voice import BACKENDS, LOOK_AHEAD_RANGE_MS, STREAMING
 from rwc_pw.voices.store import VoiceStore
 
 
@@ -54,6 +54,8 @@ class Config:
     """1 leaves an RVC voice its own loudness, 0 gives it yours."""
     f0_method: str = AUTO
     """What finds the pitch for RVC voices: auto (what suits the backend), swiftf0 (for streaming), fcpe or rmvpe."""
+    look_ahead: int = _option(10, *LOOK_AHEAD_RANGE_MS)
+    """Milliseconds; with more an RVC voice speaks nearer to what it says offline, and later (streaming)."""
     rvc_models: str = ""
     """A folder of ultimate-rvc's models to share; empty is rwc-pw's own."""
     quantum: int = _option(256, 32, 8192)

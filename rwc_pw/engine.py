@@ -292,7 +292,7 @@ class VoiceEngine:
 def _kind(conversion: ConversionConfig) -> object:
     """What two RVC converters have in common that take as long for a chunk and lie as far behind."""
     voice = RvcVoice.read(Path(conversion.model_path or ""))
-    asked = conversion.backend, conversion.chunk_samples, conversion.detector
+    asked = conversion.backend, conversion.chunk_samples, conversion.look_ahead_frames, conversion.detector
     return *asked, conversion.device, voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index
 
 

@@ -48,6 +48,9 @@ def set_(
         str | None, typer.Option("--f0-method", help="What finds the pitch: auto, fcpe, swiftf0 or rmvpe.")
     ] = None,
     backend: Backend = None,
+    look_ahead: Annotated[
+        int | None, typer.Option("--look-ahead", help="How far an RVC voice looks ahead, 10 to 160 ms.")
+    ] = None,
     chunk_size: Annotated[
         int | None,
         typer.Option("--chunk-size", help="Samples of one conversion by an RVC voice; 0: what is held here."),
@@ -59,7 +62,7 @@ def set_(
     """Change the voice or the microphone, also while people listen."""
     asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
     rvc = {"index_rate": index_rate, "protect": protect, "rms_mix_rate": rms_mix_rate, "f0_method": f0_method}
-    changes = given({**asked, **rvc, "rvc_backend": backend, "rvc_chunk_size": chunk_size})
+    changes = given({**asked, **rvc, "rvc_backend": backend, "look_ahead": look_ahead, "rvc_chunk_size": chunk_size})
     if not changes:
         raise UsageError("There is nothing to set.", "Give at least one option; `rwc-pw set --help` lists them.")
     change(**changes)

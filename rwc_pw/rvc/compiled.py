@@ -17,12 +17,12 @@ from rwc_pw.desktop.private_folder import LOCK, PrivateFolder
 from rwc_pw.errors import RwcPwError
 from rwc_pw.rvc.assets import CONTENTVEC, require
 from rwc_pw.rvc.extra import package_folder
-from rwc_pw.rvc.plan import EXAMPLE
+from rwc_pw.rvc.plan import Plan
 from rwc_pw.voices.f0_method import NETWORK_DETECTORS
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 
 EXPORT = ("-P", "-m", "rwc_pw.rvc.network.export")
-FORMAT = 2  # of what is written; another number makes all of it anew
+FORMAT = 3  # of what is written; another number makes all of it anew
 STAGING_PREFIX = ".compiling-"
 KEY_LENGTH = 16
 
@@ -43,14 +43,15 @@ class VoiceSources:
 class VoiceCompiler:
     """Compiles one voice, once, in a process of its own, which takes tens of seconds."""
 
-    def __init__(self, voice_folder: Path, models_dir: Path, detector: str, kept: Path) -> None:
+    def __init__(self, voice_folder: Path, models_dir: Path, detector: str, plan: Plan, kept: Path) -> None:
         """``voice_folder`` is a stored voice's, ``models_dir`` has ultimate-rvc's layout; it goes to ``kept``.
 
-        ``detector`` finds the pitch.
+        ``detector`` finds the pitch. Of ``plan`` it is how far the voice looks ahead that counts.
         """
         self._voice_folder = voice_folder
         self._models_dir = models_dir
         self._detector = detector
+        self._ahead = plan.provisional_frames
         self._kept = kept
         self._process: subprocess.Popen[str] | None = None
         self.cancelled = False
@@ -74,19 +75,19 @@ class VoiceCompiler:
         sources = self.sources()
         voice, contentvec = sources.voice, sources.contentvec
         name = f".contentvec-{voice.version}"  # no voice's
-        content = self._compiled(name, contentvec, contentvec / "pytorch_model.bin", voice.version, voice.version)
+        content = self._compiled(name, contentvec, contentvec / "pytorch_model.bin", [voice.version], None)
         on_progress(1 / 3)
         weights = self._voice_folder / MODEL_FILE
-        network = self._compiled(voice.name, self._voice_folder, weights, "voice", asdict(voice))
+        network = self._compiled(voice.name, self._voice_folder, weights, ["voice", str(self._ahead)], asdict(voice))
         on_progress(2 / 3)
         found = sources.detector
-        detector = found and self._compiled(f".{self._detector}", found, found, self._detector, None)
+        detector = found and self._compiled(f".{self._detector}", found, found, [self._detector], None)
         on_progress(1.0)
         return content, network, detector
 
-    def _compiled(self, name: str, source: Path, weights: Path, what: str, facts: object) -> Path:
-        """What ``source`` became, which is known by its ``facts`` and when its ``weights`` were written."""
-        kept = self._kept_as(name, facts, weights)
+    def _compiled(self, name: str, source: Path, weights: Path, what: list[str], facts: object) -> Path:
+        """``what`` became of ``source``, which is known by its ``facts`` and when its ``weights`` were written."""
+        kept = self._kept_as(name, [what, facts], weights)
         if not kept.is_dir():
             self._export(source, kept, what)
             forget(self._kept, name, but=kept)
@@ -100,13 +101,13 @@ class VoiceCompiler:
 
     def _kept_as(self, name: str, facts: object, weights: Path) -> Path:
         written = weights.stat()
-        parts = [FORMAT, metadata.version("openvino"), asdict(EXAMPLE), facts, written.st_size, written.st_mtime_ns]
+        parts = [FORMAT, metadata.version("openvino"), facts, written.st_size, written.st_mtime_ns]
         return self._kept / f"{name}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:KEY_LENGTH]}"
 
-    def _export(self, source: Path, target: Path, what: str) -> None:
+    def _export(self, source: Path, target: Path, what: list[str]) -> None:
         staging = PrivateFolder(self._kept, STAGING_PREFIX)
         try:
-            arguments = [str(source), str(staging.path), what]
+            arguments = [str(source), str(staging.path), *what]
             self._process = subprocess.Popen(
                 [sys.executable, *EXPORT, *arguments],
                 stdin=subprocess.DEVNULL,

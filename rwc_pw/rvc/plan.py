@@ -12,9 +12,8 @@ class Plan:
     """Block and past are even: one of ContentVec's features is two frames."""
 
     block_frames: int
-    look_ahead_frames: int = 3
-    """How far the end of what is spoken lies behind the end of what was heard: 20 ms for ContentVec, which lacks them,
-    and 10 for the flow and the generator (README: the curve)."""
+    provisional_frames: int = 1
+    """What flow and generator look ahead to (README: the curve): decoded again with the next block."""
     past_frames: int = 30
     """What ContentVec, the pitch detector and the text encoder know of before the block."""
 
@@ -44,18 +43,14 @@ class Plan:
 
     @property
     def decoded_frames(self) -> int:
-        """The block, and what is known of the frames after it."""
-        return self.block_frames + self.look_ahead_frames - (self.window_frames - self.known_frames)
+        """The block, and those after it that are provisional."""
+        return self.block_frames + self.provisional_frames
 
     @property
-    def provisional_frames(self) -> int:
-        """What flow and generator look ahead to: decoded again with the next block, into which it is faded."""
-        return self.decoded_frames - self.block_frames
+    def look_ahead_frames(self) -> int:
+        """How far the end of what is spoken lies behind the end of what was heard: ContentVec lacks 20 ms, too."""
+        return self.provisional_frames + self.window_frames - self.known_frames
 
     @property
     def text_frames(self) -> int:
         return self.past_frames + self.decoded_frames
-
-
-EXAMPLE = Plan(block_frames=10)
-"""What is compiled; whoever opens it may ask for blocks of another length."""

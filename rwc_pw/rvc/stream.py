@@ -25,8 +25,8 @@ class RvcStream:
         self._heard = np.concatenate([silence, before])[-self._plan.window_samples :]
         self._frame = 0
         self._step.reset()
-        self.foreseen = np.zeros(self._plan.provisional_frames * self._step.samples_per_frame, np.float32)
-        """What it would say first in the next block."""
+        self.foreseen = np.zeros(self._step.samples_per_frame, np.float32)
+        """What it would say first in the next block, for a frame."""
 
     def convert(self, sound: Array) -> Array:
         """(block_frames · 160,) to (block_frames · samples_per_frame,)."""
@@ -46,7 +46,7 @@ class RvcStream:
         block, fade = said[: self._block_samples].copy(), len(self.foreseen)
         falling = _falling(fade)
         block[:fade] = self.foreseen * falling + block[:fade] * (1 - falling)
-        self.foreseen = said[self._block_samples :].copy()
+        self.foreseen = said[self._block_samples :][:fade].copy()
         return block
 
     def _noise(self, width: int, kind: int) -> Array:

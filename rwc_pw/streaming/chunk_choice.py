@@ -52,7 +52,7 @@ class AdaptiveChunk:
 
 
 class ChosenChunks:
-    """What was chosen for each voice, by what computes it and what finds its pitch, kept for the next start."""
+    """What was chosen for each voice, by all that its time depends on, kept for the next start."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -91,4 +91,6 @@ class ChosenChunks:
 
 def _key(conversion: ConversionConfig) -> str:
     voice = conversion.model_path.name if conversion.model_path else ""
-    return SEPARATOR.join((voice, conversion.detector, conversion.device or "cpu"))
+    return SEPARATOR.join(
+        (voice, conversion.detector, conversion.device or "cpu", f"{conversion.look_ahead_frames}0 ms")
+    )

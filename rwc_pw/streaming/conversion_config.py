@@ -9,7 +9,7 @@ from rwc_pw.rvc.ultimate import RvcSettings
 from rwc_pw.streaming.loudness import OWN_LOUDNESS
 from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, FORMANT_RANGE_SEMITONES, PITCH_RANGE_SEMITONES
 from rwc_pw.voices.f0_method import AUTO, FCPE, NETWORK_DETECTORS, RMVPE, detector_of
-from rwc_pw.voices.rvc_voice import BACKENDS, BATCH, STREAMING
+from rwc_pw.voices.rvc_voice import BACKENDS, BATCH, LOOK_AHEAD_RANGE_MS, STREAMING
 
 MOST_RVC_CHUNK_SAMPLES = 16384
 BLOCK_SAMPLES = 960  # of StreamingConverter, which takes one or more; the least for BatchConverter, too
@@ -39,6 +39,8 @@ class ConversionConfig:
     """1 leaves the voice its own loudness, 0 gives it that of the speaker; for RVC voices."""
     f0_method: str = AUTO
     """What finds the pitch for RVC voices: swiftf0 (streaming alone), fcpe, rmvpe, or what suits the backend."""
+    look_ahead: int = 10
+    """Milliseconds, 10 to 160; with more StreamingConverter speaks nearer to what is said offline, and later."""
     use_rmvpe: bool = True
     """Whether RMVPE suits the backend batch; without it FCPE does."""
     gain_db: float = 0.0
@@ -54,6 +56,7 @@ class ConversionConfig:
         _check("index_rate", self.index_rate, 0, 1)
         _check("rms_mix_rate", self.rms_mix_rate, 0, 1)
         _check("protect", self.protect, 0, 0.5)
+        _check("look_ahead", self.look_ahead, *LOOK_AHEAD_RANGE_MS)
         if self.backend not in BACKENDS:
             raise UsageError(f"There is no backend {self.backend!r}.", f"Choose {' or '.join(BACKENDS)}.")
         detector_of(self.backend, self.f0_method)
@@ -67,6 +70,11 @@ class ConversionConfig:
     def chunk_samples(self) -> int:
         """``chunk_size`` as the converter takes it: StreamingConverter in whole blocks of 20 ms."""
         return self.chunk_size if self.backend == BATCH else -(-self.chunk_size // BLOCK_SAMPLES) * BLOCK_SAMPLES
+
+    @property
+    def look_ahead_frames(self) -> int:
+        """``look_ahead`` in whole frames of 10 ms."""
+        return -(-self.look_ahead // 10)
 
     @property
     def formant_of_rvc(self) -> float:

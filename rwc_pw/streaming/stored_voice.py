@@ -32,4 +32,5 @@ class StoredVoice:
 
 
 def _what_is_meant(config: ConversionConfig) -> tuple[object, ...]:
-    return config.backend, config.model_path, config.models_dir, config.chunk_samples, config.detector
+    voice = config.backend, config.model_path, config.models_dir
+    return *voice, config.chunk_samples, config.look_ahead_frames, config.detector

@@ -37,9 +37,9 @@ class StreamingConverter(ConversionBackend):
         """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
         self._voice = StoredVoice(config)
         self._config = config
-        self._plan = Plan(config.chunk_samples // FRAME_SAMPLES)
+        self._plan = Plan(config.chunk_samples // FRAME_SAMPLES, config.look_ahead_frames)
         self._compiler = VoiceCompiler(
-            self._voice.folder, self._voice.models_dir, config.detector, self._voice.compiled_dir
+            self._voice.folder, self._voice.models_dir, config.detector, self._plan, self._voice.compiled_dir
         )
         self._rate_hz = self._voice.facts.sample_rate_hz
         self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S

@@ -12,6 +12,8 @@ MODEL_FILE = "model.safetensors"
 INDEX_FILE = "model.index"
 BACKENDS = BATCH, STREAMING = "batch", "streaming"
 """What speaks in it: ultimate-rvc, or its network by ourselves."""
+LOOK_AHEAD_RANGE_MS = 10, 160
+"""How far the flow and the generator may look ahead; further is no nearer to what they say offline."""
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,17 @@ def test_what_is_said_comes_the_latency_later(fresh):
     assert delay_samples(said, heard, longest=2 * CHUNK) == pytest.approx(fresh.latency_samples, abs=96)
 
 
+def test_the_further_it_looks_ahead_the_later_it_speaks(fresh, config):
+    further = dataclasses.replace(config, look_ahead=40)
+    assert not fresh.adjust(further)
+    one, said = StreamingConverter(further), warble(4.0)
+    one.initialize()
+    heard = spoken(one, said, CHUNK)
+    assert one.latency_samples == fresh.latency_samples + 30 * 48
+    assert delay_samples(said, heard, longest=2 * CHUNK) == pytest.approx(one.latency_samples, abs=96)
+    one.cleanup()
+
+
 @pytest.mark.usefixtures("kept")
 def test_swift_f0_finds_the_pitch_as_well_and_as_late(assets_dir, voice_file, tmp_path):
     store = VoiceStore(tmp_path / "models")

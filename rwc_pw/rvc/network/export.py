@@ -1,18 +1,19 @@
 """Compiles a voice for the CPU, in a process of its own: torch is not wanted where the sound flows.
 
-    python -m rwc_pw.rvc.network.export VOICE TARGET voice
+    python -m rwc_pw.rvc.network.export VOICE TARGET voice FRAMES
     python -m rwc_pw.rvc.network.export CONTENTVEC TARGET v1|v2
     python -m rwc_pw.rvc.network.export WEIGHTS TARGET rmvpe|fcpe
 
 write to the folder TARGET, in OpenVINO's form, ``text.xml`` (features and pitch to mean and log deviation),
 ``decoder.xml`` (frames, source and carried state to sound and state) and ``facts.json``; ``content.xml`` (sound to
 features); or ``salience.xml`` (magnitudes to the salience of pitches) and ``facts.json``. Blocks may have any length:
-whoever opens them fixes it.
+whoever opens them fixes it. FRAMES are those to which a voice looks ahead.
 """
 
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,26 +26,28 @@ from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
-from rwc_pw.rvc.plan import EXAMPLE
+from rwc_pw.rvc.plan import Plan
 from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.voices.architecture import FEATURES
 
+EXAMPLE = Plan(block_frames=10)
 EXAMPLE_FRAMES = 64  # of a detector
 
 
 class _Flat(nn.Module):
     """The decoder with its state as plain inputs and outputs."""
 
-    def __init__(self, decoder: Decoder, has_pitch: bool) -> None:
+    def __init__(self, decoder: Decoder, has_pitch: bool, provisional_frames: int) -> None:
         super().__init__()
         self._decoder = decoder
         self._has_pitch = has_pitch
+        self._provisional_frames = provisional_frames
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
         """Frames, then the source where there is one, then the state."""
         frames, *others = values
         source = others.pop(0) if self._has_pitch else None
-        carry = Carry(EXAMPLE.provisional_frames, others)
+        carry = Carry(self._provisional_frames, others)
         return self._decoder(frames, source, carry), *carry.after
 
 
@@ -53,19 +56,20 @@ def export_content(contentvec: Path, target: Path, version: str) -> None:
         _save(Content(contentvec, version).eval(), target / "content.xml", [torch.zeros(1, EXAMPLE.window_samples)])
 
 
-def export_voice(voice: Path, target: Path) -> None:
+def export_voice(voice: Path, target: Path, provisional_frames: int) -> None:
     network, weights = read_voice(voice)
+    plan = replace(EXAMPLE, provisional_frames=provisional_frames)
     with torch.no_grad():
-        features = torch.zeros(1, EXAMPLE.text_frames, FEATURES[network.version])
-        pitch = torch.ones(1, EXAMPLE.text_frames, dtype=torch.long)
+        features = torch.zeros(1, plan.text_frames, FEATURES[network.version])
+        pitch = torch.ones(1, plan.text_frames, dtype=torch.long)
         text = [features, pitch] if network.has_pitch else [features]
         _save(TextEncoder(weights, network).eval(), target / "text.xml", text)
         decoder = Decoder(weights, network).eval()
-        frames = torch.zeros(1, network.inter, EXAMPLE.decoded_frames)
-        source = [torch.zeros(1, 1, EXAMPLE.decoded_frames * decoder.samples_per_frame)] if network.has_pitch else []
-        first = Carry(EXAMPLE.provisional_frames)
+        frames = torch.zeros(1, network.inter, plan.decoded_frames)
+        source = [torch.zeros(1, 1, plan.decoded_frames * decoder.samples_per_frame)] if network.has_pitch else []
+        first = Carry(provisional_frames)
         decoder(frames, *(source or [None]), first)
-        flat = _Flat(decoder, network.has_pitch)
+        flat = _Flat(decoder, network.has_pitch, provisional_frames)
         _save(flat, target / "decoder.xml", [frames, *source], length_axis=2, state=first.after)
     linear = (
         [float(weights[f"dec.m_source.l_linear.{part}"].reshape(())) for part in ("weight", "bias")] if source else []
@@ -99,9 +103,9 @@ def _save(
 
 
 if __name__ == "__main__":
-    source, target, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    source, target, (what, *frames) = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     if what == "voice":
-        export_voice(source, target)
+        export_voice(source, target, int(*frames))
     elif what in NETWORKS:
         export_detector(source, target, what)
     else:
