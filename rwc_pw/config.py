@@ -3,7 +3,7 @@
 import difflib
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -57,7 +57,7 @@ class Config:
     look_ahead: int = _option(10, *LOOK_AHEAD_RANGE_MS)
     """Milliseconds; with more an RVC voice speaks nearer to what it says offline, and later (streaming)."""
     rvc_models: str = ""
-    """A folder of ultimate-rvc's models to share; empty is rwc-pw's own."""
+    """A folder of ultimate-rvc's models to share, by its whole path; empty is rwc-pw's own."""
     quantum: int = _option(256, 32, 8192)
     """Samples of one cycle, as asked of PipeWire."""
 
@@ -67,8 +67,7 @@ class Config:
 
         ``rvc_voices`` are the names of those in the store.
         """
-        voices = (*BUILTIN_VOICES, *rvc_voices)
-        problems = [problem for key, value in values.items() if (problem := _problem(key, value, voices))]
+        problems = _problems(values, rvc_voices)
         if not problems:
             config = cls(**values)  # type: ignore[arg-type]  # just checked
             problems = config._combined_problems()
@@ -76,13 +75,9 @@ class Config:
             raise ConfigError("\n".join(problems), "Mend the configuration, then run the command again.")
         return config
 
-    def changed(self, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Self:
+    def changed(self, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> "Config":
         """This configuration with a user's changes; ``UsageError`` tells all that is wrong with them."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        try:
-            return self.from_values({**values, **changes}, rvc_voices)
-        except ConfigError as error:
-            raise UsageError(error.message, "Nothing was changed.") from error
+        return _changed(asdict(self), changes, rvc_voices)
 
     @property
     def is_rvc(self) -> bool:
@@ -117,26 +112,22 @@ def models_dir(config: Config, paths: Paths) -> Path:
 
 def load_config(path: Path, rvc_voices: Collection[str] = ()) -> Config:
     """Read config.toml; the defaults where there is none. ``rvc_voices`` are the names of those in the store."""
+    values = _read(path)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
         return Config.from_values(values, rvc_voices)
-    except FileNotFoundError:
-        return Config()
-    except (ValueError, RecursionError) as error:  # endless numbers and nesting, too
-        raise ConfigError(f"{path} is not valid TOML: {error}.", "Mend that line, or remove the file.") from error
-    except OSError as error:
-        raise ConfigError(f"Cannot read {path}: {error.strerror}.", "Mend its permissions.") from error
     except ConfigError as error:
-        raise ConfigError(
-            f"{path} cannot be used:\n{error.message}", f"Mend {path}, then run the command again."
-        ) from error
+        raise _unusable(path, [error.message]) from error
 
 
 def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Config:
     """Change these keys of config.toml and leave its other lines, and comments, as they are."""
     import tomlkit  # here alone: only a change needs it, and status has to answer at once
 
-    config = load_config(path, rvc_voices).changed(changes, rvc_voices)
+    values = _read(path)
+    # what is wrong with a value that is replaced, as the name of a voice that is no more, matters no longer
+    if problems := _problems({key: value for key, value in values.items() if key not in changes}, rvc_voices):
+        raise _unusable(path, problems)
+    config = _changed(values, changes, rvc_voices)
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     for key, value in changes.items():
         if value == getattr(Config(), key):
@@ -145,6 +136,34 @@ def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collectio
             document[key] = value
     write_atomically(path, tomlkit.dumps(document))
     return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError) as error:  # endless numbers and nesting, too
+        raise ConfigError(f"{path} is not valid TOML: {error}.", "Mend that line, or remove the file.") from error
+    except OSError as error:
+        raise ConfigError(f"Cannot read {path}: {error.strerror}.", "Mend its permissions.") from error
+
+
+def _unusable(path: Path, problems: list[str]) -> ConfigError:
+    return ConfigError("\n".join((f"{path} cannot be used:", *problems)), f"Mend {path}, then run the command again.")
+
+
+def _changed(values: Mapping[str, object], changes: Mapping[str, object], rvc_voices: Collection[str]) -> Config:
+    try:
+        return Config.from_values({**values, **changes}, rvc_voices)
+    except ConfigError as error:
+        raise UsageError(error.message, "Nothing was changed.") from error
+
+
+def _problems(values: Mapping[str, object], rvc_voices: Collection[str]) -> list[str]:
+    """What is wrong with the entries, each by itself."""
+    voices = (*BUILTIN_VOICES, *rvc_voices)
+    return [problem for key, value in values.items() if (problem := _problem(key, value, voices))]
 
 
 def _problem(key: str, value: object, voices: Collection[str]) -> str:
@@ -162,6 +181,8 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
     least, most = declared[key].metadata.get("least"), declared[key].metadata.get("most")
     if value == declared[key].default:
         return ""
+    if key == "rvc_models" and not Path(str(value)).expanduser().is_absolute():
+        return f"{key}: {value} is not the whole path of a folder."
     if least is not None and not least <= value <= most:  # type: ignore[operator]  # numbers alone have bounds
         return f"{key}: {value} is not between {least:g} and {most:g}."
     return ""

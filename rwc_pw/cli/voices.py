@@ -45,8 +45,8 @@ def list_voices(as_json: AsJson = False) -> None:
         for name, voice in BUILTIN_VOICES.items()
     ]
     found += [
-        {"name": voice.name, "kind": "RVC", "description": voice.description, "is_current": voice.name == current}
-        for voice in store().list()
+        {"name": name, "kind": "RVC", "description": _description(name), "is_current": name == current}
+        for name in store().names()
     ]
     print_list(
         found, as_json, lambda voice: f"{'*' if voice['is_current'] else ' '} {voice['name']:10} {voice['description']}"
@@ -72,13 +72,17 @@ def add(
     sha256: Annotated[str | None, typer.Option("--sha256", help="What the fetched file must hash to.")] = None,
 ) -> None:
     """Bring in an RVC voice. Nothing in its files is ever run."""
-    from rwc_pw.voices.importing import add_voice
+    from rwc_pw.voices.importing import add_voice, check_can_add
 
-    path = _fetched(source, sha256) if "://" in source else Path(source)
-    with share_done("Checking") as on_progress:
-        voice = add_voice(path, store(), name=name, index=index, on_progress=on_progress)
-    if "://" in source:
-        shutil.rmtree(path.parent)
+    check_can_add(store(), name)
+    is_fetched = "://" in source
+    path = _fetched(source, sha256) if is_fetched else Path(source)
+    try:
+        with share_done("Checking") as on_progress:
+            voice = add_voice(path, store(), name=name, index=index, on_progress=on_progress)
+    finally:
+        if is_fetched:
+            shutil.rmtree(path.parent)
     print(f"{voice.name} is here: {voice.description}", flush=True)
     _compile(voice.name)
     print(f"Speak in it with `rwc-pw use {voice.name}`.")
@@ -91,12 +95,14 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without 
 
     if name in BUILTIN_VOICES:
         raise UsageError(f"{name} is built in.", "Your own voices can be removed.")
-    voice = store().find(name)
+    store().check_there(name)
+    if name == config().voice:
+        raise UsageError(f"{name} is the voice in use.", "Choose another one first, as with `rwc-pw use deeper`.")
     if not yes:
         typer.confirm(f"Delete {name}?", abort=True)
-    store().remove(voice.name)
-    forget(paths().compiled_dir, voice.name)
-    _chosen_chunks().forget(voice.name)
+    store().remove(name)
+    forget(paths().compiled_dir, name)
+    _chosen_chunks().forget(name)
     print(f"{name} is gone.")
 
 
@@ -188,6 +194,13 @@ def convert(
     print(output)
 
 
+def _description(name: str) -> str:
+    try:
+        return store().find(name).description
+    except RwcPwError as error:
+        return f"{error.message} {error.remedy}"
+
+
 def _compile(name: str) -> None:
     """Where that cannot be done yet, it is when the voice first speaks, and what is missing is told."""
     from rwc_pw.asked import conversion_of
@@ -228,7 +241,7 @@ def _draw(found: "Sequence[ChunkFigures]", title: str, picture: Path) -> None:
 
 
 def _fetched(url: str, sha256: str | None) -> Path:
-    """The file at ``url``, which stays for another try: a part of it is gone on with."""
+    """The file at ``url``; a part of it, where it is cut, stays for another try, which goes on with it."""
     from rwc_pw.rvc.download import download
 
     folder = paths().state_dir / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]

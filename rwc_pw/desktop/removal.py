@@ -14,10 +14,10 @@ def voice_folder(paths: Paths) -> Path:
 
 
 def program_files(paths: Paths) -> list[Path]:
-    """The settings, the program and the command that starts it."""
+    """The settings, the program and the command that starts it, and what every RVC voice needs."""
     program = paths.data_dir / "venv"
     commands = [paths.command] if paths.command.is_symlink() and program in paths.command.readlink().parents else []
-    return [paths.config_file.parent, paths.state_dir, program, *commands]
+    return [paths.config_file.parent, paths.state_dir, paths.assets_dir, program, *commands]
 
 
 def remove(paths: Iterable[Path]) -> list[Path]:

@@ -33,10 +33,7 @@ def add_voice(
     a source or a name that cannot be, ``RwcPwError`` for a file that is no voice. ``on_progress`` is told the share
     that is done.
     """
-    if find_spec("torch") is None or find_spec("safetensors") is None:
-        raise missing_extra("PyTorch")
-    if name is not None:
-        store.check_new(name)
+    check_can_add(store, name)
     staging = PrivateFolder(store.folder, STAGING_PREFIX)
     try:
         copied = copy_source(source, index, staging.path)
@@ -53,6 +50,14 @@ def add_voice(
         return voice
     finally:
         staging.remove()
+
+
+def check_can_add(store: VoiceStore, name: str | None) -> None:
+    """What ``add_voice`` would raise whatever the source is."""
+    if find_spec("torch") is None or find_spec("safetensors") is None:
+        raise missing_extra("PyTorch")
+    if name is not None:
+        store.check_new(name)
 
 
 def _inspect(model: Path, index: Path | None, folder: Path, source: Path) -> dict[str, Any]:

@@ -14,12 +14,15 @@ def stored_folder(model: Path, store: VoiceStore) -> Path:
 
     A ``.pth`` that was not brought in yet is brought in now. ``UsageError`` when there is no such voice.
     """
-    for folder in (model, model.parent):
+    if str(model) in store.names():
+        return store.folder / model
+    path = model.absolute()
+    for folder in (path, path.parent):
         if (folder / VOICE_FILE).is_file():
             return folder
-    if model.is_file():
-        known = store.find_source(file_sha256(model))
-        return store.folder_of(known or add_voice(model, store))
+    if path.is_file():
+        known = store.find_source(file_sha256(path))
+        return store.folder_of(known or add_voice(path, store))
     if len(model.parts) == 1:
-        return store.folder_of(store.find(model.name))
+        store.check_there(model.name)
     raise UsageError(f"There is no voice at {model}.", "`rwc-pw voices list` names those that are there.")

@@ -1,9 +1,11 @@
 """What people share a voice as: a ``.pth``, a folder, or a ``.zip``; the voice's files are copied out of it."""
 
 import hashlib
+import lzma
 import os
 import stat
 import zipfile
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -84,7 +86,7 @@ def _copy_archive(source: Path, folder: Path) -> Copied:
                 sha256 = _extract(archive, model, folder / COPIES[".pth"], source)
                 if index:
                     _extract(archive, index, folder / COPIES[".index"], source)
-        except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, ValueError) as error:
             raise RwcPwError(f"{source} is damaged, or no zip.", "Get it again.") from error
     name = PurePosixPath(model.filename).stem
     return Copied(

@@ -3,10 +3,11 @@
 import difflib
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from rwc_pw.desktop.files import refusal
-from rwc_pw.errors import UsageError
+from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.rvc_voice import VOICE_FILE, RvcVoice
 
@@ -23,22 +24,27 @@ class VoiceStore:
         """The voices' names, sorted."""
         return sorted(path.parent.name for path in self.folder.glob(f"[!.]*/{VOICE_FILE}"))
 
-    def list(self) -> list[RvcVoice]:
-        """The voices, by name; ``RwcPwError`` when one's voice.toml cannot be used."""
-        return [RvcVoice.read(self.folder / name) for name in self.names()]
-
     def find(self, name: str) -> RvcVoice:
-        """The voice of that name; ``UsageError`` when there is none."""
+        """The voice of that name; ``UsageError`` when there is none, ``RwcPwError`` for one that is damaged."""
+        self.check_there(name)
+        return RvcVoice.read(self.folder / name)
+
+    def check_there(self, name: str) -> None:
+        """``UsageError`` when there is no voice of that name, damaged or not."""
         names = self.names()
         if name in names:
-            return RvcVoice.read(self.folder / name)
+            return
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"Did you mean {close[0]}?" if close else "`rwc-pw voices` lists those that are here."
         raise UsageError(f"There is no RVC voice {name!r}.", hint)
 
     def find_source(self, sha256: str) -> RvcVoice | None:
         """The voice that was brought in from the file with this hash, if there is one."""
-        return next((voice for voice in self.list() if voice.source_sha256 == sha256), None)
+        for name in self.names():
+            with suppress(RwcPwError):  # one that is damaged is none to be found
+                if (voice := self.find(name)).source_sha256 == sha256:
+                    return voice
+        return None
 
     def folder_of(self, voice: RvcVoice) -> Path:
         """Where its files lie."""
@@ -68,8 +74,7 @@ class VoiceStore:
     def remove(self, name: str) -> None:
         """Delete a voice; ``UsageError`` when there is none of that name."""
         voice_file = self.folder / name / VOICE_FILE
-        if name not in self.names():
-            self.find(name)
+        self.check_there(name)
         try:
             voice_file.unlink()  # from here on it is no voice any more, even if the rest stays
             shutil.rmtree(voice_file.parent)

@@ -98,5 +98,8 @@ def test_uninstall_keeps_voices_that_nobody_agreed_to_delete(program):
     program("uninstall")
     assert voice.exists()
     assert not Path(program.environment["XDG_CONFIG_HOME"], "rwc-pw").exists()
+    assets = Path(program.environment["XDG_DATA_HOME"], "rwc-pw", "rvc-models", "rvc")
+    assets.mkdir(parents=True)
     program("uninstall", "--yes")
     assert not voice.exists()
+    assert not assets.exists()

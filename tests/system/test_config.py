@@ -52,6 +52,7 @@ def test_what_the_file_says_holds(file):
         ("gain", {}, "gain: {} is not a number."),
         ("pitch", float("nan"), "pitch: nan is not between -24 and 24."),
         ("gate", float("-inf"), "gate: -inf is not between -120 and 0."),
+        ("rvc_models", "models", "rvc_models: models is not the whole path of a folder."),
     ],
 )
 def test_a_wrong_entry_is_told_with_what_would_be_right(key, value, complaint):
@@ -212,6 +213,17 @@ def test_a_refused_change_changes_nothing(file):
         save_config(file, {"gain": 99})
     assert caught.value.remedy == "Nothing was changed."
     assert file.read_text() == COMMENTED
+
+
+def test_the_name_of_a_voice_that_is_no_more_is_replaced(file):
+    written(file, 'voice = "Anna"\npitch = 2.5\n')
+    with pytest.raises(ConfigError, match="there is no voice 'Anna'"):
+        save_config(file, {"gain": 1.0})
+    save_config(file, {"voice": "giant"})
+    assert file.read_text() == 'voice = "giant"\npitch = 2.5\n'
+    written(file, 'voice = "Anna"\npitsh = 2.5\n')
+    with pytest.raises(ConfigError, match="did you mean pitch"):
+        save_config(file, {"voice": "giant"})
 
 
 def test_a_change_on_a_full_disk_leaves_the_old_file_and_no_crumbs(file, monkeypatch):

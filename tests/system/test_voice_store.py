@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.voices.resolve import stored_folder
 from rwc_pw.voices.rvc_voice import RvcVoice
 from rwc_pw.voices.source import copy_source, file_sha256
 from rwc_pw.voices.store import VoiceStore
@@ -76,6 +77,24 @@ def test_a_damaged_description_is_told(store: VoiceStore, text: str) -> None:
     (store.folder / "Ann/voice.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(RwcPwError, match="cannot be used"):
         store.find("Ann")
+    adopt(store, replace(VOICE, name="Bert", source_sha256="b" * 64))
+    found = store.find_source("b" * 64)
+    assert found is not None
+    assert found.name == "Bert"
+    store.remove("Ann")
+    assert store.names() == ["Bert"]
+
+
+def test_a_voice_is_meant_by_its_name_before_any_folder_and_by_a_path_from_here(
+    store: VoiceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for voice in (VOICE, replace(VOICE, name="Bert")):
+        adopt(store, voice)
+    monkeypatch.chdir(store.folder / "Ann")
+    assert stored_folder(Path("Bert"), store) == store.folder / "Bert"
+    assert stored_folder(Path("voice.toml"), store) == store.folder / "Ann"
+    monkeypatch.chdir(store.folder.parent)
+    assert stored_folder(Path(store.folder.name, "Ann"), store) == store.folder / "Ann"
 
 
 def shared(folder: Path, **files: bytes) -> Path:
@@ -146,6 +165,18 @@ def test_a_hostile_zip_is_refused(tmp_path: Path, entries, told: str) -> None:
         for name, content in entries:
             archive.writestr(name, content)
     with pytest.raises(RwcPwError, match=told):
+        copy_source(path, None, shared(tmp_path / "to"))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_zip_whose_content_is_damaged_is_refused(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "shared.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.pth", bytes(range(256)) * 40)
+    whole = bytearray(path.read_bytes())
+    whole[40:80] = b"\xff" * 40
+    path.write_bytes(whole)
+    with pytest.raises(RwcPwError, match="damaged"):
         copy_source(path, None, shared(tmp_path / "to"))
 
 
