@@ -1,7 +1,6 @@
 """The daemon: the engine and the bus, started in order, stopped in reverse."""
 
 import asyncio
-import signal
 
 from rwc_pw.config import config_of
 from rwc_pw.control.service import BusService
@@ -22,10 +21,7 @@ class Daemon:
         self._ending = asyncio.Event()
 
     async def run(self) -> None:
-        """Until ``quit``, SIGTERM, SIGINT, or the end of the session."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ending.set)
+        """Until ``quit``, or the end of the session."""
         await self._bus.acquire()
         try:
             await until_one_ends(self._engine.run(), self._bus.run(), self._ending.wait())

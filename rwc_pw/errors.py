@@ -31,6 +31,10 @@ class UnavailableError(RwcPwError):
     exit_code = EXIT_UNAVAILABLE
 
 
+class NoBusError(UnavailableError):
+    """There is no session bus, and so no daemon either."""
+
+
 def missing_extra(package: str) -> UnavailableError:
     """What to tell who asks for an RVC voice where ``package``, of the extra, is not installed."""
     return UnavailableError(

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from rwc_pw.cli.edge import until_signal
 from rwc_pw.cli.shared import AsJson, config, paths, print_json, print_status, save, with_daemon
-from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.errors import NoBusError, RwcPwError
 from rwc_pw.status import Status
 
 # Whatever loads numpy, the bus or a server's library is imported by the command that uses it:
@@ -25,9 +26,10 @@ def enable(voice: Annotated[str, typer.Option("--voice", help="The voice to begi
     # what is wrong with the configuration is better told here than in the daemon's log
     save({"voice": voice}) if voice else config()
     registration.register(paths(), launcher.command())
-    status = with_daemon(lambda client: client.start())
+    with_daemon(lambda client: client.start())
     if voice:
         with_daemon(lambda client: client.reload())  # it may have been running
+    status = with_daemon(lambda client: client.status())
     print("RWC Voice is on: choose it as the microphone in any app.")
     if status.reason:
         print(f"For now it is silent: {status.reason}.")
@@ -67,7 +69,7 @@ def status(
         return asyncio.run(_watch(show))
     try:
         show(with_daemon(lambda client: client.status()))
-    except UnavailableError as error:  # without a bus there is no daemon, and that is an answer
+    except NoBusError as error:  # without a bus there is no daemon, and that is an answer
         show(Status(reason=error.message))
 
 
@@ -88,14 +90,14 @@ def daemon() -> None:
     """Feed RWC Voice until told to end; the session starts this."""
     from rwc_pw.daemon import Daemon
 
-    async def run() -> None:
-        await Daemon(paths()).run()
+    async def run() -> int:
+        return await until_signal(Daemon(paths()).run())
 
     asyncio.run(run())
 
 
 def _stop_daemon() -> None:
-    with contextlib.suppress(UnavailableError):  # without a bus there is no daemon
+    with contextlib.suppress(NoBusError):  # without a bus there is no daemon
         with_daemon(lambda client: client.stop())
 
 

@@ -11,7 +11,7 @@ import typer
 
 from rwc_pw.config import Config, config_of, models_dir, save_config
 from rwc_pw.desktop.paths import Paths
-from rwc_pw.errors import UnavailableError
+from rwc_pw.errors import NoBusError
 from rwc_pw.status import Status, describe
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.store import VoiceStore
@@ -69,7 +69,7 @@ def change(**changes: object) -> None:
     save(changes)
     try:
         running = with_daemon(lambda client: client.reload())
-    except UnavailableError:
+    except NoBusError:
         running = False
     if not running:
         print("RWC Voice is off; this holds from its next start.")

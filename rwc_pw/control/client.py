@@ -13,7 +13,7 @@ from dbus_next.constants import MessageFlag
 
 from rwc_pw.control.bus import connect
 from rwc_pw.control.names import BUS_NAME, ERROR_NAME, INTERFACE, OBJECT_PATH
-from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.errors import NoBusError, RwcPwError, UnavailableError
 from rwc_pw.status import State, Status
 
 CALL_TIMEOUT_S = 10.0
@@ -22,7 +22,10 @@ NOBODY_THERE = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DB
 
 
 class Client:
-    """A connection to the bus, for the length of an ``async with``; ``UnavailableError`` where there is no bus."""
+    """A connection to the bus, for the length of an ``async with``; ``NoBusError`` where there is none.
+
+    Its methods raise ``UnavailableError`` when the daemon does not answer, or fails.
+    """
 
     async def __aenter__(self) -> Self:
         self._bus = await connect()
@@ -63,9 +66,21 @@ class Client:
             await self._ask_bus("AddMatch", rule)
         status = await self.status()
         yield status
-        while status.state is not State.OFF:
-            status = await changes.get()
-            yield status
+        ended = asyncio.ensure_future(self._end_of_bus())
+        try:
+            while status.state is not State.OFF:
+                change = asyncio.ensure_future(changes.get())
+                await asyncio.wait((change, ended), return_when=asyncio.FIRST_COMPLETED)
+                if not change.done():
+                    change.cancel()
+                    raise NoBusError("The D-Bus session bus has ended.", "Run the command again once it is back.")
+                yield (status := change.result())
+        finally:
+            ended.cancel()
+
+    async def _end_of_bus(self) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            await self._bus.wait_for_disconnect()
 
     async def stop(self) -> bool:
         """End the daemon, by force when it does not answer, and wait until it has ended; whether one ran."""
@@ -101,7 +116,8 @@ class Client:
                 return None
             if error.type == ERROR_NAME:
                 raise RwcPwError(error.text) from error
-            raise UnavailableError(f"The daemon failed: {error.text}.", "Run `rwc-pw doctor`.") from error
+            what, *_ = error.text.splitlines() or [error.type]
+            raise UnavailableError(f"The daemon failed: {what.rstrip('.:')}.", "Run `rwc-pw doctor`.") from error
 
     async def _ask_bus(self, member: str, *body: object) -> list[Any]:
         bus = "org.freedesktop.DBus"

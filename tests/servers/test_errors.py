@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
+import subprocess
 
 import pytest
 
 from tests.servers.program import configure
+from tests.servers.test_recovery import ours
 
 
 def test_without_a_session_bus(program):
@@ -14,6 +17,30 @@ def test_without_a_session_bus(program):
     assert "no D-Bus session bus" in program.complaint("bypass", "on", code=69)
     assert program.status()["state"] == "off"
     program("disable")
+
+
+def test_a_daemon_that_does_not_answer_is_not_said_to_be_off(headless, program):
+    program("enable")
+    [daemon] = ours(headless, "rwc_pw daemon")
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        assert "did not answer" in program.complaint("status", code=69)
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+
+
+def test_who_watches_is_told_that_the_bus_has_ended(headless, program):
+    program("enable")
+    argv = program.argv("status", "--watch", "--json")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, env=program.environment, stdout=pipe, stderr=pipe, text=True) as watch:
+        assert json.loads(watch.stdout.readline())["state"] == "armed"
+        headless.kill("dbus-daemon")
+        _, told = watch.communicate(timeout=10)
+    assert watch.returncode == 69
+    assert "bus has ended" in told
+    assert "Traceback" not in told
+    headless.restart("dbus-daemon")
 
 
 def test_without_pipewire(program, tmp_path):
