@@ -40,16 +40,21 @@ def terminate(process: Process) -> None:
         process.terminate()
 
 
-async def wait_or_kill(process: Process) -> None:
-    """Wait until it has ended; SIGKILL when it takes too long."""
+async def wait_or_kill(*processes: Process) -> None:
+    """Wait until all have ended; SIGKILL for those that take too long, and for all when this is cancelled."""
     try:
-        async with asyncio.timeout(END_TIMEOUT_S):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_TIMEOUT_S):
+                for process in processes:
+                    await process.wait()
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                log.warning("process %d did not end and is killed", process.pid)
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+        for process in processes:
             await process.wait()
-    except TimeoutError:
-        log.warning("process %d did not end and is killed", process.pid)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
 
 
 async def run(argv: Sequence[str]) -> str:

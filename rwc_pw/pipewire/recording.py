@@ -170,9 +170,11 @@ class AppRecorder(PairRecorder):
             connect(self._headless, port, into)
 
     def __exit__(self, *_: object) -> None:
-        for into, port in self._heard_ports.items():
-            self._headless.run("pw-link", "--disconnect", port, into)
-        super().__exit__()
+        try:
+            for into, port in self._heard_ports.items():
+                self._headless.run("pw-link", "--disconnect", port, into)
+        finally:
+            super().__exit__()
 
 
 def record_pair(

@@ -67,8 +67,7 @@ class Streams:
             terminate(process)
         for descriptor in self._descriptors:
             os.close(descriptor)
-        for process in self._processes:
-            await wait_or_kill(process)
+        await wait_or_kill(*self._processes)
 
     def end(self) -> None:
         """Let ``until_one_ends`` raise, as if one had ended."""

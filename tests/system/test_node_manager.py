@@ -1,13 +1,14 @@
 import asyncio
 import contextlib
 import json
+import signal
 
 import pytest
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, LONGEST_RETRY_S, NodeManager, _graphs
-from rwc_pw.pipewire.process import start
+from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.streaming import BufferConfig, IdentityBackend, StreamingPipeline
 
@@ -51,6 +52,22 @@ def test_without_our_streams_nothing_is_well():
     assert "our streams" in manager._fault([node], node)
     manager._streams_seen = True
     assert manager._fault([node], node) == ""
+
+
+def test_no_tool_outlives_those_who_are_cancelled_while_they_wait_for_its_end():
+    async def cancelled() -> list[int | None]:
+        argv = ["sh", "-c", "trap '' TERM; echo; exec sleep 60"]
+        tools = [await start(argv, stdout=asyncio.subprocess.PIPE) for _ in range(2)]
+        for tool in tools:
+            await tool.stdout.readline()
+            terminate(tool)
+        waiting = asyncio.ensure_future(wait_or_kill(*tools))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        return [tool.returncode for tool in tools]
+
+    assert asyncio.run(cancelled()) == [-signal.SIGKILL] * 2
 
 
 def test_a_tool_that_the_system_refuses_to_start_is_told(tmp_path):
