@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rwc_pw.asked import conversion_of, is_chunk_ours
@@ -32,6 +32,20 @@ PAUSE_INTERVAL_S = 0.05
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """An RVC voice that can speak."""
+
+    config: Config
+    """What it was loaded for, and has been adjusted to since."""
+    kind: object
+    device: str | None
+    """What it was to be computed on."""
+    backend: ConversionBackend
+    times: ConversionTimes | None
+    """None where they are too few to begin a pipeline with: it was to take over in one."""
+
+
 class VoiceEngine:
     """Runs in an asyncio loop of the main thread; ``run`` until cancelled."""
 
@@ -50,8 +64,7 @@ class VoiceEngine:
         self._lost_ms = 0.0, 0.0  # dropped and late, in pipelines that have been replaced
         self._chosen_chunks = ChosenChunks(paths.chunks_file)
         self._adaptive_chunk = AdaptiveChunk()
-        self._carried_kind: object = None
-        self._device: str | None = None  # for which the voice that speaks was loaded
+        self._carried: _Loaded | None = None  # the RVC voice that speaks
         self._measured = asyncio.Event()  # by the pipeline, anew
         first = SilentBackend() if config.is_rvc else self._create_backend()
         self._pipeline = self._new_pipeline(first, config.chunk_size)
@@ -75,7 +88,7 @@ class VoiceEngine:
     def set_bypass(self, bypass: bool) -> None:
         """The real voice, on the user's word alone; a restart forgets it."""
         was_bypassed, self.bypass = self.bypass, bypass
-        if was_bypassed:
+        if was_bypassed and not bypass:
             self._nodes.renew_streams()
             self._fall_silent()  # the real voice is not heard while another is loaded
         self._change_voice()
@@ -117,8 +130,9 @@ class VoiceEngine:
         if self.bypass or not self.config.is_rvc:
             self._loading = ""
             self._speak_through(self._create_backend())
-        elif self._carried_kind and self._pipeline.adjust(self._conversion()):
+        elif self._carried and self._pipeline.adjust(self._conversion()):
             self._loading = ""
+            self._carried = replace(self._carried, config=self.config)
         else:
             self._loading = self.config.voice
             self._wanted.set()
@@ -132,7 +146,7 @@ class VoiceEngine:
             await self._wanted.wait()
             self._wanted.clear()
             if self._loading:  # and no voice that needs no loading has been chosen since
-                await self._load(self.config)
+                await until_one_ends(self._load(self.config), self._wanted.wait())  # what is wanted next waits for none
 
     async def _load(self, config: Config) -> None:
         device = None
@@ -147,8 +161,8 @@ class VoiceEngine:
             if config is not self.config:  # another voice has been chosen meanwhile
                 return
             device, kind = conversion.device, _kind(conversion)
-            is_alike = kind == self._carried_kind
-            backend, times = await load(conversion, 1 if is_alike else TRIAL_CHUNKS)
+            takes_over = self._is_carried(kind)
+            backend, times = await load(conversion, 1 if takes_over else TRIAL_CHUNKS)
         except Exception as error:  # the edge to the converter: whatever it raises is a reason, no more
             log.debug("the voice could not be loaded", exc_info=error)
             is_wanted = config is self.config
@@ -156,38 +170,37 @@ class VoiceEngine:
                 self._wanted.set()  # once more, for the CPU
             elif is_wanted:
                 self._loading, self._load_error = "", _why(error)
+                log.warning("%s", self._load_error)
         else:
-            await self._hand_over(config, kind, backend, None if is_alike else times)
-            self._device = device
+            await self._hand_over(_Loaded(config, kind, device, backend, None if takes_over else times))
         self._on_change()
 
-    async def _hand_over(
-        self, config: Config, kind: object, backend: ConversionBackend, times: ConversionTimes | None
-    ) -> None:
-        """Let a converter that is loaded speak, in the pipeline that is there if it is one of the same kind.
-
-        Without ``times`` only there.
-        """
+    async def _hand_over(self, loaded: "_Loaded") -> None:
+        """Let a converter that is loaded speak, in the pipeline that is there if it is one of the same kind."""
         try:
-            if kind != self._carried_kind and config is self.config:
+            if not self._is_carried(loaded.kind) and loaded.config is self.config:
                 await self._pause()
         except BaseException:
-            backend.cleanup()
+            loaded.backend.cleanup()
             raise
-        if config is not self.config or self.bypass:  # another voice has been chosen meanwhile
-            await asyncio.to_thread(backend.cleanup)
-        elif kind == self._carried_kind:
-            self._pipeline.replace_backend(backend)
-            self._speaking, self._loading, self._load_error = config.voice, "", ""
-        elif times is None:  # it was to speak in a pipeline that is no more
-            await asyncio.to_thread(backend.cleanup)
+        if loaded.config is not self.config or self.bypass:  # another voice has been chosen meanwhile
+            await asyncio.to_thread(loaded.backend.cleanup)
+        elif self._is_carried(loaded.kind):
+            self._pipeline.replace_backend(loaded.backend)
+            self._speaking, self._loading, self._load_error = loaded.config.voice, "", ""
+            self._carried = loaded
+        elif loaded.times is None:  # it was to speak in a pipeline that is no more
+            await asyncio.to_thread(loaded.backend.cleanup)
             self._wanted.set()
         else:
             self._loading = self._load_error = ""
-            pipeline = self._new_pipeline(backend, times.chunk_size, times)
+            pipeline = self._new_pipeline(loaded.backend, loaded.times.chunk_size, loaded.times)
             pipeline.start()
-            self._carried_kind = kind
+            self._carried = loaded
             await asyncio.to_thread(self._replace_pipeline(pipeline).stop)
+
+    def _is_carried(self, kind: object) -> bool:
+        return self._carried is not None and self._carried.kind == kind
 
     async def _adapt_chunk(self) -> None:
         """Load the voice that speaks for another size of chunk, whenever the one it has does not suit the machine.
@@ -198,14 +211,14 @@ class VoiceEngine:
             await self._measured.wait()
             self._measured.clear()
             config = self.config
-            is_at_rest = not (self._loading or self._load_error or self.bypass) and self._speaking == config.voice
-            if not is_at_rest or not is_chunk_ours(config):
+            carried = self._carried
+            if self._loading or self._load_error or carried is None:
                 continue
-            if graphics_card.has_failed() and self._device:
+            if graphics_card.has_failed() and carried.device:
                 self._fall_silent()  # the CPU does not hold what the card held
-                self._loading, self._device = config.voice, None
+                self._loading = config.voice
                 self._wanted.set()
-            elif size := self._adaptive_chunk.better(self._pipeline.times, self._device):
+            elif is_chunk_ours(config) and (size := self._adaptive_chunk.better(self._pipeline.times, carried.device)):
                 self._chosen_chunks.keep(self._conversion(), size)
                 self._loading = config.voice
                 self._wanted.set()
@@ -225,7 +238,7 @@ class VoiceEngine:
 
     def _speak_through(self, backend: ConversionBackend) -> None:
         """Let a converter that is made ready in no time take over, without a click where chunks stay as they are."""
-        self._carried_kind = None
+        self._carried = None
         if self._pipeline.chunk_size == self.config.chunk_size:
             backend.initialize()
             self._pipeline.replace_backend(backend)
@@ -274,7 +287,8 @@ class VoiceEngine:
         self._on_change()
 
     def _reason(self, nodes: NodeState, metrics: PipelineMetrics) -> str:
-        if found := nodes.fault or metrics.error or self._load_error:
+        is_heard = self._carried is not None and self._carried.config is self.config  # in another size of chunk
+        if found := nodes.fault or metrics.error or ("" if is_heard else self._load_error):
             return found
         if self._loading and not self._speaking:
             before = "the graphics card failed, and " if graphics_card.has_failed() else ""

@@ -57,6 +57,7 @@ def at_home(headless, program, assets_dir, voice_file):  # noqa: F811, ARG001
     configure(program, SETTINGS.format(models=assets_dir))
     program("voices", "add", str(voice_file))
     yield program
+    program("use", "robot")
     program("voices", "remove", "Checkable", "--yes")
 
 
@@ -88,6 +89,7 @@ def test_chromium_hears_every_kind_of_voice_at_the_pitch_that_is_set_meanwhile(
                 samples, recorded_hz = chromium.record(headless, "RWC Voice", 3)
             assert pitch_hz(samples, recorded_hz) == pytest.approx(PITCH_HZ * 2 ** (semitones / 12), rel=0.01)
     finally:
+        program("use", "robot")
         program("voices", "remove", "Kind", "--yes")
 
 
@@ -149,6 +151,7 @@ def test_the_missions_own_command_brings_a_voice_in_and_speaks(headless, program
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     assert "Voice" in program("voices")
+    program("use", "robot")
     program("voices", "remove", "Voice", "--yes")
 
 
@@ -205,7 +208,9 @@ def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program
                 program("set", *change)
             recorder.wait(len(recorder.frames()) + RATE_HZ, timeout_s=10)
             heard = recorder.frames()[RATE_HZ:, 1]
+            assert "voice in use" in program.complaint("voices", "remove", "Otto", "--yes", code=2)
     finally:
+        program("use", "robot")
         for name in ("Anna", "Otto"):
             program("voices", "remove", name, "--yes")
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (1 / 12), rel=0.01)
@@ -239,9 +244,14 @@ def test_the_chunk_follows_the_machine_while_people_listen(
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
 
 
-@pytest.mark.parametrize("chunks", [1 + TRIAL_CHUNKS // 2, TRIAL_CHUNKS + 10], ids=["when tried", "while it speaks"])
+@pytest.mark.parametrize(
+    ("chunks", "pinned"),
+    [(1 + TRIAL_CHUNKS // 2, ""), (TRIAL_CHUNKS + 10, ""), (TRIAL_CHUNKS + 10, "rvc_chunk_size = 4800\n")],
+    ids=["when tried", "while it speaks", "while it speaks in chunks of the user's choice"],
+)
 def test_where_the_card_fails_there_is_silence_with_a_reason_until_the_cpu_speaks(
     chunks,
+    pinned,
     headless,  # noqa: F811
     program,  # noqa: F811
     assets_dir,
@@ -262,7 +272,7 @@ def test_where_the_card_fails_there_is_silence_with_a_reason_until_the_cpu_speak
             return super().__call__(*block)
 
     monkeypatch.setattr(card_step, "CardStep", Failing)
-    with in_process(program, assets_dir, voice_file, monkeypatch) as paths:
+    with in_process(program, assets_dir, voice_file, monkeypatch, pinned) as paths:
         voice = chosen_for(paths)
         ChosenChunks(paths.chunks_file).keep(voice, 4800)
 
@@ -273,7 +283,8 @@ def test_where_the_card_fails_there_is_silence_with_a_reason_until_the_cpu_speak
             return graphics_card.has_failed() and it.status().state is State.RUNNING
 
         _, heard = heard_when(speaks_again, headless, paths)
-        assert ChosenChunks(paths.chunks_file).get(voice)  # for the CPU, anew
+        if not pinned:
+            assert ChosenChunks(paths.chunks_file).get(voice)  # for the CPU, anew
     assert "the graphics card failed, and the voice Checkable is being loaded" in reasons
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
 
@@ -283,11 +294,11 @@ def chosen_for(paths: Paths) -> ConversionConfig:
 
 
 @contextlib.contextmanager
-def in_process(program, assets_dir, voice_file, monkeypatch) -> Iterator[Paths]:  # noqa: F811
+def in_process(program, assets_dir, voice_file, monkeypatch, more: str = "") -> Iterator[Paths]:  # noqa: F811
     """Where an engine of this process finds the voice Checkable."""
     for name, value in program.environment.items():
         monkeypatch.setenv(name, value)
-    configure(program, f'{STREAMING.format(models=assets_dir)}voice = "Checkable"\n')
+    configure(program, f'{STREAMING.format(models=assets_dir)}voice = "Checkable"\n{more}')
     paths = Paths.from_environment(program.environment)
     store = VoiceStore(paths.models_dir)
     add_voice(voice_file, store)
