@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from rwc_pw.rvc.pieces import Piece, pieces
 from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
 from rwc_pw.voices.f0_method import AUTO, detector_of
 from rwc_pw.voices.resolve import stored_folder
-from rwc_pw.voices.rvc_voice import BATCH
+from rwc_pw.voices.rvc_voice import BATCH, RvcVoice
 from rwc_pw.voices.store import VoiceStore
 
 WHOLE_S = 600.0  # a longer file is converted piece by piece: ultimate-rvc's memory grows with the length
@@ -38,7 +39,7 @@ class VoiceConverter:
         """
         paths = Paths.from_environment(os.environ)
         self._folder = stored_folder(Path(model_path), VoiceStore(paths.models_dir))
-        self._models_dir = models_dir or paths.assets_dir
+        self._models_dir = (models_dir or paths.assets_dir).absolute()
 
     def convert_voice(
         self,
@@ -60,13 +61,14 @@ class VoiceConverter:
         """
         settings = RvcSettings(pitch_shift, detector_of(BATCH, f0_method), index_rate, protect)
         target = Path(output_audio)
-        _check_format(target)
+        rate_hz = sample_rate or RvcVoice.read(self._folder).sample_rate_hz
+        _check_format(target, rate_hz)
         with _open(Path(input_audio)) as source, _written_whole(target) as unfinished:
             is_long = source.frames > WHOLE_S * source.samplerate
             rvc = UltimateRvc(self._folder, self._models_dir, settings, is_live=False, is_long=is_long)
             with closing(rvc):
                 rvc.start()
-                _write(unfinished, _converted(source, rvc, on_progress), sample_rate)
+                _write(unfinished, _converted(source, rvc, on_progress), rate_hz)
 
 
 def _converted(
@@ -116,26 +118,21 @@ def _cut(path: Path, piece: Piece | None, rate_hz: int) -> Iterator[tuple[NDArra
             yield block, sound.samplerate
 
 
-def _write(path: Path, blocks: Iterator[tuple[NDArray[np.float32], int]], rate_hz: int | None) -> None:
+def _write(path: Path, blocks: Iterator[tuple[NDArray[np.float32], int]], rate_hz: int) -> None:
     import soxr
 
-    target: soundfile.SoundFile | None = None
     resampler: Any = None
     try:
-        for block, voice_rate_hz in blocks:
-            if target is None:
-                target = soundfile.SoundFile(path, "w", rate_hz or voice_rate_hz, 1)
-                resampler = soxr.ResampleStream(voice_rate_hz, target.samplerate, 1)
-            _append(target, block if target.samplerate == voice_rate_hz else resampler.resample_chunk(block))
-        if target and target.samplerate != voice_rate_hz:
-            _append(target, resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        with soundfile.SoundFile(path, "w", rate_hz, 1) as target:
+            for block, voice_rate_hz in blocks:
+                if voice_rate_hz != rate_hz:
+                    resampler = resampler or soxr.ResampleStream(voice_rate_hz, rate_hz, 1)
+                    block = resampler.resample_chunk(block)
+                _append(target, block)
+            if resampler:
+                _append(target, resampler.resample_chunk(np.zeros(0, np.float32), last=True))
     except soundfile.SoundFileError as error:
-        raise RwcPwError(
-            f"The converted sound cannot be written: {error}.", "Free some space, or choose another format."
-        ) from error
-    finally:
-        if target:
-            target.close()
+        raise RwcPwError(f"The converted sound cannot be written: {error}.", "Free some space.") from error
 
 
 def _append(target: soundfile.SoundFile, block: NDArray[np.float32]) -> None:
@@ -146,12 +143,15 @@ def _append(target: soundfile.SoundFile, block: NDArray[np.float32]) -> None:
         target.write(block)
 
 
-def _check_format(target: Path) -> None:
-    kind = target.suffix[1:].upper()
-    if kind not in soundfile.available_formats():
+def _check_format(target: Path, rate_hz: int) -> None:
+    """``UsageError`` unless sound of that rate can be written under such a name: better now than after an hour."""
+    try:
+        soundfile.SoundFile(BytesIO(), "w", rate_hz, 1, format=target.suffix[1:]).close()
+    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         raise UsageError(
-            f"{target} does not end in a format that can be written.", "Choose a name that ends in .wav, .flac or .ogg."
-        )
+            f"{target} does not end in a format that can be written at {rate_hz} Hz.",
+            "Choose a name that ends in .wav, .flac or .ogg.",
+        ) from error
 
 
 def _open(path: Path) -> soundfile.SoundFile:

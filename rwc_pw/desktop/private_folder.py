@@ -26,10 +26,12 @@ class PrivateFolder:
         try:
             parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-            self.lock_fd = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            unlocked = self.path / f"{LOCK}.new"
+            self.lock_fd = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self.lock_fd, fcntl.LOCK_EX)
+            unlocked.rename(self.path / LOCK)  # a lock that is free is the sign of a folder that was left behind
         except OSError as error:
             raise refusal("make a folder in", parent, error) from error
-        fcntl.flock(self.lock_fd, fcntl.LOCK_EX)
 
     def remove(self) -> None:
         """Remove it with all that is in it."""

@@ -5,7 +5,7 @@ What belongs to a frame of 10 ms is drawn from the frame's own number, so that i
 
 import numpy as np
 
-from rwc_pw.rvc.plan import Plan
+from rwc_pw.rvc.plan import FRAME_SAMPLES, Plan
 from rwc_pw.rvc.step import Array, Step, StepNoise, StepSettings
 
 
@@ -29,8 +29,12 @@ class RvcStream:
         """What it would say first in the next block, for a frame."""
 
     def convert(self, sound: Array) -> Array:
-        """(block_frames · 160,) to (block_frames · samples_per_frame,)."""
-        self._heard = np.concatenate([self._heard, sound])[-self._plan.window_samples :]
+        """(block_frames · 160,) to (block_frames · samples_per_frame,).
+
+        What ``sound`` has before the block takes the place of what was heard last.
+        """
+        known = len(self._heard) - (len(sound) - self._plan.block_frames * FRAME_SAMPLES)
+        self._heard = np.concatenate([self._heard[:known], sound])[-self._plan.window_samples :]
         if not self._heard.any():
             said = self.foreseen * _falling(len(self.foreseen))
             if self._frame:  # else it has been, and nothing is said

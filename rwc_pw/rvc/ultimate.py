@@ -59,11 +59,15 @@ class UltimateRvc:
         self._is_long = is_long
         self._voice_folder = voice_folder
         self._models_dir = models_dir
+        self._scratch: PrivateFolder | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
 
     @property
     def folder(self) -> Path:
         """For the sound that is to be converted."""
+        if self._scratch is None:
+            raise ConversionError("ultimate-rvc does not run")
         return self._scratch.path
 
     @property
@@ -71,7 +75,7 @@ class UltimateRvc:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Load the voice, which takes seconds.
+        """Load the voice, which takes seconds; again, where its process has ended.
 
         ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` when the voice fails.
         """
@@ -83,31 +87,34 @@ class UltimateRvc:
                 f"{voice.name} does not follow the pitch, and ultimate-rvc cannot speak in such voices.",
                 "Choose a voice that was trained with f0.",
             )
-        self._scratch = PrivateFolder(Path(tempfile.gettempdir()), SCRATCH_PREFIX)
-        self._process = subprocess.Popen(
-            [sys.executable, *WORKER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
-            cwd=self._scratch.path,
-            env=_environment(self._scratch.path, self._models_dir) | (GIVES_MEMORY_BACK if self._is_long else {}),
-            pass_fds=[self._scratch.lock_fd],
-            start_new_session=True,  # Ctrl-C is for us, who end it in order
-        )
+        self._end()
+        self._scratch = scratch = PrivateFolder(Path(tempfile.gettempdir()), SCRATCH_PREFIX)
         try:
+            self._process = subprocess.Popen(
+                [sys.executable, *WORKER],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
+                cwd=scratch.path,
+                env=_environment(scratch.path, self._models_dir) | (GIVES_MEMORY_BACK if self._is_long else {}),
+                pass_fds=[scratch.lock_fd],
+                start_new_session=True,  # Ctrl-C is for us, who end it in order
+            )
+            if self._is_closed:
+                raise ConversionError("the converter has been given back")
             self._ask(
                 {
                     "voice": str(self._voice_folder),
-                    "scratch": str(self._scratch.path),
+                    "scratch": str(scratch.path),
                     "live": self._is_live,
                     "settings": asdict(self.settings),
                 }
             )
         except ConversionError as error:
-            self.close()
+            self._end()
             raise RwcPwError(f"The voice could not be loaded: {error.message}", "Run `rwc-pw doctor`.") from error
         except BaseException:
-            self.close()
+            self._end()
             raise
 
     def convert(self, sound: Path, on_progress: Callable[[float], None] = lambda _: None) -> Path:
@@ -120,17 +127,22 @@ class UltimateRvc:
         return Path(self._ask({"sound": str(sound), "settings": asdict(self.settings)}, on_progress))
 
     def close(self) -> None:
-        """End it and remove all its files; it may be converting."""
+        """End it for good and remove all its files, also from another thread, while it is loaded or converts."""
+        self._is_closed = True
+        self._end()
+
+    def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                with contextlib.suppress(BrokenPipeError):  # a request that it never read
-                    pipe.close()
-        self._scratch.remove()
+        scratch, self._scratch = self._scratch, None
+        if process:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    with contextlib.suppress(BrokenPipeError):  # a request that it never read
+                        pipe.close()
+        if scratch:
+            scratch.remove()
 
     def _ask(self, request: dict[str, Any], on_progress: Callable[[float], None] = lambda _: None) -> str:
         process = self._process

@@ -41,7 +41,6 @@ class BatchConverter(ConversionBackend):
         """Load the voice, unless it is; ``UnavailableError`` without the extra."""
         self._reset()
         if not self._rvc.is_alive:
-            self._rvc.close()
             self._rvc.start()
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rwc_pw.errors import ConversionError
 from rwc_pw.streaming.backend import ConversionBackend, Samples
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.formant import FormantShifter
@@ -10,6 +11,7 @@ from rwc_pw.streaming.limiter import Limiter
 from rwc_pw.streaming.loudness import LoudnessMix
 
 GATE_HYSTERESIS_DB = 6.0
+LOUDEST = 1e3  # +60 dBFS; beyond it, and for what is not a number, a sample is an error
 GAIN_RAMP_SAMPLES = 480  # 10 ms: from one gain to another
 
 
@@ -42,7 +44,9 @@ class VoiceChain(ConversionBackend):
         self._reset()
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        _check(audio_chunk)
         if context is not None:
+            _check(context)
             self._reset()
             context = self._gate.process(context)
         heard = self._gate.process(audio_chunk)
@@ -82,6 +86,11 @@ class VoiceChain(ConversionBackend):
         gains: Samples = np.full(len(sound), self._gain)
         gains[: len(ramp)] = ramp
         return sound * gains
+
+
+def _check(heard: Samples) -> None:
+    if not np.abs(heard).max(initial=0.0) < LOUDEST:
+        raise ConversionError("The sound from the microphone holds values that no sound has.")
 
 
 def _factor(gain_db: float) -> np.float32:

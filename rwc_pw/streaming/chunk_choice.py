@@ -56,30 +56,31 @@ class ChosenChunks:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._chosen = self._read()
+        self._unwritten: dict[str, int] = {}
 
     def get(self, conversion: ConversionConfig) -> int | None:
-        size = self._chosen.get(_key(conversion))
+        size = {**self._read(), **self._unwritten}.get(_key(conversion))
         return size if size in chunk_sizes(conversion.device) else None
 
     def keep(self, conversion: ConversionConfig, chunk_size: int) -> None:
         """Where it cannot be written, it is chosen again at the next start."""
-        self._chosen[_key(conversion)] = chunk_size
-        self._write({**self._read(), _key(conversion): chunk_size})
+        chosen = {_key(conversion): chunk_size}
+        self._unwritten = {} if self._write({**self._read(), **chosen}) else {**self._unwritten, **chosen}
 
     def forget(self, voice: str) -> None:
         """The voice is no more."""
-        kept = self._read()
-        remaining = {key: size for key, size in kept.items() if key.partition(SEPARATOR)[0] != voice}
-        if remaining != kept:
+        chosen = self._read()
+        remaining = {key: size for key, size in chosen.items() if key.partition(SEPARATOR)[0] != voice}
+        if remaining != chosen:
             self._write(remaining)
-        self._chosen = remaining
 
-    def _write(self, chosen: dict[str, int]) -> None:
+    def _write(self, chosen: dict[str, int]) -> bool:
         try:
             write_atomically(self._path, json.dumps(chosen, indent=2))
         except RwcPwError as error:
             log.warning("%s", error)
+            return False
+        return True
 
     def _read(self) -> dict[str, int]:
         try:

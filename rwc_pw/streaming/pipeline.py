@@ -69,8 +69,6 @@ class StreamingPipeline:
     ) -> None:
         """``times`` are those that were measured on a converter which is initialised."""
         self.times = times or ConversionTimes(buffer_config.chunk_size)
-        self.is_silent = True
-        """Whether what was converted last is silence."""
         self._backend = backend
         self._buffers = BufferManager(buffer_config)
         self._on_metrics_update = on_metrics_update
@@ -85,7 +83,7 @@ class StreamingPipeline:
         self._begins = True  # the next chunk begins a stream
         self._held_back_samples: int | None = None  # in this stream: room for a converter that takes long
         self._late_samples = 0  # when it was decided
-        self._silent_chunks = 0  # converted since there was sound
+        self._silent_chunks = 1  # converted since there was sound; before there is any, one
         self._error = ""
         self._retry_pause_s = FIRST_RETRY_S
         self._retry_at_s = 0.0
@@ -96,6 +94,11 @@ class StreamingPipeline:
     def chunk_size(self) -> int:
         """Samples of one conversion."""
         return self._buffers.config.chunk_size
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether what was converted last is silence, or nothing was yet."""
+        return self._silent_chunks > 0
 
     def start(self) -> None:
         """Initialise the converter and measure its times for a chunk, unless they are known, and begin to convert.
@@ -167,7 +170,8 @@ class StreamingPipeline:
             self._buffers.reset()
             self._held_back_samples = None
             self._history = np.zeros(0, np.float32)
-            self._begins = self.is_silent = True
+            self._begins = True
+            self._silent_chunks = 1
 
     def get_metrics(self) -> PipelineMetrics:
         """What has been measured up to now."""
@@ -205,14 +209,11 @@ class StreamingPipeline:
         while work := self._next_work():
             started_s, has_failed = time.monotonic(), bool(self._error)
             converted = self._convert(work)
-            self.is_silent = converted is None or not converted.any()
-            if self.is_silent:
-                self._silent_chunks += 1
-            else:
-                self._silent_chunks = 0
-                if not has_failed:  # else it was made ready first
-                    self.times.add(time.monotonic() - started_s)
+            is_silent = converted is None or not converted.any()
+            if not is_silent and not has_failed:  # else it was made ready first
+                self.times.add(time.monotonic() - started_s)
             with self._output_written:
+                self._silent_chunks = self._silent_chunks + 1 if is_silent or self._begins else 0
                 self._buffers.write_output(converted)
                 self._output_written.notify_all()
             self._give_back_replaced()

@@ -19,7 +19,7 @@ class StoredVoice:
         paths = Paths.from_environment(os.environ)
         self.folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.models_dir))
         self.facts = RvcVoice.read(self.folder)
-        self.models_dir = config.models_dir or paths.assets_dir
+        self.models_dir = (config.models_dir or paths.assets_dir).absolute()
         self.compiled_dir = paths.compiled_dir
         self._means = _what_is_meant(config)
 

@@ -84,6 +84,7 @@ class StreamingConverter(ConversionBackend):
             heard = np.concatenate([self._heard, audio_chunk])
             self._heard = heard[-len(self._heard) :]
             resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
+            # the end of the block before was resampled as if silence followed, and is heard again
             return self._at_48_khz(stream.convert(resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
@@ -164,8 +165,8 @@ class StreamingConverter(ConversionBackend):
         import soxr
 
         stream.reset(np.asarray(soxr.resample(before, SAMPLE_RATE_HZ, CONTENT_RATE_HZ), np.float32))
-        margin = SAMPLE_RATE_HZ // MARGINS_PER_S
-        self._heard = np.concatenate([np.zeros(margin, np.float32), before])[-margin:]
+        margins = 2 * SAMPLE_RATE_HZ // MARGINS_PER_S
+        self._heard = np.concatenate([np.zeros(margins, np.float32), before])[-margins:]
         self._said = np.zeros(2 * self._rate_hz // MARGINS_PER_S, np.float32)
 
     def _at_48_khz(self, said: Samples) -> Samples:

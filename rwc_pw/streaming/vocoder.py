@@ -4,7 +4,6 @@ import numpy as np
 from stftpitchshift.resampler import linear as stretch
 from stftpitchshift.stft import asymmetric_analysis_window, asymmetric_synthesis_window
 
-from rwc_pw.errors import ConversionError
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.excitation import Excitation, Noise, PulseTrain
 from rwc_pw.streaming.pitchshifter import PitchShifter
@@ -15,7 +14,6 @@ FRAME_SAMPLES = 2048
 SYNTHESIS_SAMPLES = 1024
 HOP_SAMPLES = 256
 ROBOT_PITCH_HZ = 110.0
-LOUDEST = 1e3  # +60 dBFS; beyond it, and for what is not a number, a sample is an error
 
 
 class VocoderBackend(ConversionBackend):
@@ -62,8 +60,6 @@ class VocoderBackend(ConversionBackend):
         if context is not None:
             self.initialize()
             self.convert_chunk(context)
-        if len(audio_chunk) and not np.abs(audio_chunk).max() < LOUDEST:
-            raise ConversionError("The sound from the microphone holds values that no sound has.")
         waiting = np.concatenate((self._waiting, audio_chunk))
         whole = len(waiting) // HOP_SAMPLES * HOP_SAMPLES
         hops = [self._next_hop(waiting[at : at + HOP_SAMPLES]) for at in range(0, whole, HOP_SAMPLES)]

@@ -134,6 +134,21 @@ def test_what_ultimate_rvc_says_and_its_end_are_conversion_errors_and_it_begins_
     assert pitch_hz(spoken(it, tone(1.5))) == pytest.approx(170, rel=0.01)
 
 
+def test_what_was_given_back_is_not_loaded_again_and_nothing_stays_of_what_could_not_be(
+    assets_dir, stored, scratch, monkeypatch
+):
+    config = ConversionConfig(model_path=stored, models_dir=assets_dir, use_rmvpe=False)
+    one = BatchConverter(config)
+    one.cleanup()
+    with pytest.raises(RwcPwError, match="given back"):
+        one.initialize()
+    assert list(scratch.iterdir()) == []
+    monkeypatch.setattr(sys, "executable", str(scratch / "nothing"))
+    with pytest.raises(OSError, match="nothing"):
+        BatchConverter(config).initialize()
+    assert list(scratch.iterdir()) == []
+
+
 def test_everything_is_private_and_goes_even_when_both_are_killed(assets_dir, stored, scratch):
     program = f"""
 import os, sys, signal

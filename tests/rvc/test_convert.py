@@ -97,6 +97,8 @@ def test_a_long_file_is_converted_in_pieces_without_a_gap_or_a_sample_too_many(c
         (b"no sound", "out.wav", "not sound"),
         (None, "out.wav", "not sound"),
         (b"", "out.mp5", "format"),
+        (b"", "out.raw", "format"),
+        (b"", "out.mp3", "format that can be written at 40000 Hz"),
         (tone(0.1).tobytes(), "no/out.wav", "not sound|Cannot write"),
     ],
 )

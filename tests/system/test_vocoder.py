@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rwc_pw.errors import ConversionError
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.streaming.vocoder import ROBOT_PITCH_HZ, VocoderBackend
 from rwc_pw.voices.builtin import BUILTIN_VOICES, Voice
@@ -156,14 +155,9 @@ def test_silence_is_silence_from_the_start_and_after_a_word(voice: Voice) -> Non
     assert not backend.convert_chunk(np.zeros(3000, np.float32)).any()
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
-def test_what_is_no_sound_is_an_error_and_initialize_starts_anew(value: float) -> None:
+def test_initialize_starts_anew() -> None:
     backend = VocoderBackend(ROBOT)
-    backend.convert_chunk(noise(1000))
-    broken = noise(700)
-    broken[300] = value
-    with pytest.raises(ConversionError, match="microphone"):
-        backend.convert_chunk(broken)
+    backend.convert_chunk(noise(1700))
     backend.initialize()
     np.testing.assert_array_equal(backend.convert_chunk(noise(3000)), convert(ROBOT, noise(3000)))
 

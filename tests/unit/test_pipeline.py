@@ -370,6 +370,20 @@ def test_what_is_converted_while_a_new_stream_begins_is_never_heard(bench):
     np.testing.assert_array_equal(it.speak(4), hum(0, 4 * CHUNK))
 
 
+def test_after_a_reset_it_is_silent_whatever_was_under_way(bench):
+    gate = Gate()
+    it = bench(gate)
+    it.speak(2)
+    assert not it.pipeline.is_silent
+    gate.hold()
+    it.pipeline.process_input(hum(0, CHUNK))
+    assert gate.arrived.wait(DEADLINE_S)
+    it.pipeline.reset()
+    gate.go.set()
+    it.pipeline.stop()
+    assert it.pipeline.is_silent
+
+
 def test_what_is_late_is_silence_then_the_delay_is_what_it_was(bench):
     gate = Gate()
     it = bench(gate)
