@@ -96,8 +96,9 @@ def link(output_port_id: int, input_port_id: int) -> list[str]:
     return ["pw-link", "-P", str(output_port_id), str(input_port_id)]
 
 
-def unlink(link_id: int) -> list[str]:
-    return ["pw-link", "-d", str(link_id)]
+def unlink(output_port_id: int, input_port_id: int) -> list[str]:
+    # by its ports: PipeWire gives a link's own id to the next one at once, and that may be an app's
+    return ["pw-link", "-d", str(output_port_id), str(input_port_id)]
 
 
 def suspend(node_id: int) -> list[str]:

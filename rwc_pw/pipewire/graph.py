@@ -22,7 +22,6 @@ class Port:
 
 @dataclass(frozen=True)
 class Link:
-    id: int
     output_node_id: int
     output_port_id: int
     input_node_id: int
@@ -179,7 +178,6 @@ def _port(item: dict[str, Any]) -> Port:
 def _link(item: dict[str, Any]) -> Link:
     info = item.get("info", {})
     return Link(
-        id=item["id"],
         output_node_id=info.get("output-node-id", -1),
         output_port_id=info.get("output-port-id", -1),
         input_node_id=info.get("input-node-id", -1),

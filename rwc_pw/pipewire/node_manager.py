@@ -63,6 +63,7 @@ class NodeManager:
         self._streams_seen = False
         self._idle_since_s: float | None = None
         self._source_requested = False
+        self._destroyed_ids: set[int] = set()
         self._retry_s = FIRST_RETRY_S
         self._skipped_samples = 0  # by streams that have ended
         self.state = NodeState()
@@ -179,7 +180,7 @@ class NodeManager:
         return [
             *self._source_commands(sources),
             *(argv.link(*pair) for pair in wiring.create),
-            *(argv.unlink(id) for id in wiring.destroy),
+            *(argv.unlink(*pair) for pair in wiring.destroy),
             *(argv.suspend(node.id) for node in self._idle_for_long(graph, streams)),
         ]
 
@@ -203,7 +204,9 @@ class NodeManager:
     def _source_commands(self, sources: list[Node]) -> list[list[str]]:
         if sources:
             self._source_requested = False  # whoever takes it away, it is made again
-            return [argv.destroy(node.id) for node in sources[1:]]
+            surplus = {node.id for node in sources[1:]}
+            asked, self._destroyed_ids = self._destroyed_ids, surplus
+            return [argv.destroy(id) for id in surplus - asked]  # once: its id may soon be another object's
         if self._source_requested:
             return []
         self._source_requested = True

@@ -32,8 +32,8 @@ class Wiring:
 
     create: tuple[tuple[int, int], ...]
     """Pairs of an output and an input port to link."""
-    destroy: tuple[int, ...]
-    """Links to remove."""
+    destroy: tuple[tuple[int, int], ...]
+    """Pairs of such ports whose link to remove."""
     channels: int
     """How many channels of the microphone the capture stream adds up."""
 
@@ -50,13 +50,13 @@ def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: s
     desired = set(into_capture) | set(from_playback)
     streams = {node.id for name in (capture, playback) for node in graph.named(name)}
     existing = {
-        (link.output_port_id, link.input_port_id): link.id
+        (link.output_port_id, link.input_port_id)
         for link in graph.links
         if streams & {link.output_node_id, link.input_node_id}
     }
     return Wiring(
-        create=tuple(sorted(desired - existing.keys())),
-        destroy=tuple(sorted(id for pair, id in existing.items() if pair not in desired)),
+        create=tuple(sorted(desired - existing)),
+        destroy=tuple(sorted(existing - desired)),
         channels=len(into_capture),
     )
 

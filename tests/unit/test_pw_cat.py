@@ -74,4 +74,4 @@ def test_the_source_is_made_as_it_is_told_and_given_no_target():
 
 def test_a_link_is_passive_and_named_by_its_ports():
     assert argv.link(12, 34) == ["pw-link", "-P", "12", "34"]
-    assert argv.unlink(56) == ["pw-link", "-d", "56"]
+    assert argv.unlink(12, 34) == ["pw-link", "-d", "12", "34"]

@@ -86,11 +86,11 @@ NODES = (VOICE, SPEAKERS, BUILT_IN, HEADSET, APP, CAPTURE, PLAYBACK)
 def linked(
     *pairs: tuple[int, int], ports: tuple[Port, ...] = PORTS, nodes: tuple[Node, ...] = NODES, heard: bool = True
 ) -> Graph:
-    """The nodes with these ports linked, the first link number 500; when ``heard``, the app listens, too."""
+    """The nodes with these ports linked; when ``heard``, the app listens, too."""
     owner = {port.id: port.node_id for port in ports}
-    links = [Link(500 + n, owner[out], out, owner[into], into, "active") for n, (out, into) in enumerate(pairs)]
+    links = [Link(owner[out], out, owner[into], into, "active") for out, into in pairs]
     if heard and VOICE in nodes:
-        links.append(Link(400, VOICE.id, 101, APP.id, 170, "active"))
+        links.append(Link(VOICE.id, 101, APP.id, 170, "active"))
     return graph_of(*nodes, ports=ports, links=tuple(links))
 
 
@@ -107,12 +107,12 @@ COMPLETE = ((130, 200), (210, 100))
         ((), COMPLETE, ()),
         (COMPLETE, (), ()),
         (COMPLETE[:1], COMPLETE[1:], ()),
-        ((*COMPLETE, (210, 110)), (), (502,)),  # our voice in the speakers
-        ((*COMPLETE, (120, 200)), (), (502,)),  # another source in our capture
-        ((*COMPLETE, (111, 200)), (), (502,)),  # the speakers in our capture
-        ((*COMPLETE, (101, 200)), (), (502,)),  # our voice in itself
-        ((*COMPLETE, (210, 200)), (), (502,)),
-        ((*COMPLETE, (201, 110)), (), (502,)),
+        ((*COMPLETE, (210, 110)), (), ((210, 110),)),  # our voice in the speakers
+        ((*COMPLETE, (120, 200)), (), ((120, 200),)),  # another source in our capture
+        ((*COMPLETE, (111, 200)), (), ((111, 200),)),  # the speakers in our capture
+        ((*COMPLETE, (101, 200)), (), ((101, 200),)),  # our voice in itself
+        ((*COMPLETE, (210, 200)), (), ((210, 200),)),
+        ((*COMPLETE, (201, 110)), (), ((201, 110),)),
         ((*COMPLETE, (101, 170), (120, 170), (120, 110)), (), ()),  # what is not ours stays
     ],
 )
@@ -126,16 +126,16 @@ def test_every_channel_of_the_microphone_is_taken():
 
 
 def test_another_microphone_takes_the_place_of_the_one_before():
-    assert plan(linked(*COMPLETE), BUILT_IN) == Wiring(((120, 200), (121, 200)), (500,), channels=2)
+    assert plan(linked(*COMPLETE), BUILT_IN) == Wiring(((120, 200), (121, 200)), COMPLETE[:1], channels=2)
 
 
 def test_without_a_microphone_nothing_feeds_the_capture():
-    assert plan(linked(*COMPLETE), None) == Wiring((), (500,), channels=0)
+    assert plan(linked(*COMPLETE), None) == Wiring((), COMPLETE[:1], channels=0)
 
 
 def test_while_nobody_listens_the_microphone_is_not_linked():
     assert plan(linked(heard=False)) == Wiring(COMPLETE[1:], (), channels=0)
-    assert plan(linked(*COMPLETE, heard=False)) == Wiring((), (500,), channels=0)
+    assert plan(linked(*COMPLETE, heard=False)) == Wiring((), COMPLETE[:1], channels=0)
 
 
 @pytest.mark.parametrize("missing", [VOICE, CAPTURE, PLAYBACK])
@@ -155,4 +155,4 @@ def test_a_node_without_ports_waits_for_them():
 def test_of_two_streams_of_one_name_the_newer_is_fed_and_the_older_cut_off():
     older = Node(19, "our_playback", "Stream/Output/Audio", "running")
     graph = linked(COMPLETE[0], (190, 100), nodes=(*NODES, older), ports=(*PORTS, Port(190, 19, "output_MONO", "out")))
-    assert plan(graph) == Wiring(COMPLETE[1:], (501,), channels=1)
+    assert plan(graph) == Wiring(COMPLETE[1:], ((190, 100),), channels=1)
