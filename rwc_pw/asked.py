@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from rwc_pw.config import Config, models_dir
+from rwc_pw.config import Config, assets_dir_of
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.streaming.chunk_choice import ChosenChunks
 from rwc_pw.streaming.conversion_config import ConversionConfig
@@ -26,8 +26,8 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
     usual = FIRST_CHUNK_SAMPLES if config.rvc_backend == STREAMING else BATCH_CHUNK_SAMPLES
     conversion = replace(
         conversion,
-        model_path=paths.models_dir / config.voice,
-        models_dir=models_dir(config, paths),
+        model_path=paths.voices_dir / config.voice,
+        assets_dir=assets_dir_of(config, paths),
         chunk_size=config.rvc_chunk_size or usual,
         backend=config.rvc_backend,
         index_rate=config.index_rate,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rwc_pw.pipewire.transport import least_latency_samples
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, milliseconds
 from rwc_pw.streaming.chunk_choice import chunk_sizes, holds
 from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
@@ -69,11 +69,11 @@ def _figures(config: ConversionConfig, size: int, seconds: float, quantum: int) 
     delay_samples = times.delay_samples(quantum) + latency_samples + least_latency_samples(quantum)
     return ChunkFigures(
         chunk_samples=size,
-        chunk_ms=1000 * size / SAMPLE_RATE_HZ,
+        chunk_ms=milliseconds(size),
         real_time_factor=times.load(50),
         median_ms=median_ms,
         p95_ms=p95_ms,
         p99_ms=p99_ms,
         holds=holds(times),
-        delay_ms=1000 * delay_samples / SAMPLE_RATE_HZ,
+        delay_ms=milliseconds(delay_samples),
     )

@@ -102,10 +102,10 @@ class Config:
 
 def config_of(paths: Paths) -> Config:
     """The user's configuration."""
-    return load_config(paths.config_file, VoiceStore(paths.models_dir).names())
+    return load_config(paths.config_file, VoiceStore(paths.voices_dir).names())
 
 
-def models_dir(config: Config, paths: Paths) -> Path:
+def assets_dir_of(config: Config, paths: Paths) -> Path:
     """Where what every RVC voice needs lies: the user's folder of ultimate-rvc's models, or our own."""
     return Path(config.rvc_models).expanduser() if config.rvc_models else paths.assets_dir
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-from rwc_pw.config import config_of, models_dir
+from rwc_pw.config import assets_dir_of, config_of
 from rwc_pw.control.client import Client
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError
@@ -139,7 +139,7 @@ def _check_rvc(paths: Paths) -> list[Check]:
     if find_spec("ultimate_rvc") is None:
         return [Check("RVC voices", "ok", "not installed; `./install.sh --rvc` adds them")]
     try:
-        folder = models_dir(config_of(paths), paths)
+        folder = assets_dir_of(config_of(paths), paths)
         if absent := missing(folder):
             names = ", ".join(asset.name for asset in absent)
             return [Check("RVC voices", "warn", f"missing: {names}", "Run `rwc-pw setup`.")]

@@ -16,7 +16,7 @@ from rwc_pw.pipewire.node_manager import NodeManager, NodeState
 from rwc_pw.pipewire.transport import Levels
 from rwc_pw.rvc import graphics_card
 from rwc_pw.status import State, Status
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, IdentityBackend, SilentBackend
+from rwc_pw.streaming.backend import ConversionBackend, IdentityBackend, SilentBackend, milliseconds
 from rwc_pw.streaming.buffers import BufferConfig
 from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
 from rwc_pw.streaming.conversion import create_backend
@@ -115,7 +115,7 @@ class VoiceEngine:
             listeners=nodes.listeners,
             latency_ms=self._latency_ms(metrics),
             dropped_ms=round(dropped_ms + metrics.dropped_ms, 1),
-            late_ms=round(late_ms + metrics.late_ms + _milliseconds(self._nodes.skipped_samples), 1),
+            late_ms=round(late_ms + metrics.late_ms + milliseconds(self._nodes.skipped_samples), 1),
             bypass=self.bypass,
             muted=nodes.muted,
         )
@@ -272,7 +272,7 @@ class VoiceEngine:
         transport = self._nodes.transport
         if transport is None or not transport.is_flowing:
             return None
-        return round(metrics.total_latency_ms + _milliseconds(transport.latency_samples), 1)
+        return round(metrics.total_latency_ms + milliseconds(transport.latency_samples), 1)
 
     def _on_nodes(self, state: NodeState) -> None:
         if not state.fault:
@@ -299,7 +299,7 @@ class VoiceEngine:
                 "a larger rvc_chunk_size, a graphics card or a built-in voice would help"
             )
         if overdue := metrics.buffer_health.overdue_samples:
-            return f"the converter is {_milliseconds(overdue):.0f} ms behind"
+            return f"the converter is {milliseconds(overdue):.0f} ms behind"
         return ""
 
 
@@ -314,7 +314,3 @@ def _why(error: Exception) -> str:
     if isinstance(error, RwcPwError):
         return f"{error.message} {error.remedy}".strip()
     return f"the voice could not be loaded: {str(error) or type(error).__name__}"
-
-
-def _milliseconds(samples: int) -> float:
-    return samples * 1000 / SAMPLE_RATE_HZ

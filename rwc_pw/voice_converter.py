@@ -31,15 +31,15 @@ BLOCK_FRAMES = 1 << 16
 class VoiceConverter:
     """Converts files with ultimate-rvc's ``convert()``, in one voice."""
 
-    def __init__(self, model_path: Path | str, models_dir: Path | None = None) -> None:
+    def __init__(self, model_path: Path | str, assets_dir: Path | None = None) -> None:
         """``model_path``: a stored voice's folder, or a ``.pth``, which is brought in first.
 
-        ``models_dir`` has ContentVec and the pitch models; where `rwc-pw setup` puts them, if not given.
+        ``assets_dir`` has ContentVec and the pitch models; where `rwc-pw setup` puts them, if not given.
         ``UsageError`` when there is no such voice.
         """
         paths = Paths.from_environment(os.environ)
-        self._folder = stored_folder(Path(model_path), VoiceStore(paths.models_dir))
-        self._models_dir = (models_dir or paths.assets_dir).absolute()
+        self._folder = stored_folder(Path(model_path), VoiceStore(paths.voices_dir))
+        self._assets_dir = (assets_dir or paths.assets_dir).absolute()
 
     def convert_voice(
         self,
@@ -65,7 +65,7 @@ class VoiceConverter:
         _check_format(target, rate_hz)
         with _open(Path(input_audio)) as source, _written_whole(target) as unfinished:
             is_long = source.frames > WHOLE_S * source.samplerate
-            rvc = UltimateRvc(self._folder, self._models_dir, settings, is_live=False, is_long=is_long)
+            rvc = UltimateRvc(self._folder, self._assets_dir, settings, is_live=False, is_long=is_long)
             with closing(rvc):
                 rvc.start()
                 _write(unfinished, _converted(source, rvc, on_progress), rate_hz)

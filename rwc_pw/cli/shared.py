@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from rwc_pw.config import Config, config_of, models_dir, save_config
+from rwc_pw.config import Config, assets_dir_of, config_of, save_config
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import NoBusError
 from rwc_pw.status import Status, describe
@@ -30,7 +30,7 @@ def paths() -> Paths:
 
 
 def store() -> VoiceStore:
-    return VoiceStore(paths().models_dir)
+    return VoiceStore(paths().voices_dir)
 
 
 def config() -> Config:
@@ -39,7 +39,7 @@ def config() -> Config:
 
 def assets_dir() -> Path:
     """Where what every RVC voice needs lies."""
-    return models_dir(config(), paths())
+    return assets_dir_of(config(), paths())
 
 
 def save(changes: Mapping[str, object]) -> Config:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from rwc_pw.config import Config, models_dir, save_config
+from rwc_pw.config import Config, assets_dir_of, save_config
 from rwc_pw.desktop import launcher
 from rwc_pw.desktop.files import make_folder
 from rwc_pw.desktop.paths import Paths
@@ -82,7 +82,7 @@ def _daemon(headless: HeadlessPipeWire, config: Config, paths: Paths) -> Iterato
 
 def _furnish(there: Paths, config: Config, paths: Paths) -> None:
     """The user's settings and voices ``there``, in the private session."""
-    shared = [(there.models_dir, paths.models_dir)] if config.is_rvc else []
+    shared = [(there.voices_dir, paths.voices_dir)] if config.is_rvc else []
     if config.is_rvc and config.rvc_backend == STREAMING:
         shared.append((there.compiled_dir, paths.compiled_dir))
     for link, folder in shared:
@@ -90,8 +90,8 @@ def _furnish(there: Paths, config: Config, paths: Paths) -> None:
             make_folder(folder)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(folder)
-    settings = {**asdict(config), "input_device": "", "rvc_models": str(models_dir(config, paths))}
-    save_config(there.config_file, settings, VoiceStore(there.models_dir).names())
+    settings = {**asdict(config), "input_device": "", "rvc_models": str(assets_dir_of(config, paths))}
+    save_config(there.config_file, settings, VoiceStore(there.voices_dir).names())
 
 
 def _until_loaded(headless: HeadlessPipeWire) -> None:

@@ -54,7 +54,7 @@ class Paths:
         return self.data_home / "rwc-pw"
 
     @property
-    def models_dir(self) -> Path:
+    def voices_dir(self) -> Path:
         """Where RVC voices are kept: in a checkout's own ``models``, if this runs from one."""
         checkout = Path(__file__).parents[2]
         is_checkout = (checkout / "pyproject.toml").is_file() and (checkout / "models").is_dir()

@@ -49,25 +49,25 @@ ASSETS = (
 )
 
 
-def missing(models_dir: Path) -> list[Asset]:
+def missing(assets_dir: Path) -> list[Asset]:
     """Those that are not there."""
-    return [asset for asset in ASSETS if not (models_dir / asset.path).is_file()]
+    return [asset for asset in ASSETS if not (assets_dir / asset.path).is_file()]
 
 
-def require(models_dir: Path, *names: str) -> None:
+def require(assets_dir: Path, *names: str) -> None:
     """``UnavailableError`` unless these are there."""
-    if absent := [asset.name for asset in missing(models_dir) if asset.name in names]:
+    if absent := [asset.name for asset in missing(assets_dir) if asset.name in names]:
         raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
 
 
-def fetch(models_dir: Path, source: Path | None, on_progress: Callable[[str, int, int | None], None]) -> None:
+def fetch(assets_dir: Path, source: Path | None, on_progress: Callable[[str, int, int | None], None]) -> None:
     """Put there what is missing: from ``source``, a folder, or from the hub, for which ``HF_ENDPOINT`` may stand.
 
     ``on_progress`` is told the name, the bytes that are there, and all of them. ``UsageError`` for a folder that lacks
     one, ``RwcPwError`` for another file than it should be, and whatever ``download`` raises.
     """
-    for asset in missing(models_dir):
-        target = models_dir / asset.path
+    for asset in missing(assets_dir):
+        target = assets_dir / asset.path
         if not asset.resource:
             _copy(_packaged_fcpe(), target, None)
         elif source:

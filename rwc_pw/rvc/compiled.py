@@ -43,13 +43,13 @@ class VoiceSources:
 class VoiceCompiler:
     """Compiles one voice, once, in a process of its own, which takes tens of seconds."""
 
-    def __init__(self, voice_folder: Path, models_dir: Path, detector: str, plan: Plan, kept: Path) -> None:
-        """``voice_folder`` is a stored voice's, ``models_dir`` has ultimate-rvc's layout; it goes to ``kept``.
+    def __init__(self, voice_folder: Path, assets_dir: Path, detector: str, plan: Plan, kept: Path) -> None:
+        """``voice_folder`` is a stored voice's, ``assets_dir`` has ultimate-rvc's layout; it goes to ``kept``.
 
         ``detector`` finds the pitch. Of ``plan`` it is how far the voice looks ahead that counts.
         """
         self._voice_folder = voice_folder
-        self._models_dir = models_dir
+        self._assets_dir = assets_dir
         self._detector = detector
         self._ahead = plan.provisional_frames
         self._kept = kept
@@ -61,10 +61,10 @@ class VoiceCompiler:
         for package in ("torch", "openvino", "swift_f0"):
             package_folder(package)
         voice = RvcVoice.read(self._voice_folder)
-        weights = self._models_dir / "rvc" / "predictors" / f"{self._detector}.pt"
+        weights = self._assets_dir / "rvc" / "predictors" / f"{self._detector}.pt"
         detector = weights if voice.has_pitch and self._detector in NETWORK_DETECTORS else None
-        require(self._models_dir, *CONTENTVEC, *([self._detector.upper()] if detector else []))
-        return VoiceSources(voice, self._models_dir / "rvc" / "embedders" / "contentvec", detector)
+        require(self._assets_dir, *CONTENTVEC, *([self._detector.upper()] if detector else []))
+        return VoiceSources(voice, self._assets_dir / "rvc" / "embedders" / "contentvec", detector)
 
     def compile(self, on_progress: Callable[[float], None] = lambda _: None) -> tuple[Path, Path, Path | None]:
         """The folders of the compiled ContentVec, which voices share, of the voice, and of a detector that is a file.

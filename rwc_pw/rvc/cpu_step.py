@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.pitch import Pitch
-from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES, Plan
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.step import (
     LEAST_MEL,
@@ -104,7 +104,7 @@ class CpuStep:
         if not self._has_pitch:
             return np.zeros(self._plan.window_frames, np.float32)
         times_s, found_hz = self._detect_pitch(heard)
-        at_s = np.arange(self._plan.window_frames) * (FRAME_SAMPLES / CONTENT_RATE_HZ)
+        at_s = np.arange(self._plan.window_frames) * (CONTENT_FRAME_SAMPLES / CONTENT_RATE_HZ)
         voiced = found_hz > 0
         if not voiced.any():
             return np.zeros(len(at_s), np.float32)

@@ -20,7 +20,7 @@ def main() -> None:
     answers.flush()
 
 
-def measure(models_dir: Path, reference: Path) -> dict[str, float]:
+def measure(assets_dir: Path, reference: Path) -> dict[str, float]:
     """``mean_cosine`` of the features, ``median_cents`` between the pitches where both are voiced."""
     import numpy as np
     import soundfile
@@ -28,27 +28,27 @@ def measure(models_dir: Path, reference: Path) -> dict[str, float]:
     audio, _ = soundfile.read(reference / "reference.wav", dtype="float32")
     audio = audio[: len(audio) // FRAME_SAMPLES * FRAME_SAMPLES]
     return {
-        "mean_cosine": _mean_cosine(_features(models_dir, audio), np.load(reference / "contentvec/feats.npy")),
-        "median_cents": _median_cents(_pitch_hz(models_dir, audio), np.load(reference / "pitch_fine.npy")),
+        "mean_cosine": _mean_cosine(_features(assets_dir, audio), np.load(reference / "contentvec/feats.npy")),
+        "median_cents": _median_cents(_pitch_hz(assets_dir, audio), np.load(reference / "pitch_fine.npy")),
     }
 
 
-def _features(models_dir: Path, audio: Any) -> Any:
+def _features(assets_dir: Path, audio: Any) -> Any:
     import torch
     from ultimate_rvc.rvc.lib.utils import load_embedding
 
-    _check_weights(models_dir / "rvc/embedders/contentvec/pytorch_model.bin")
+    _check_weights(assets_dir / "rvc/embedders/contentvec/pytorch_model.bin")
     model = load_embedding("contentvec").float().eval()
     padded = torch.nn.functional.pad(torch.from_numpy(audio).unsqueeze(0), (40, 40), mode="reflect")
     with torch.no_grad():
         return model(padded)["last_hidden_state"].squeeze(0).numpy()
 
 
-def _pitch_hz(models_dir: Path, audio: Any) -> Any:
+def _pitch_hz(assets_dir: Path, audio: Any) -> Any:
     import torch  # noqa: F401 - before ultimate-rvc, whose lazy modules break it otherwise
     from ultimate_rvc.rvc.lib.predictors.f0 import RMVPE
 
-    _check_weights(models_dir / "rvc/predictors/rmvpe.pt")
+    _check_weights(assets_dir / "rvc/predictors/rmvpe.pt")
     return RMVPE(device="cpu", sample_rate=16_000, hop_size=160).get_f0(audio, filter_radius=0.03)
 
 

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from rwc_pw.rvc.cpu_network import CpuNetwork
-from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 
 LEAST_CONFIDENCE = 0.5
 SPECTRUM_SAMPLES = 1024
@@ -31,7 +31,7 @@ def detect_pitch(sound: Array) -> Pitch:
 def frame_counts(window_samples: int, facts: Mapping[str, float]) -> tuple[int, int]:
     """How many frames a padded window has, and how many a network lacks that takes multiples of some number."""
     padded_samples = window_samples + 2 * int(facts["padding_samples"])
-    frames = (padded_samples - SPECTRUM_SAMPLES) // FRAME_SAMPLES + 1
+    frames = (padded_samples - SPECTRUM_SAMPLES) // CONTENT_FRAME_SAMPLES + 1
     return frames, -frames % int(facts["multiple_frames"])
 
 
@@ -51,12 +51,14 @@ class SalienceDetector:
         """Every 10 ms; both networks were taught that their frame k lies at k · 10 ms, however they pad."""
         magnitudes = np.pad(self._magnitudes(window), ((0, self._missing_frames), (0, 0)), mode="reflect")
         salience = self._network(magnitudes[None])[0][0, : self._frames].astype(np.float64)
-        return np.arange(self._frames, dtype=np.float64) * (FRAME_SAMPLES / CONTENT_RATE_HZ), self._pitch_hz(salience)
+        return np.arange(self._frames, dtype=np.float64) * (CONTENT_FRAME_SAMPLES / CONTENT_RATE_HZ), self._pitch_hz(
+            salience
+        )
 
     def _magnitudes(self, window: Array) -> Array:
         """(frames, 513)."""
         padded = np.pad(window, self._padding_samples, mode="reflect")
-        frames = sliding_window_view(padded, SPECTRUM_SAMPLES)[::FRAME_SAMPLES]
+        frames = sliding_window_view(padded, SPECTRUM_SAMPLES)[::CONTENT_FRAME_SAMPLES]
         magnitudes: Array = np.abs(np.fft.rfft(frames * _HANN)).astype(np.float32)
         return magnitudes
 

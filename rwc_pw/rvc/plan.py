@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 CONTENT_RATE_HZ = 16_000
-FRAME_SAMPLES = CONTENT_RATE_HZ // 100
+CONTENT_FRAME_SAMPLES = CONTENT_RATE_HZ // 100
 RECEPTIVE_SAMPLES = 400  # of one of ContentVec's features, which come every two frames
 
 
@@ -24,12 +24,12 @@ class Plan:
 
     @property
     def window_samples(self) -> int:
-        return self.window_frames * FRAME_SAMPLES
+        return self.window_frames * CONTENT_FRAME_SAMPLES
 
     @property
     def known_frames(self) -> int:
         """How many frames of the window have features: the last ones lack the sound that follows."""
-        return 2 * ((self.window_samples - RECEPTIVE_SAMPLES) // (2 * FRAME_SAMPLES) + 1)
+        return 2 * ((self.window_samples - RECEPTIVE_SAMPLES) // (2 * CONTENT_FRAME_SAMPLES) + 1)
 
     @property
     def new_frames(self) -> slice:

@@ -32,16 +32,16 @@ class Proof:
     passed: bool
 
 
-def prove(models_dir: Path, reference: Path | None = None) -> list[Proof]:
+def prove(assets_dir: Path, reference: Path | None = None) -> list[Proof]:
     """Compare ContentVec's features and RMVPE's pitch with ``reference``, by default ultimate-rvc's own.
 
     ``UnavailableError`` without the extra or what `rwc-pw setup` fetches, ``RwcPwError`` when they cannot be computed.
     """
     reference = reference or package_folder("ultimate_rvc") / "rvc/train/models/reference"
-    if absent := missing(models_dir):  # ultimate-rvc would fetch some of it, unchecked
+    if absent := missing(assets_dir):  # ultimate-rvc would fetch some of it, unchecked
         names = ", ".join(asset.path for asset in absent)
-        raise UnavailableError(f"{models_dir} has no {names}.", "Run `rwc-pw setup`.")
-    measured = _measure(models_dir.resolve(), reference.resolve())
+        raise UnavailableError(f"{assets_dir} has no {names}.", "Run `rwc-pw setup`.")
+    measured = _measure(assets_dir.resolve(), reference.resolve())
     cosine, cents = measured["mean_cosine"], measured["median_cents"]
     return [
         Proof("ContentVec's features", f"mean cosine {cosine:.5f}", f"at least {LEAST_COSINE}", cosine >= LEAST_COSINE),
@@ -49,8 +49,8 @@ def prove(models_dir: Path, reference: Path | None = None) -> list[Proof]:
     ]
 
 
-def _measure(models_dir: Path, reference: Path) -> dict[str, float]:
-    environment = {"URVC_MODELS_DIR": str(models_dir), "URVC_NO_LOGGING": "1", "HF_HUB_OFFLINE": "1"}
+def _measure(assets_dir: Path, reference: Path) -> dict[str, float]:
+    environment = {"URVC_MODELS_DIR": str(assets_dir), "URVC_NO_LOGGING": "1", "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory(prefix="rwc-pw-") as scratch:
         try:
             done = subprocess.run(
@@ -68,7 +68,7 @@ def _measure(models_dir: Path, reference: Path) -> dict[str, float]:
     except ValueError:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["its process was ended"]
         raise RwcPwError(
-            f"What every RVC voice needs in {models_dir} cannot be used: {said[-1].strip().rstrip('.')}.",
+            f"What every RVC voice needs in {assets_dir} cannot be used: {said[-1].strip().rstrip('.')}.",
             "Remove rvc/embedders/contentvec and rvc/predictors/rmvpe.pt there, then run `rwc-pw setup`.",
         ) from None
     return answer

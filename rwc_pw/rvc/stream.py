@@ -5,7 +5,7 @@ What belongs to a frame of 10 ms is drawn from the frame's own number, so that i
 
 import numpy as np
 
-from rwc_pw.rvc.plan import FRAME_SAMPLES, Plan
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.rvc.step import Array, Step, StepNoise, StepSettings
 
 
@@ -33,7 +33,7 @@ class RvcStream:
 
         What ``sound`` has before the block takes the place of what was heard last.
         """
-        known = len(self._heard) - (len(sound) - self._plan.block_frames * FRAME_SAMPLES)
+        known = len(self._heard) - (len(sound) - self._plan.block_frames * CONTENT_FRAME_SAMPLES)
         self._heard = np.concatenate([self._heard[:known], sound])[-self._plan.window_samples :]
         if not self._heard.any():
             said = self.foreseen * _falling(len(self.foreseen))

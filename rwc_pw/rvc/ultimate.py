@@ -46,9 +46,9 @@ class UltimateRvc:
     """
 
     def __init__(
-        self, voice_folder: Path, models_dir: Path, settings: RvcSettings, *, is_live: bool, is_long: bool = False
+        self, voice_folder: Path, assets_dir: Path, settings: RvcSettings, *, is_live: bool, is_long: bool = False
     ) -> None:
-        """``voice_folder`` is a stored voice's, ``models_dir`` has ultimate-rvc's layout.
+        """``voice_folder`` is a stored voice's, ``assets_dir`` has ultimate-rvc's layout.
 
         Live, what saves time is taken, at the price of a slightly different sound; else a file is converted as
         ultimate-rvc does it, with the same noise every time. Of what is long, memory is given back, for some time more.
@@ -58,7 +58,7 @@ class UltimateRvc:
         self._is_live = is_live
         self._is_long = is_long
         self._voice_folder = voice_folder
-        self._models_dir = models_dir
+        self._assets_dir = assets_dir
         self._scratch: PrivateFolder | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._is_closed = False
@@ -80,7 +80,7 @@ class UltimateRvc:
         ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` when the voice fails.
         """
         package_folder("ultimate_rvc")
-        require(self._models_dir, *CONTENTVEC, self.settings.f0_method.upper())
+        require(self._assets_dir, *CONTENTVEC, self.settings.f0_method.upper())
         voice = RvcVoice.read(self._voice_folder)
         if not voice.has_pitch:
             raise UsageError(
@@ -96,7 +96,7 @@ class UltimateRvc:
                 stdout=subprocess.PIPE,
                 stderr=None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
                 cwd=scratch.path,
-                env=_environment(scratch.path, self._models_dir) | (GIVES_MEMORY_BACK if self._is_long else {}),
+                env=_environment(scratch.path, self._assets_dir) | (GIVES_MEMORY_BACK if self._is_long else {}),
                 pass_fds=[scratch.lock_fd],
                 start_new_session=True,  # Ctrl-C is for us, who end it in order
             )
@@ -167,13 +167,13 @@ class UltimateRvc:
         return str(answer["done"])
 
 
-def _environment(scratch: Path, models_dir: Path) -> dict[str, str]:
+def _environment(scratch: Path, assets_dir: Path) -> dict[str, str]:
     """Every folder that ultimate-rvc writes to is below ``scratch``, and nothing is fetched."""
     folders = {name: str(scratch / name.lower()) for name in ("AUDIO", "TEMP", "CONFIG", "LOGS", "VOICE_MODELS")}
     return {
         **os.environ,
         **{f"URVC_{name}_DIR": folder for name, folder in folders.items()},
-        "URVC_MODELS_DIR": str(models_dir),
+        "URVC_MODELS_DIR": str(assets_dir),
         "URVC_NO_LOGGING": "1",
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin make one busy neighbour cost three times the time
         "HF_HUB_OFFLINE": "1",

@@ -16,6 +16,11 @@ Samples = NDArray[np.float32]
 """Mono sound: shape (n,), float32, full scale ±1, at ``SAMPLE_RATE_HZ``."""
 
 
+def milliseconds(samples: float) -> float:
+    """How long so many samples last."""
+    return samples * 1000 / SAMPLE_RATE_HZ
+
+
 class ConversionBackend(ABC):
     """A converter that carries its state from chunk to chunk.
 

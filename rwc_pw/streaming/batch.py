@@ -27,7 +27,7 @@ class BatchConverter(ConversionBackend):
     def __init__(self, config: ConversionConfig) -> None:
         """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
         self._voice = StoredVoice(config)
-        self._rvc = UltimateRvc(self._voice.folder, self._voice.models_dir, config.rvc_settings(), is_live=True)
+        self._rvc = UltimateRvc(self._voice.folder, self._voice.assets_dir, config.rvc_settings(), is_live=True)
         self._sola = Sola()
         self._numbers = itertools.count()
         self._reset()

@@ -23,7 +23,7 @@ class ConversionConfig:
     """A built-in voice, where there is no ``model_path``."""
     model_path: Path | None = None
     """An RVC voice: its folder in the store, or any ``.pth``, which is brought in first."""
-    models_dir: Path | None = None
+    assets_dir: Path | None = None
     """ContentVec and the pitch models, in ultimate-rvc's layout; where `rwc-pw setup` puts them, if not given."""
     chunk_size: int = 4096
     """Samples of one conversion by an RVC voice; the pipeline is given ``chunk_samples``."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rwc_pw.errors import ConversionError
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples, milliseconds
 from rwc_pw.streaming.buffers import BufferConfig, BufferHealth, BufferManager
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import ConversionTimes
@@ -180,11 +180,11 @@ class StreamingPipeline:
             latency_samples = self._buffers.delay_samples + self._backend.latency_samples
         return PipelineMetrics(
             processing_time_ms=self.times.last_s * 1000,
-            total_latency_ms=_milliseconds(latency_samples),
+            total_latency_ms=milliseconds(latency_samples),
             real_time_factor=self.times.real_time_factor,
             chunks_processed=self._chunks_processed,
-            dropped_ms=_milliseconds(health.dropped_samples),
-            late_ms=_milliseconds(health.late_samples),
+            dropped_ms=milliseconds(health.dropped_samples),
+            late_ms=milliseconds(health.late_samples),
             buffer_health=health,
             error=self._error,
         )
@@ -304,7 +304,3 @@ def _checked(converted: Samples, chunk: Samples) -> Samples:
     if not np.isfinite(converted).all():
         raise ConversionError("it returned numbers that are not finite")
     return converted
-
-
-def _milliseconds(samples: int) -> float:
-    return samples * 1000 / SAMPLE_RATE_HZ

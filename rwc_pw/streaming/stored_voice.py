@@ -17,9 +17,9 @@ class StoredVoice:
     def __init__(self, config: ConversionConfig) -> None:
         """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
         paths = Paths.from_environment(os.environ)
-        self.folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.models_dir))
+        self.folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.voices_dir))
         self.facts = RvcVoice.read(self.folder)
-        self.models_dir = (config.models_dir or paths.assets_dir).absolute()
+        self.assets_dir = (config.assets_dir or paths.assets_dir).absolute()
         self.compiled_dir = paths.compiled_dir
         self._means = _what_is_meant(config)
 
@@ -32,5 +32,5 @@ class StoredVoice:
 
 
 def _what_is_meant(config: ConversionConfig) -> tuple[object, ...]:
-    voice = config.backend, config.model_path, config.models_dir
+    voice = config.backend, config.model_path, config.assets_dir
     return *voice, config.chunk_samples, config.look_ahead_frames, config.detector

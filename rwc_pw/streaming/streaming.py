@@ -13,8 +13,7 @@ from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.compiled import VoiceCompiler
 from rwc_pw.rvc.cpu_step import CpuStep, DetectPitch
 from rwc_pw.rvc.pitch import SalienceDetector, detect_pitch
-from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
-from rwc_pw.rvc.plan import FRAME_SAMPLES as CONTENT_FRAME_SAMPLES
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.step import StepSettings
 from rwc_pw.rvc.stream import RvcStream
@@ -39,7 +38,7 @@ class StreamingConverter(ConversionBackend):
         self._config = config
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES, config.look_ahead_frames)
         self._compiler = VoiceCompiler(
-            self._voice.folder, self._voice.models_dir, config.detector, self._plan, self._voice.compiled_dir
+            self._voice.folder, self._voice.assets_dir, config.detector, self._plan, self._voice.compiled_dir
         )
         self._rate_hz = self._voice.facts.sample_rate_hz
         self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S

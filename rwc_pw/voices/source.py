@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar
 
@@ -51,11 +52,8 @@ def copy_source(source: Path, index: Path | None, folder: Path) -> Copied:
 
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal; ``UsageError`` when it cannot be read."""
-    digest = hashlib.sha256()
     with _opened(path) as file:
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_folder(source: Path, folder: Path) -> Copied:
@@ -123,7 +121,7 @@ def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None]:
     return named[models[0]], named[preferred[0]] if preferred else None
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> BufferedReader:
     """A regular file, and nothing that would block or never end."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -208,7 +208,7 @@ def long(bench: Bench, minutes: float) -> None:
 
 
 def chunks(bench: Bench, _: float) -> None:
-    config = ConversionConfig(model_path=bench.voice, models_dir=bench.models, use_rmvpe=False)
+    config = ConversionConfig(model_path=bench.voice, assets_dir=bench.models, use_rmvpe=False)
     request = {"voice": str(bench.voice), "scratch": str(bench.root / "saving"), "live": True}
     settings = asdict(config.rvc_settings())
     converter = BatchConverter(config)

@@ -20,7 +20,7 @@ from rwc_pw.rvc.network.generator import Generator
 from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry, without_weight_norm
 from rwc_pw.rvc.pitch import detect_pitch
-from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.rvc.step import NOISE_SCALE, SINE_AMPLITUDE, UNVOICED_NOISE, VOICED_NOISE, Array
 
@@ -49,7 +49,7 @@ class Window:
 
     @property
     def heard_samples(self) -> int:
-        return self.heard_frames * FRAME_SAMPLES
+        return self.heard_frames * CONTENT_FRAME_SAMPLES
 
     @property
     def flowed_frames(self) -> int:
@@ -129,8 +129,8 @@ class SolaStream:
         """Of each frame heard, 0 where nothing is voiced: found anew for the last ones, as it was for the others."""
         window, block_frames = self._window, self._window.block_frames
         detected_frames = PITCH_PAST_FRAMES + block_frames
-        times_s, found_hz = detect_pitch(self._heard[-detected_frames * FRAME_SAMPLES :])
-        at_s = np.arange(PITCH_FIRST_FRAMES, detected_frames) * (FRAME_SAMPLES / CONTENT_RATE_HZ)
+        times_s, found_hz = detect_pitch(self._heard[-detected_frames * CONTENT_FRAME_SAMPLES :])
+        at_s = np.arange(PITCH_FIRST_FRAMES, detected_frames) * (CONTENT_FRAME_SAMPLES / CONTENT_RATE_HZ)
         new_hz = found_hz[np.abs(at_s[:, None] - times_s[None]).argmin(axis=1)].astype(np.float32)
         old_hz = self._pitch_hz[block_frames:][: window.heard_frames - len(new_hz)]
         return np.concatenate([old_hz, new_hz])

@@ -37,7 +37,7 @@ from rwc_pw.desktop.paths import Paths
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.extra import package_folder
-from rwc_pw.rvc.plan import FRAME_SAMPLES, Plan
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.streaming import BatchConverter, ConversionBackend, ConversionConfig, StreamingConverter
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.voices.importing import add_voice
@@ -65,7 +65,7 @@ from rwc_pw.streaming import ConversionConfig, StreamingConverter
 from tests.rvc.conftest import tone
 voice, models, *told_s = sys.argv[1:]
 it = StreamingConverter(ConversionConfig(
-    model_path=Path(voice), models_dir=Path(models), backend="streaming", chunk_size=4800))
+    model_path=Path(voice), assets_dir=Path(models), backend="streaming", chunk_size=4800))
 it.initialize()
 said = tone(1)
 for second in range(1, int(told_s[-1]) + 1):
@@ -101,13 +101,13 @@ class Bench:
             make_voice(self.root / "Small.pth")
             add_voice(self.root / "Small.pth", self._store)
         return ConversionConfig(
-            model_path=self._store.folder / "Small", models_dir=models, backend="streaming", chunk_size=4800
+            model_path=self._store.folder / "Small", assets_dir=models, backend="streaming", chunk_size=4800
         )
 
     def config(self, rate_hz: int, block_frames: int) -> ConversionConfig:
         size = block_frames * SAMPLE_RATE_HZ // 100
         return ConversionConfig(
-            model_path=self.voice(rate_hz), models_dir=self.models, backend="streaming", chunk_size=size
+            model_path=self.voice(rate_hz), assets_dir=self.models, backend="streaming", chunk_size=size
         )
 
 
@@ -204,7 +204,7 @@ def memory(bench: Bench) -> None:
 def hour(bench: Bench) -> None:
     config = bench.small_config()
     StreamingConverter(config).initialize()
-    told = spoken_by_another(config.model_path, config.models_dir, *range(600, 3601, 600))
+    told = spoken_by_another(config.model_path, config.assets_dir, *range(600, 3601, 600))
     print(f"hour: {told}", flush=True)
 
 
@@ -218,7 +218,7 @@ def delay(bench: Bench) -> None:
     paths = Paths.from_environment(os.environ)
     name = f"Measured{os.getpid()}"  # in the user's own store: there the daemon looks for it
     make_voice(bench.root / f"{name}.pth", rate_hz=40_000, is_small=False)
-    add_voice(bench.root / f"{name}.pth", VoiceStore(paths.models_dir))
+    add_voice(bench.root / f"{name}.pth", VoiceStore(paths.voices_dir))
     try:
         for block in DELAY_BLOCKS:
             size = block * SAMPLE_RATE_HZ // 100
@@ -235,7 +235,7 @@ def delay(bench: Bench) -> None:
                 flush=True,
             )
     finally:
-        VoiceStore(paths.models_dir).remove(name)
+        VoiceStore(paths.voices_dir).remove(name)
 
 
 def edges(bench: Bench) -> None:
@@ -290,7 +290,7 @@ def pitch(bench: Bench) -> None:
         it = StreamingConverter(replace(bench.small_config(), f0_method=detector))
         it.initialize()
         plan, stream = it._plan, it._stream
-        size = plan.block_frames * FRAME_SAMPLES
+        size = plan.block_frames * CONTENT_FRAME_SAMPLES
         found: list[Samples] = []
         for at in range(0, len(sound) - size, size):
             stream.convert(sound[at : at + size])
@@ -310,7 +310,7 @@ def batch(bench: Bench) -> None:
     torch.save(E2E(4, 1, (2, 2)).state_dict(), bench.models / "rvc/predictors/rmvpe.pt")
     voice = bench.voice(40_000)
     streaming = StreamingConverter(bench.config(40_000, 10))
-    plain = BatchConverter(ConversionConfig(model_path=voice, models_dir=bench.models))
+    plain = BatchConverter(ConversionConfig(model_path=voice, assets_dir=bench.models))
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})  # what both start inherits it
     try:

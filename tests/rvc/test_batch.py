@@ -48,7 +48,7 @@ def converter(assets_dir, stored, scratch):
     made = []
 
     def make(folder=stored, **settings) -> BatchConverter:
-        config = ConversionConfig(model_path=folder, models_dir=assets_dir, use_rmvpe=False, **settings)
+        config = ConversionConfig(model_path=folder, assets_dir=assets_dir, use_rmvpe=False, **settings)
         made.append(BatchConverter(config))
         made[-1].initialize()
         return made[-1]
@@ -89,7 +89,7 @@ def test_every_kind_of_voice_speaks_at_the_pitch_that_is_asked_for_while_it_spea
     it = converter(folder)
     for semitones in (-12, 0, 5, 12):
         config = ConversionConfig(
-            model_path=folder, models_dir=assets_dir, use_rmvpe=False, pitch_shift=semitones, index_rate=0.5
+            model_path=folder, assets_dir=assets_dir, use_rmvpe=False, pitch_shift=semitones, index_rate=0.5
         )
         assert it.adjust(config)
         assert pitch_hz(spoken(it, tone(1.4), 8192)) == pytest.approx(170 * 2 ** (semitones / 12), rel=0.01)
@@ -98,7 +98,7 @@ def test_every_kind_of_voice_speaks_at_the_pitch_that_is_asked_for_while_it_spea
 def test_what_takes_another_model_takes_another_converter(assets_dir, tmp_path, voice_file):
     store = VoiceStore(tmp_path / "models")
     folder = store.folder_of(add_voice(voice_file, store))
-    config = ConversionConfig(model_path=folder, models_dir=assets_dir, use_rmvpe=False)
+    config = ConversionConfig(model_path=folder, assets_dir=assets_dir, use_rmvpe=False)
     it = BatchConverter(config)
     assert it.adjust(config)
     assert not it.adjust(dataclasses.replace(config, use_rmvpe=True))
@@ -137,7 +137,7 @@ def test_what_ultimate_rvc_says_and_its_end_are_conversion_errors_and_it_begins_
 def test_what_was_given_back_is_not_loaded_again_and_nothing_stays_of_what_could_not_be(
     assets_dir, stored, scratch, monkeypatch
 ):
-    config = ConversionConfig(model_path=stored, models_dir=assets_dir, use_rmvpe=False)
+    config = ConversionConfig(model_path=stored, assets_dir=assets_dir, use_rmvpe=False)
     one = BatchConverter(config)
     one.cleanup()
     with pytest.raises(RwcPwError, match="given back"):
@@ -209,7 +209,7 @@ def test_a_voice_without_pitch_is_refused_in_a_sentence(tmp_path, assets_dir):
     make_voice(tmp_path / "flat.pth", has_pitch=False)
     store = VoiceStore(tmp_path / "models")
     folder = store.folder_of(add_voice(tmp_path / "flat.pth", store))
-    config = ConversionConfig(model_path=folder, models_dir=assets_dir, use_rmvpe=False)
+    config = ConversionConfig(model_path=folder, assets_dir=assets_dir, use_rmvpe=False)
     with pytest.raises(UsageError, match="does not follow the pitch"):
         BatchConverter(config).initialize()
 
@@ -218,7 +218,7 @@ def test_a_shared_folder_of_models_runs_no_code_either(stored, assets_dir, scrat
     shared, canary = scratch / "shared", scratch / "canary"
     shutil.copytree(assets_dir, shared)
     (shared / "rvc/predictors/fcpe.pt").write_bytes(f"cos\nsystem\n(S'touch {canary}'\ntR.".encode())
-    config = ConversionConfig(model_path=stored, models_dir=shared, use_rmvpe=False)
+    config = ConversionConfig(model_path=stored, assets_dir=shared, use_rmvpe=False)
     with pytest.raises(RwcPwError, match="more than weights"):
         BatchConverter(config).initialize()
     assert not canary.exists()
@@ -226,7 +226,7 @@ def test_a_shared_folder_of_models_runs_no_code_either(stored, assets_dir, scrat
 
 def test_without_the_extra_the_line_to_run_is_told(stored, assets_dir, monkeypatch):
     monkeypatch.setattr(extra, "find_spec", lambda _: None)
-    config = ConversionConfig(model_path=stored, models_dir=assets_dir)
+    config = ConversionConfig(model_path=stored, assets_dir=assets_dir)
     with pytest.raises(UnavailableError) as error:
         BatchConverter(config).initialize()
     assert "./install.sh --rvc" in error.value.remedy

@@ -11,7 +11,7 @@ from rwc_pw.errors import ConversionError
 from rwc_pw.rvc import cpu_step, graphics_card
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.pitch import SalienceDetector
-from rwc_pw.rvc.plan import FRAME_SAMPLES, Plan
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.step import StepSettings
 from rwc_pw.rvc.stream import RvcStream
@@ -53,7 +53,7 @@ def config(request, kept, assets_dir, tmp_path_factory):  # noqa: ARG001
     store = VoiceStore(folder / "models")
     stored = store.folder_of(add_voice(folder / "Kind.pth", store, index=folder / "Kind.index"))
     return ConversionConfig(
-        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK, pitch_shift=3, index_rate=0.5
+        model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK, pitch_shift=3, index_rate=0.5
     )
 
 
@@ -62,7 +62,7 @@ def said_by(stream: RvcStream) -> np.ndarray:
 
     voiced, breath = tone(0.5), np.random.default_rng(0).normal(0, 0.02, 24_000)  # what is protected and what is not
     heard = soxr.resample(np.concatenate([breath[:9600], voiced, breath[:9600]]), 48_000, 16_000)
-    size = PLAN.block_frames * FRAME_SAMPLES
+    size = PLAN.block_frames * CONTENT_FRAME_SAMPLES
     return np.concatenate([stream.convert(heard[at : at + size]) for at in range(0, len(heard) - size + 1, size)])
 
 

@@ -123,7 +123,7 @@ def test_when_it_fails_no_half_file_is_left_and_the_old_one_stays(stored, tmp_pa
 def test_a_pth_is_brought_in_first_and_only_once(voice_file, tmp_path, monkeypatch):
     from rwc_pw.desktop.paths import Paths
 
-    monkeypatch.setattr(Paths, "models_dir", tmp_path / "models")
+    monkeypatch.setattr(Paths, "voices_dir", tmp_path / "models")
     for _ in range(2):
         VoiceConverter(voice_file)
     assert VoiceStore(tmp_path / "models").names() == ["Checkable"]

@@ -300,7 +300,7 @@ def in_process(program, assets_dir, voice_file, monkeypatch, more: str = "") -> 
         monkeypatch.setenv(name, value)
     configure(program, f'{STREAMING.format(models=assets_dir)}voice = "Checkable"\n{more}')
     paths = Paths.from_environment(program.environment)
-    store = VoiceStore(paths.models_dir)
+    store = VoiceStore(paths.voices_dir)
     add_voice(voice_file, store)
     try:
         yield paths

@@ -38,7 +38,7 @@ def config(request, kept, assets_dir, tmp_path_factory):  # noqa: ARG001
     store = VoiceStore(folder / "models")
     stored = store.folder_of(add_voice(folder / "Kind.pth", store, index=folder / "Kind.index"))
     return ConversionConfig(
-        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK, index_rate=0.5
+        model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK, index_rate=0.5
     )
 
 
@@ -93,7 +93,7 @@ def test_swift_f0_finds_the_pitch_as_well_and_as_late(assets_dir, voice_file, tm
     store = VoiceStore(tmp_path / "models")
     stored = store.folder_of(add_voice(voice_file, store))
     config = ConversionConfig(
-        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK, f0_method="swiftf0"
+        model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK, f0_method="swiftf0"
     )
     one = StreamingConverter(config)
     one.initialize()
@@ -125,7 +125,7 @@ def test_rmvpe_is_compiled_speaks_and_leaves_no_logs_where_we_were_started(
     monkeypatch.chdir(started_in)
     monkeypatch.delenv("URVC_NO_LOGGING")
     one = StreamingConverter(
-        ConversionConfig(model_path=stored, models_dir=models, backend="streaming", chunk_size=CHUNK, f0_method="rmvpe")
+        ConversionConfig(model_path=stored, assets_dir=models, backend="streaming", chunk_size=CHUNK, f0_method="rmvpe")
     )
     one.initialize()
     assert spoken(one, tone(1), CHUNK)[-CHUNK:].any()
@@ -226,7 +226,7 @@ def test_who_waits_for_the_compiler_is_released_by_the_cleanup(config, monkeypat
 
 def test_without_contentvec_the_line_to_run_is_told(config, tmp_path):
     with pytest.raises(UnavailableError) as error:
-        StreamingConverter(dataclasses.replace(config, models_dir=tmp_path)).initialize()
+        StreamingConverter(dataclasses.replace(config, assets_dir=tmp_path)).initialize()
     assert error.value.remedy == "Run `rwc-pw setup`."
 
 
@@ -236,7 +236,7 @@ def test_a_voice_without_pitch_speaks_too(assets_dir, tmp_path):
     store = VoiceStore(tmp_path / "models")
     stored = store.folder_of(add_voice(tmp_path / "Flat.pth", store))
     flat = StreamingConverter(
-        ConversionConfig(model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK)
+        ConversionConfig(model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK)
     )
     flat.initialize()
     assert np.abs(spoken(flat, tone(1), CHUNK)[-CHUNK:]).max() > 0
@@ -248,7 +248,7 @@ def test_the_shortest_and_the_longest_chunk_speak_too(assets_dir, voice_file, tm
     store = VoiceStore(tmp_path / "models")
     stored = store.folder_of(add_voice(voice_file, store))
     config = ConversionConfig(
-        model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=size, pitch_shift=5
+        model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=size, pitch_shift=5
     )
     one = StreamingConverter(config)
     one.initialize()
@@ -261,7 +261,7 @@ def test_a_voice_may_be_called_contentvec_and_a_damaged_index_is_told(assets_dir
     store = VoiceStore(tmp_path / "models")
     make_index(tmp_path / "voice.index", dimension=768, vectors=500)
     stored = store.folder_of(add_voice(voice_file, store, name="ContentVec", index=tmp_path / "voice.index"))
-    config = ConversionConfig(model_path=stored, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK)
+    config = ConversionConfig(model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK)
     StreamingConverter(config).initialize()
     (stored / "model.index").write_bytes(b"no index")
     with pytest.raises(RwcPwError, match="ContentVec cannot be used"):
@@ -282,7 +282,7 @@ def test_nothing_that_changes_while_it_speaks_leaves_a_click_or_a_gap(assets_dir
         add_voice(tmp_path / f"{name}.pth", store)
         voices.append(
             ConversionConfig(
-                model_path=store.folder / name, models_dir=assets_dir, backend="streaming", chunk_size=CHUNK
+                model_path=store.folder / name, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK
             )
         )
     anna, otto = voices

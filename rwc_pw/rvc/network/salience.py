@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
-from rwc_pw.rvc.plan import CONTENT_RATE_HZ, FRAME_SAMPLES
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 from rwc_pw.rvc.weights import read_weights
 from rwc_pw.voices.f0_method import FCPE, RMVPE
 
@@ -28,7 +28,7 @@ class Rmvpe(nn.Module):
         from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E, N_MELS, MelSpectrogram
 
         super().__init__()
-        self._mel = MelSpectrogram(N_MELS, CONTENT_RATE_HZ, SPECTRUM_SAMPLES, FRAME_SAMPLES, None, 30, 8000)
+        self._mel = MelSpectrogram(N_MELS, CONTENT_RATE_HZ, SPECTRUM_SAMPLES, CONTENT_FRAME_SAMPLES, None, 30, 8000)
         self._network = E2E(4, 1, (2, 2))
         self._network.load_state_dict(read_weights(path))
         self.facts = {
@@ -59,7 +59,7 @@ class Fcpe(nn.Module):
         self._network = whole.model
         cents = self._network.cent_table
         self.facts = {
-            "padding_samples": (SPECTRUM_SAMPLES - FRAME_SAMPLES) // 2,
+            "padding_samples": (SPECTRUM_SAMPLES - CONTENT_FRAME_SAMPLES) // 2,
             "multiple_frames": 1,
             "least_salience": 0.006,
             "least_cents": float(cents[0]),

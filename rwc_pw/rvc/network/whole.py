@@ -17,7 +17,7 @@ from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import REACH, SPECTRUM_SAMPLES, frame_counts
-from rwc_pw.rvc.plan import FRAME_SAMPLES, Plan
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.rvc.retrieval import LEAST_DISTANCE, NEIGHBOURS
 from rwc_pw.rvc.step import (
     LEAST_MEL,
@@ -160,7 +160,7 @@ class _Pitch(nn.Module):
 
     def forward(self, heard: Tensor) -> Tensor:
         padded = functional.pad(heard[None, None], (self._padding, self._padding), mode="reflect")[0, 0]
-        spectra = torch.fft.rfft(padded.unfold(0, SPECTRUM_SAMPLES, FRAME_SAMPLES) * self._window.float())
+        spectra = torch.fft.rfft(padded.unfold(0, SPECTRUM_SAMPLES, CONTENT_FRAME_SAMPLES) * self._window.float())
         frames = len(spectra)
         magnitudes = functional.pad(spectra.abs().T[None], (0, self._missing_frames), mode="reflect").transpose(1, 2)
         salience = self._network(magnitudes)[0, :frames].double()
