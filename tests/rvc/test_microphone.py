@@ -184,7 +184,7 @@ def test_chromium_hears_the_streaming_converter(headless, at_home):  # noqa: F81
         heard = record(headless, "rwc_voice", 3)
         assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ / 2, rel=0.01)
     recommended = json.loads(at_home("bench", "--seconds", "1", "--json"))["recommended"]
-    assert json.loads((state / "rwc-pw/chunks.json").read_text()) == {"Checkable|fcpe|cpu": recommended}
+    assert json.loads((state / "rwc-pw/chunks.json").read_text()) == {"Checkable|fcpe|cpu|1": recommended}
 
 
 def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program, assets_dir, tmp_path):  # noqa: F811
