@@ -92,6 +92,5 @@ class ChosenChunks:
 
 def _key(conversion: ConversionConfig) -> str:
     voice = conversion.model_path.name if conversion.model_path else ""
-    return SEPARATOR.join(
-        (voice, conversion.detector, conversion.device or "cpu", f"{conversion.look_ahead_frames}0 ms")
-    )
+    computed = conversion.detector, conversion.device or "cpu", str(conversion.look_ahead_frames)
+    return SEPARATOR.join((voice, *computed))

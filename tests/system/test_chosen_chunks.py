@@ -19,9 +19,10 @@ def test_what_was_chosen_is_kept_by_voice(tmp_path):
     assert ChosenChunks(path).get(OTTO) == 4800
 
 
-def test_another_detector_or_a_graphics_card_takes_another_choice(tmp_path, monkeypatch):
+def test_another_detector_look_ahead_or_a_graphics_card_takes_another_choice(tmp_path, monkeypatch):
     chosen = ChosenChunks(tmp_path / "chunks.json")
     chosen.keep(ANNA, 3840)
+    assert chosen.get(replace(ANNA, look_ahead=40)) is None
     exact = replace(ANNA, f0_method="rmvpe")
     assert chosen.get(exact) is None
     chosen.keep(exact, 4800)
@@ -35,7 +36,7 @@ def test_another_detector_or_a_graphics_card_takes_another_choice(tmp_path, monk
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"Anna|fcpe|cpu": "3840"}', '{"Anna|fcpe|cpu": 1}', '{"Anna|fcpe|cpu": [1]}']
+    "text", ["{", "[]", '{"Anna|fcpe|cpu|1": "3840"}', '{"Anna|fcpe|cpu|1": 1}', '{"Anna|fcpe|cpu|1": [1]}']
 )
 def test_what_nobody_wrote_is_chosen_anew(tmp_path, text):
     path = tmp_path / "chunks.json"
@@ -43,6 +44,16 @@ def test_what_nobody_wrote_is_chosen_anew(tmp_path, text):
     assert ChosenChunks(path).get(ANNA) is None
     ChosenChunks(path).keep(ANNA, 3840)
     assert ChosenChunks(path).get(ANNA) == 3840
+
+
+def test_what_another_process_has_chosen_since_holds(tmp_path):
+    path = tmp_path / "chunks.json"
+    chosen = ChosenChunks(path)
+    chosen.keep(ANNA, 3840)
+    ChosenChunks(path).keep(ANNA, 2880)
+    assert chosen.get(ANNA) == 2880
+    ChosenChunks(path).forget("Anna")
+    assert chosen.get(ANNA) is None
 
 
 def test_what_cannot_be_written_holds_until_the_end(tmp_path):
