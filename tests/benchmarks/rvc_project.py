@@ -122,7 +122,7 @@ class Streams:
         self._folder = folder
         folder.mkdir()
         export_content(contentvec, folder, "v2")
-        export_voice(voice, folder)
+        export_voice(voice, folder, PLAN.provisional_frames)
         export_offline(modules.offline, folder / "offline.xml")
 
     def ours(self, precision: str) -> RvcStream:
