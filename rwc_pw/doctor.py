@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
-from rwc_pw.config import assets_dir_of, config_of
+from rwc_pw.config import Config, assets_dir_of, config_of
 from rwc_pw.control.client import Client
 from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError
@@ -39,12 +39,13 @@ class Check:
 
 async def examine(paths: Paths) -> list[Check]:
     """Every check, in the order in which to mend what fails."""
+    config, configuration = _check_configuration(paths)
     return [
-        _check_configuration(paths),
+        configuration,
         _check_tools(),
         await _check_pw_cat(),
         _check_priority(),
-        *await _check_graph(),
+        *await _check_graph(config.input_device),
         _check_pulse(),
         _check_registration(paths),
         await _check_daemon(),
@@ -56,12 +57,13 @@ def _failed(name: str, error: RwcPwError) -> Check:
     return Check(name, "fail", error.message, error.remedy)
 
 
-def _check_configuration(paths: Paths) -> Check:
+def _check_configuration(paths: Paths) -> tuple[Config, Check]:
+    """The defaults, where it cannot be used."""
     try:
         config = config_of(paths)
     except RwcPwError as error:
-        return _failed("configuration", error)
-    return Check("configuration", "ok", f"the voice is {config.voice}")
+        return Config(), _failed("configuration", error)
+    return config, Check("configuration", "ok", f"the voice is {config.voice}")
 
 
 def _check_tools() -> Check:
@@ -91,7 +93,7 @@ def _check_priority() -> Check:
     )
 
 
-async def _check_graph() -> list[Check]:
+async def _check_graph(input_device: str) -> list[Check]:
     try:
         graph = await read_graph()
     except RwcPwError as error:
@@ -99,7 +101,7 @@ async def _check_graph() -> list[Check]:
     return [
         Check("PipeWire", "ok", f"running, {len(graph.nodes)} nodes"),
         _check_session_manager(graph),
-        _check_microphone(graph),
+        _check_microphone(graph, input_device),
         _check_voice_node(graph),
     ]
 
@@ -110,10 +112,13 @@ def _check_session_manager(graph: Graph) -> Check:
     return Check("session manager", "fail", "none runs", "Start it: `systemctl --user start wireplumber`.")
 
 
-def _check_microphone(graph: Graph) -> Check:
-    microphone = choose_microphone(graph, "", ())
+def _check_microphone(graph: Graph, input_device: str) -> Check:
+    microphone = choose_microphone(graph, input_device, ())
     if microphone:
         return Check("microphone", "ok", microphone.label)
+    if input_device:
+        finding = f"{input_device} is not connected, so RWC Voice is silent"
+        return Check("microphone", "warn", finding, "Plug it in, or choose another: `rwc-pw devices` lists them.")
     return Check("microphone", "warn", "there is none, so RWC Voice is silent", "Plug one in, or unblock it.")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from rwc_pw import __version__
-from rwc_pw.cli import microphone, sound, voices
+from rwc_pw.cli import diagnosis, microphone, rvc, sound, voices
 from rwc_pw.cli.edge import Edge, end_in_order
 
 app = typer.Typer(
@@ -35,13 +35,13 @@ for command in (
     microphone.status,
     microphone.mute,
     microphone.bypass,
-    sound.devices,
     sound.use,
-    sound.doctor,
-    sound.demo,
-    voices.setup,
-    voices.bench,
-    voices.convert,
+    diagnosis.devices,
+    diagnosis.doctor,
+    diagnosis.demo,
+    rvc.setup,
+    rvc.convert,
+    diagnosis.bench,
     microphone.uninstall,
 ):
     app.command()(command)

@@ -18,6 +18,7 @@ from rwc_pw.voices.store import VoiceStore
 
 if TYPE_CHECKING:
     from rwc_pw.control.client import Client
+    from rwc_pw.streaming.chunk_choice import ChosenChunks
 
 T = TypeVar("T")
 
@@ -40,6 +41,13 @@ def config() -> Config:
 def assets_dir() -> Path:
     """Where what every RVC voice needs lies."""
     return assets_dir_of(config(), paths())
+
+
+def chosen_chunks() -> "ChosenChunks":
+    """The sizes of chunk that were chosen for RVC voices."""
+    from rwc_pw.streaming.chunk_choice import ChosenChunks
+
+    return ChosenChunks(paths().chunks_file)
 
 
 def save(changes: Mapping[str, object]) -> Config:

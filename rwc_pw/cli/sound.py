@@ -1,28 +1,17 @@
-"""Commands for what is heard: voices, settings, this terminal, the demo."""
+"""Commands for what is heard: the voice, its settings, this terminal."""
 
 import asyncio
 import sys
-from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from rwc_pw.cli.edge import until_signal
-from rwc_pw.cli.shared import AsJson, Backend, change, config, config_in, given, paths, print_list, store
-from rwc_pw.errors import EXIT_FAILED, UsageError
+from rwc_pw.cli.shared import Backend, change, config_in, given, paths, store
+from rwc_pw.errors import UsageError
 
 Pitch = Annotated[float | None, typer.Option("--pitch", help="Semitones added to the voice's pitch, -24 to 24.")]
 Formant = Annotated[float | None, typer.Option("--formant", help="Semitones added to its formants, -12 to 12.")]
-
-
-def devices(as_json: AsJson = False) -> None:
-    """List the microphones that RWC Voice can listen to."""
-    from rwc_pw.pipewire.devices import list_devices
-
-    chosen = config().input_device
-    found = [{**asdict(device), "is_chosen": device.name == chosen} for device in list_devices()]
-    print_list(found, as_json, _device_line)
 
 
 def use(name: Annotated[str, typer.Argument(help="A voice that `rwc-pw voices` lists.")]) -> None:
@@ -68,16 +57,6 @@ def set_(
     change(**changes)
 
 
-def doctor(as_json: AsJson = False) -> None:
-    """Check everything that RWC Voice stands on, and tell what to mend."""
-    from rwc_pw.doctor import examine
-
-    checks = [asdict(check) for check in asyncio.run(examine(paths()))]
-    print_list(checks, as_json, _check_lines)
-    if any(check["verdict"] == "fail" for check in checks):
-        raise typer.Exit(EXIT_FAILED)
-
-
 def real_time(
     chunk_size: Annotated[
         int | None, typer.Option("--chunk-size", "-c", min=960, max=16384, help="Samples of one conversion.")
@@ -103,34 +82,3 @@ def real_time(
         print(f"{chosen.voice} is a built-in voice: --index-rate changes nothing.", file=sys.stderr)
     if received := asyncio.run(until_signal(run(chosen, paths()))):
         raise SystemExit(128 + received)
-
-
-def demo(
-    voice: Annotated[str | None, typer.Option("--voice", help="The voice to speak in; the one in use if none.")] = None,
-    input: Annotated[
-        Path | None, typer.Option("--input", help="Speech to convert, any format soundfile reads.")
-    ] = None,
-    output: Annotated[Path, typer.Option("--output", help="The folder for what was said and heard.")] = Path(
-        "rwc-pw-demo"
-    ),
-) -> None:
-    """Let a pretend app record RWC Voice on a private PipeWire, and show what it heard."""
-    from rwc_pw.demo.demo import run_demo
-
-    result = run_demo(config_in(voice), paths(), input, output)
-    for path in (result.spoken, result.heard, result.picture):
-        print(path)
-    print(f"Measured from the microphone to the app: {result.latency_ms:.1f} ms ({result.declared_ms:.1f} declared).")
-    if result.reason:
-        print(f"Not all was well: {result.reason}.", file=sys.stderr)
-
-
-def _device_line(device: dict[str, Any]) -> str:
-    notes = {"is_chosen": "chosen", "is_default": "default", "is_monitor": "what the speakers play", "muted": "muted"}
-    told = ", ".join(note for key, note in notes.items() if device[key])
-    return f"{device['name']}  {device['description']}" + (f"  ({told})" if told else "")
-
-
-def _check_lines(check: dict[str, Any]) -> str:
-    remedy = f"\n      {check['remedy']}" if check["remedy"] else ""
-    return f"{check['verdict'].upper():4}  {check['name']}: {check['finding']}{remedy}"

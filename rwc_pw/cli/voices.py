@@ -1,27 +1,19 @@
-"""Commands for RVC voices: what they need, bringing them in, converting files with them."""
+"""Commands for the voices there are: list them, show one, bring one in, remove it."""
 
 import hashlib
-import json
 import shutil
-import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
 from rwc_pw.cli.progress import bytes_done, share_done
-from rwc_pw.cli.shared import AsJson, Backend, assets_dir, config, config_in, given, paths, print_list, store
-from rwc_pw.desktop.files import refusal
-from rwc_pw.errors import EXIT_FAILED, RwcPwError, UsageError
-from rwc_pw.voices.builtin import BUILTIN_VOICES, PITCH_RANGE_SEMITONES
+from rwc_pw.cli.shared import AsJson, chosen_chunks, config, paths, print_list, store
+from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.rvc_voice import STREAMING
-
-if TYPE_CHECKING:
-    from rwc_pw.bench import ChunkFigures
-    from rwc_pw.streaming.chunk_choice import ChosenChunks
 
 LARGEST_DOWNLOAD_BYTES = 2 << 30
 
@@ -102,96 +94,8 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without 
         typer.confirm(f"Delete {name}?", abort=True)
     store().remove(name)
     forget(paths().compiled_dir, name)
-    _chosen_chunks().forget(name)
+    chosen_chunks().forget(name)
     print(f"{name} is gone.")
-
-
-def setup(
-    source: Annotated[
-        Path | None, typer.Option("--from", help="A folder that has the files, for a machine without network.")
-    ] = None,
-) -> None:
-    """Fetch what every RVC voice needs, and prove that it is right."""
-    from rwc_pw.rvc import assets, proof
-
-    with bytes_done() as on_progress:
-        assets.fetch(assets_dir(), source, on_progress)
-    with share_done("Proving"):
-        proofs = proof.prove(assets_dir())
-    for found in proofs:
-        print(f"{'ok' if found.passed else 'FAIL':5} {found.what}: {found.measured} ({found.needed} needed)")
-    if not all(found.passed for found in proofs):
-        print("Remove the file that is wrong, then run `rwc-pw setup` again; `rwc-pw doctor` proves it, too.")
-        raise typer.Exit(EXIT_FAILED)
-
-
-def bench(
-    voice: Annotated[str | None, typer.Option("--voice", help="A voice, or a .pth; the one in use if none.")] = None,
-    backend: Backend = None,
-    seconds: Annotated[float, typer.Option("--seconds", min=1, max=600, help="Of sound, for each size.")] = 10,
-    picture: Annotated[Path | None, typer.Option("--picture", help="Draw a chart: a .png.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure a voice on this machine, and recommend a size of chunk."""
-    from rwc_pw.asked import conversion_of, is_chunk_ours
-    from rwc_pw.bench import bench, smallest_held
-
-    chosen = config_in(voice).changed(given({"rvc_backend": backend}), store().names())
-    found = []
-    chosen_chunks = _chosen_chunks()
-    conversion = conversion_of(chosen, chosen_chunks, paths())
-    for figures in bench(conversion, seconds, chosen.quantum):
-        found.append(figures)
-        if not as_json:
-            print(_bench_line(figures), flush=True)
-    best = smallest_held(found)
-    if picture:
-        _draw(found, f"{chosen.voice} on this machine", picture)
-    if best and is_chunk_ours(chosen):
-        chosen_chunks.keep(conversion, best.chunk_samples)
-    if as_json:
-        recommended = best and best.chunk_samples
-        print(json.dumps({"voice": chosen.voice, "chunks": list(map(asdict, found)), "recommended": recommended}))
-    elif best:
-        print(f"Recommended: chunks of {best.chunk_samples} samples, {best.delay_ms:.0f} ms from microphone to app.")
-    else:
-        print("This machine keeps up with none of them: a graphics card or a built-in voice would help.")
-
-
-def convert(
-    input: Annotated[Path, typer.Argument(metavar="IN", help="Any format that soundfile reads.")],
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="Its name tells the format: .wav, .flac, .ogg …")],
-    voice: Annotated[str, typer.Option("--voice", help="An RVC voice: its name, or a .pth.")],
-    pitch: Annotated[
-        int,
-        typer.Option("--pitch", min=-int(PITCH_RANGE_SEMITONES), max=int(PITCH_RANGE_SEMITONES), help="Semitones."),
-    ] = 0,
-    index_rate: Annotated[
-        float | None, typer.Option("--index-rate", min=0, max=1, help="The share that comes from the voice's index.")
-    ] = None,
-    sample_rate: Annotated[
-        int | None, typer.Option("--sample-rate", min=8000, max=192000, help="In Hz; the voice's own if not given.")
-    ] = None,
-) -> None:
-    """Convert a file with an RVC voice."""
-    from rwc_pw.voice_converter import VoiceConverter
-    from rwc_pw.voices.f0_method import AUTO, DETECTORS
-    from rwc_pw.voices.rvc_voice import BATCH
-
-    settings = config()
-    converter = VoiceConverter(Path(voice), assets_dir())
-    with share_done(input.name) as on_progress:
-        converter.convert_voice(
-            input,
-            output,
-            pitch,
-            settings.index_rate if index_rate is None else index_rate,
-            sample_rate,
-            protect=settings.protect,
-            f0_method=settings.f0_method if settings.f0_method in DETECTORS[BATCH] else AUTO,
-            on_progress=on_progress,
-        )
-    print(output)
 
 
 def _description(name: str) -> str:
@@ -209,35 +113,12 @@ def _compile(name: str) -> None:
     if config().rvc_backend != STREAMING:
         return
     wanted = config().changed({"voice": name, "pitch": 0.0}, store().names())
-    conversion = conversion_of(wanted, _chosen_chunks(), paths())
+    conversion = conversion_of(wanted, chosen_chunks(), paths())
     try:
         with share_done("Compiling") as on_progress:
             StreamingConverter(conversion).compile(on_progress)
     except RwcPwError as error:
         print(f"It cannot speak yet: {error.message} {error.remedy}")
-
-
-def _chosen_chunks() -> "ChosenChunks":
-    from rwc_pw.streaming.chunk_choice import ChosenChunks
-
-    return ChosenChunks(paths().chunks_file)
-
-
-def _bench_line(figures: "ChunkFigures") -> str:
-    verdict = f"holds, {figures.delay_ms:.0f} ms from microphone to app" if figures.holds else "does not hold"
-    times = f"{figures.median_ms:6.1f} {figures.p95_ms:6.1f} {figures.p99_ms:6.1f} ms"
-    return f"{figures.chunk_samples:5} samples, {figures.chunk_ms:5.1f} ms: 50, 95, 99 % within {times}; {verdict}"
-
-
-def _draw(found: "Sequence[ChunkFigures]", title: str, picture: Path) -> None:
-    from rwc_pw.pictures.chart import draw_chart
-
-    with tempfile.TemporaryDirectory() as scratch:
-        drawn = draw_chart(found, title, Path(scratch))
-    try:
-        picture.write_bytes(drawn)
-    except OSError as error:
-        raise refusal("write", picture, error) from error
 
 
 def _fetched(url: str, sha256: str | None) -> Path:

@@ -13,7 +13,8 @@ class Plan:
 
     block_frames: int
     provisional_frames: int = 1
-    """What flow and generator look ahead to (README: the curve): decoded again with the next block."""
+    """What flow and generator look ahead to, and what is decoded again with the next block: what it gains is in
+    tests/benchmarks/README.md."""
     past_frames: int = 30
     """What ContentVec, the pitch detector and the text encoder know of before the block."""
 

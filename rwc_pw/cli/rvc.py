@@ -1,0 +1,66 @@
+"""Commands for RVC: what its voices need, and files spoken in them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rwc_pw.cli.progress import bytes_done, share_done
+from rwc_pw.cli.shared import assets_dir, config
+from rwc_pw.errors import EXIT_FAILED
+from rwc_pw.voices.builtin import PITCH_RANGE_SEMITONES
+
+
+def setup(
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A folder that has the files, for a machine without network.")
+    ] = None,
+) -> None:
+    """Fetch what every RVC voice needs, and prove that it is right."""
+    from rwc_pw.rvc import assets, proof
+
+    with bytes_done() as on_progress:
+        assets.fetch(assets_dir(), source, on_progress)
+    with share_done("Proving"):
+        proofs = proof.prove(assets_dir())
+    for found in proofs:
+        print(f"{'ok' if found.passed else 'FAIL':5} {found.what}: {found.measured} ({found.needed} needed)")
+    if not all(found.passed for found in proofs):
+        print("Remove the file that is wrong, then run `rwc-pw setup` again; `rwc-pw doctor` proves it, too.")
+        raise typer.Exit(EXIT_FAILED)
+
+
+def convert(
+    input: Annotated[Path, typer.Argument(metavar="IN", help="Any format that soundfile reads.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Its name tells the format: .wav, .flac, .ogg …")],
+    voice: Annotated[str, typer.Option("--voice", help="An RVC voice: its name, or a .pth.")],
+    pitch: Annotated[
+        int,
+        typer.Option("--pitch", min=-int(PITCH_RANGE_SEMITONES), max=int(PITCH_RANGE_SEMITONES), help="Semitones."),
+    ] = 0,
+    index_rate: Annotated[
+        float | None, typer.Option("--index-rate", min=0, max=1, help="The share that comes from the voice's index.")
+    ] = None,
+    sample_rate: Annotated[
+        int | None, typer.Option("--sample-rate", min=8000, max=192000, help="In Hz; the voice's own if not given.")
+    ] = None,
+) -> None:
+    """Convert a file with an RVC voice."""
+    from rwc_pw.voice_converter import VoiceConverter
+    from rwc_pw.voices.f0_method import AUTO, DETECTORS
+    from rwc_pw.voices.rvc_voice import BATCH
+
+    settings = config()
+    converter = VoiceConverter(Path(voice), assets_dir())
+    with share_done(input.name) as on_progress:
+        converter.convert_voice(
+            input,
+            output,
+            pitch,
+            settings.index_rate if index_rate is None else index_rate,
+            sample_rate,
+            protect=settings.protect,
+            f0_method=settings.f0_method if settings.f0_method in DETECTORS[BATCH] else AUTO,
+            on_progress=on_progress,
+        )
+    print(output)
