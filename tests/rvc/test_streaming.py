@@ -77,6 +77,16 @@ def test_what_is_said_comes_the_latency_later(fresh):
     assert delay_samples(said, heard, longest=2 * CHUNK) == pytest.approx(fresh.latency_samples, abs=96)
 
 
+def test_the_end_of_a_block_is_heard_again_with_what_follows(fresh):
+    import soxr
+
+    said = np.sin(np.arange(5 * CHUNK) * 2 * np.pi * 6000 / 48_000).astype(np.float32)
+    spoken(fresh, said, CHUNK)
+    heard = fresh._stream._heard
+    at_once = soxr.resample(said, 48_000, 16_000)[-len(heard) :]
+    np.testing.assert_allclose(heard[:-40], at_once[:-40], atol=1e-3)
+
+
 def test_the_further_it_looks_ahead_the_later_it_speaks(fresh, config):
     further = dataclasses.replace(config, look_ahead=40)
     assert not fresh.adjust(further)
