@@ -47,7 +47,11 @@ class ConversionBackend(ABC):
         """
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
-        """The beginning of what it would make of ``audio_chunk``, its last words: what is faded, or costs nothing."""
+        """The beginning of what ``audio_chunk`` would become, (n,), for its successor to be faded in over.
+
+        Called once, instead of ``convert_chunk``, before ``cleanup``. A converter that has more of it at hand than
+        ``FADE_SAMPLES`` may return that, and one that has none of it nothing.
+        """
         return self.convert_chunk(audio_chunk)[:FADE_SAMPLES]
 
     def adjust(self, config: "ConversionConfig") -> bool:

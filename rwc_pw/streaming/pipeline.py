@@ -123,7 +123,7 @@ class StreamingPipeline:
         thread.join(STOP_TIMEOUT_S)
         if thread.is_alive():
             log.warning("the converter did not return within %g s", STOP_TIMEOUT_S)
-        self._give_back_replaced()  # the thread may still wait for its last words
+        self._give_back_replaced()  # the thread may still wait for it to fade out
         self._backend.cleanup()
         if successor:
             successor.cleanup()
@@ -268,7 +268,7 @@ class StreamingPipeline:
         return crossfade(before, after) if before is not None else None
 
     def _give_back_replaced(self) -> None:
-        """Once its last words are written: it may take longer than there is time for a chunk."""
+        """Once the chunk in which it fades out is written: this may take longer than there is time for a chunk."""
         replaced, self._replaced = self._replaced, None
         if not replaced:
             return
