@@ -146,7 +146,7 @@ class VoiceEngine:
             await self._wanted.wait()
             self._wanted.clear()
             if self._loading:  # and no voice that needs no loading has been chosen since
-                await until_one_ends(self._load(self.config), self._wanted.wait())  # what is wanted next waits for none
+                await self._load(self.config)
 
     async def _load(self, config: Config) -> None:
         device = None
@@ -212,13 +212,15 @@ class VoiceEngine:
             self._measured.clear()
             config = self.config
             carried = self._carried
-            if self._loading or self._load_error or carried is None:
+            if self._loading or carried is None:
                 continue
             if graphics_card.has_failed() and carried.device:
                 self._fall_silent()  # the CPU does not hold what the card held
                 self._loading = config.voice
                 self._wanted.set()
-            elif is_chunk_ours(config) and (size := self._adaptive_chunk.better(self._pipeline.times, carried.device)):
+            elif self._load_error or not is_chunk_ours(config):
+                continue
+            elif size := self._adaptive_chunk.better(self._pipeline.times, carried.device):
                 self._chosen_chunks.keep(self._conversion(), size)
                 self._loading = config.voice
                 self._wanted.set()

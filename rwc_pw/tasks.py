@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-CANCEL_AGAIN_S = 5.0  # longer than all takes that ends in order
+CANCEL_AGAIN_S = 3.0  # longer than all takes that ends in order
 
 
 async def until_one_ends(*coroutines: Coroutine[Any, Any, Any]) -> None:

@@ -62,8 +62,9 @@ async def until_signal(work: Coroutine[Any, Any, None]) -> int:
     received: list[int] = []
 
     def end(number: int) -> None:
+        if not received:  # a session that ends sends both
+            task.cancel()
         received.append(number)
-        task.cancel()
 
     for number in ENDING_SIGNALS:
         if signal.getsignal(number) is _end:

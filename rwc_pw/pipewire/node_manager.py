@@ -125,6 +125,7 @@ class NodeManager:
             self._graph = await anext(graphs)
             self._source_requested = self._streams_seen = False
             self._idle_since_s = None
+            self._destroyed_ids = set()
             with sole_feeder():
                 await self._feed(pw_cat, graphs)
         finally:

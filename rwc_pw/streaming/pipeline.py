@@ -21,6 +21,7 @@ FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 5.0
 STOP_TIMEOUT_S = 2.0
 PAUSE_CHUNKS = 2  # of silence: nothing else waits to be heard
+WORTH_A_GAP = 20  # of a chunk, one part in so many: the least by which the delay grows while somebody speaks
 CONTEXT_SAMPLES = 8192  # 170 ms: what a converter that takes over is told of the past
 
 log = logging.getLogger(__name__)
@@ -196,11 +197,13 @@ class StreamingPipeline:
         """
         late_samples = self._buffers.get_buffer_health().late_samples
         held_back = self._held_back_samples
-        if held_back is not None:
-            is_pause = self._silent_chunks >= PAUSE_CHUNKS
-            if late_samples == self._late_samples or not (is_pause or self.times.often_exceed(held_back, size)):
-                return
+        if held_back is not None and late_samples == self._late_samples:
+            return
         wanted = max(self.times.delay_samples(size), held_back or 0)
+        if held_back is not None and self._silent_chunks < PAUSE_CHUNKS:
+            is_worth_a_gap = wanted - held_back >= self.chunk_size // WORTH_A_GAP
+            if not (is_worth_a_gap and self.times.often_exceed(held_back, size)):
+                return
         self._buffers.hold_back(wanted - (held_back or 0))
         self._held_back_samples, self._late_samples = wanted, late_samples
 

@@ -52,6 +52,7 @@ def test_what_the_file_says_holds(file):
         ("gain", {}, "gain: {} is not a number."),
         ("pitch", float("nan"), "pitch: nan is not between -24 and 24."),
         ("gate", float("-inf"), "gate: -inf is not between -120 and 0."),
+        ("rvc_models", "~nobody-of-that-name/models", "rvc_models: ~nobody-of-that-name/models is not the whole path"),
         ("rvc_models", "models", "rvc_models: models is not the whole path of a folder."),
     ],
 )

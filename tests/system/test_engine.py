@@ -21,18 +21,14 @@ CHUNK = 4800
 
 
 class Loader:
-    """Loads Otto and every other voice at once, and Anna never."""
+    """Loads at once, or fails."""
 
     def __init__(self) -> None:
-        self.begun = asyncio.Event()
         self.error: Exception | None = None
 
-    async def __call__(self, conversion: ConversionConfig, _chunks: int) -> tuple[SilentBackend, ConversionTimes]:
+    async def __call__(self, _: ConversionConfig, _chunks: int) -> tuple[SilentBackend, ConversionTimes]:
         if self.error:
             raise self.error
-        if conversion.model_path == Path("Anna"):
-            self.begun.set()
-            await asyncio.Event().wait()
         return SilentBackend(), ConversionTimes(CHUNK)
 
 
@@ -68,18 +64,6 @@ async def until(it: engine.VoiceEngine, **expected: object) -> None:
     while any(getattr(it.status(), name) != value for name, value in expected.items()):
         await changed.wait()
         changed.clear()
-
-
-def test_a_voice_that_is_wanted_next_waits_for_none_that_still_loads(tmp_path, monkeypatch):
-    async def change() -> None:
-        async with running(tmp_path, monkeypatch) as (it, loader):
-            it.apply(Config(voice="Anna"))
-            await loader.begun.wait()
-            assert it.status().loading == "Anna"
-            it.apply(Config(voice="Otto"))
-            await until(it, voice="Otto", loading="")
-
-    asyncio.run(change())
 
 
 def test_where_a_voice_cannot_be_loaded_the_reason_is_told_until_another_is_chosen(tmp_path, monkeypatch):
