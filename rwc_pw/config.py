@@ -182,9 +182,9 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
     least, most = declared[key].metadata.get("least"), declared[key].metadata.get("most")
     if value == declared[key].default:
         return ""
-    whole = os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises where there is no such user
-    if key == "rvc_models" and not Path(whole).is_absolute():
-        return f"{key}: {value} is not the whole path of a folder."
+    if key == "rvc_models":
+        whole = os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises where there is no such user
+        return "" if Path(whole).is_absolute() else f"{key}: {value} is not the whole path of a folder."
     if least is not None and not least <= value <= most:  # type: ignore[operator]  # numbers alone have bounds
         return f"{key}: {value} is not between {least:g} and {most:g}."
     return ""

@@ -218,9 +218,11 @@ class VoiceEngine:
                 self._fall_silent()  # the CPU does not hold what the card held
                 self._loading = config.voice
                 self._wanted.set()
-            elif self._load_error or not is_chunk_ours(config):
-                continue
-            elif size := self._adaptive_chunk.better(self._pipeline.times, carried.device):
+            elif (
+                is_chunk_ours(config)
+                and not self._load_error
+                and (size := self._adaptive_chunk.better(self._pipeline.times, carried.device))
+            ):
                 self._chosen_chunks.keep(self._conversion(), size)
                 self._loading = config.voice
                 self._wanted.set()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from rwc_pw.cli.edge import until_signal
 from rwc_pw.cli.shared import AsJson, config, paths, print_json, print_status, save, with_daemon
 from rwc_pw.errors import NoBusError, RwcPwError
 from rwc_pw.status import Status
+
+if TYPE_CHECKING:
+    from rwc_pw.control.client import Client
 
 # Whatever loads numpy, the bus or a server's library is imported by the command that uses it:
 # `rwc-pw status` has to answer at once.
@@ -26,10 +29,15 @@ def enable(voice: Annotated[str, typer.Option("--voice", help="The voice to begi
     # what is wrong with the configuration is better told here than in the daemon's log
     save({"voice": voice}) if voice else config()
     registration.register(paths(), launcher.command())
-    with_daemon(lambda client: client.start())
-    if voice:
-        with_daemon(lambda client: client.reload())  # it may have been running
-    status = with_daemon(lambda client: client.status())
+
+    async def switch_on(client: "Client") -> Status:
+        status = await client.start()
+        if voice:
+            await client.reload()  # it may have been running
+            status = await client.status()
+        return status
+
+    status = with_daemon(switch_on)
     print("RWC Voice is on: choose it as the microphone in any app.")
     if status.reason:
         print(f"For now it is silent: {status.reason}.")
@@ -90,8 +98,8 @@ def daemon() -> None:
     """Feed RWC Voice until told to end; the session starts this."""
     from rwc_pw.daemon import Daemon
 
-    async def run() -> int:
-        return await until_signal(Daemon(paths()).run())
+    async def run() -> None:
+        await until_signal(Daemon(paths()).run())
 
     asyncio.run(run())
 

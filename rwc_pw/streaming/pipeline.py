@@ -197,14 +197,17 @@ class StreamingPipeline:
         """
         late_samples = self._buffers.get_buffer_health().late_samples
         held_back = self._held_back_samples
-        is_heard = held_back is not None and self._silent_chunks < PAUSE_CHUNKS  # a gap would be
-        if held_back is not None and late_samples == self._late_samples:
-            return
-        if held_back is not None and is_heard and not self.times.often_exceed(held_back, size):
-            return
+        least_longer = 0
+        if held_back is not None:
+            if late_samples == self._late_samples:
+                return
+            if self._silent_chunks < PAUSE_CHUNKS:  # somebody speaks, and hears of it
+                if not self.times.often_exceed(held_back, size):
+                    return
+                least_longer = self.chunk_size // WORTH_A_GAP
         wanted = max(self.times.delay_samples(size), held_back or 0)
         longer = wanted - (held_back or 0)
-        if is_heard and longer < self.chunk_size // WORTH_A_GAP:
+        if longer < least_longer:
             return
         self._buffers.hold_back(longer)
         self._held_back_samples, self._late_samples = wanted, late_samples
