@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs rwc-pw for the user who runs it. ./install.sh --help says the rest.
+# Installs rwc-pw for the user who runs it; see ./install.sh --help.
 set -euo pipefail
 
 readonly EXIT_FAILED=1 EXIT_USAGE=2 EXIT_UNAVAILABLE=69 # as in rwc_pw/errors.py
 
-# What is needed, and the packages that have it. "python" is any that find_python takes.
+# The required commands, and the packages that provide them. "python" is any that find_python accepts.
 #                      command               apt                   dnf                                 pacman
 readonly RUN_TABLE="   python                python3,python3-venv  python3                             python
                        pipewire              pipewire              pipewire                            pipewire
@@ -22,7 +22,7 @@ readonly TEST_TABLE="  pactl                 pulseaudio-utils      pulseaudio-ut
                        dbus-run-session      dbus                  dbus-daemon                         dbus
                        desktop-file-validate desktop-file-utils    desktop-file-utils                  desktop-file-utils"
 
-# The Pythons that fit, as Python asks it.
+# Which Pythons are suitable, as Python expressions.
 readonly ANY_PYTHON="sys.version_info >= (3, 11)" RVC_PYTHON="(3, 12) <= sys.version_info < (3, 14)"
 
 usage() {
@@ -46,7 +46,7 @@ die() { # CODE SENTENCE REMEDY
 
 # --- system packages ---
 
-# A fitting Python that can make virtual environments. Each is really run: pyenv leaves shims of what is gone.
+# A suitable Python that can create virtual environments. Each candidate is run: pyenv leaves shims of removed versions.
 find_python() { # FITTING
     local candidate
     for candidate in python3 python3.13 python3.12 python3.11 \
@@ -78,7 +78,7 @@ install_line() { # MANAGER PACKAGE...
     esac
 }
 
-# The word before a command that makes it root's, where that needs no question that nobody can answer.
+# The word that runs a command as root; fails if sudo would ask for a password and there is no terminal.
 root_word() {
     if ((EUID == 0)); then
         echo env
@@ -92,22 +92,22 @@ root_word() {
 run_as_root() { # ROOT-WORD LINE
     local words
     read -ra words <<<"$2"
-    [[ $2 != apt-get* ]] || words+=(-o DPkg::Lock::Timeout=60) # a machine just started is often updating itself
+    [[ $2 != apt-get* ]] || words+=(-o DPkg::Lock::Timeout=60) # a machine that has just started is often updating itself
     "$1" env DEBIAN_FRONTEND=noninteractive "${words[@]}" >>"$log" 2>&1
 }
 
 install_packages() { # ROOT-WORD LINE
     say "running $2"
     run_as_root "$@" && return
-    if [[ $2 == apt-get* ]]; then # a new machine has no package lists, an old one outdated lists
-        run_as_root "$1" "apt-get update" || true # a stranger's broken repository need not matter
+    if [[ $2 == apt-get* ]]; then # a new machine has no package lists, an old one has outdated lists
+        run_as_root "$1" "apt-get update" || true # another repository may be broken, which need not matter
         run_as_root "$@" && return
     fi
     tail -n 5 "$log" >&2
     return 1
 }
 
-# Install what of the table is missing; where that cannot be done print the line that does it, and fail.
+# Install whatever in the table is missing; if that is not possible, print the command that does it, and fail.
 ensure() { # TABLE
     local manager root line remedy name apt dnf pacman missing=() packages=()
     manager=$(package_manager)
@@ -159,7 +159,7 @@ make_venv() { # FOLDER FITTING
         die $EXIT_UNAVAILABLE "Python could not make $1." "Its message is above; mend that, then run $again again."
 }
 
-# What worked before goes when the new environment is complete, and comes back where it did not become so.
+# Restore the previous environment, which is deleted only once the new one is complete.
 put_back_venv() {
     [[ -n $replaced && -e $replaced.old ]] || return 0
     rm -rf -- "$replaced"
@@ -175,8 +175,8 @@ pip_install() { # VENV REQUIREMENT...
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}" </dev/null || no_packages
 }
 
-# rwc-pw[rvc] without what conversion never imports (pyproject.toml lists it): pip could not leave it out, uv can. The
-# cache lies beside the environment, for hard links, and goes when it has served; after a failure the next run goes on.
+# rwc-pw[rvc] without the packages that conversion never imports (listed in pyproject.toml): uv can leave them out, pip
+# cannot. The cache is beside the environment, for hard links; it is deleted on success, and reused after a failure.
 install_with_rvc() { # VENV REQUIREMENT...
     local cache=$1.cache quiet=()
     [[ -t 2 ]] || quiet=(--quiet)
@@ -186,7 +186,7 @@ install_with_rvc() { # VENV REQUIREMENT...
     rm -rf -- "$cache"
 }
 
-# uv with pip's configuration, which it does not read itself; its own variables win.
+# uv with pip's configuration, which uv does not read itself; uv's own variables take precedence.
 run_uv() { # VENV ARGS...
     "$1/bin/python" - "$1/bin/uv" "${@:2}" <<'END'
 import ast
@@ -206,22 +206,28 @@ names = {
 pip = [sys.executable, "-m", "pip", "config", "list"]
 lines = subprocess.run(pip, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout.splitlines()
 found = {}
-for section in ("global.", "install.", ":env:."):  # as pip ranks them
+for section in ("global.", "install.", ":env:."):  # in pip's order of precedence
     for line in lines:
         key, _, value = line.partition("=")
         if key.startswith(section) and (name := names.get(key.removeprefix(section))):
             found[name] = ast.literal_eval(value).split()
-os.environ.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does it
+os.environ.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does
 for name, words in found.items():
     os.environ.setdefault(name, ("," if name == "UV_FIND_LINKS" else " ").join(words))
 os.execv(sys.argv[1], sys.argv[1:])
 END
 }
 
-# --- the things to do ---
+# --- tasks ---
 
-has_rvc() { # VENV
-    "$1/bin/python" -c 'import sys, importlib.util; sys.exit(not importlib.util.find_spec("ultimate_rvc"))' </dev/null
+has_rvc() { # VENV, whose Python may be gone
+    compgen -G "$1/lib/python3.*/site-packages/ultimate_rvc" >/dev/null
+}
+
+# Otherwise the daemon of the previous version would go on until the next login.
+stop_daemon() { # VENV
+    "$1/bin/python" -c 'from rwc_pw.cli.microphone import stop_daemon; stop_daemon()' </dev/null 2>/dev/null ||
+        say "RWC Voice of the previous version may still run; to end it, log out and in again."
 }
 
 session_runs() { # PYTHON
@@ -245,9 +251,11 @@ install_rwc_pw() { # [--rvc]
     [[ $data == /* ]] || data=$HOME/.local/share # the XDG specification: a relative value is ignored
     venv=$data/rwc-pw/venv
     ((EUID)) || [[ -z ${SUDO_USER:-} ]] || say "installing for root; for $SUDO_USER run $again without sudo."
+    [[ ${1-} != --rvc ]] && has_rvc "$venv" && set -- --rvc # an upgrade keeps it
     if [[ ${1-} == --rvc ]]; then
-        # where there is no Python at all, that of the system's packages may fit
-        find_python "$RVC_PYTHON" >/dev/null || ! find_python "$ANY_PYTHON" >/dev/null || no_python "$RVC_PYTHON"
+        # if there is no Python at all, the one from the system's packages may be suitable
+        fits "$venv/bin/python" "$RVC_PYTHON" || find_python "$RVC_PYTHON" >/dev/null ||
+            ! find_python "$ANY_PYTHON" >/dev/null || no_python "$RVC_PYTHON"
         ensure "$RUN_TABLE"$'\n'"$RVC_TABLE" || exit $EXIT_UNAVAILABLE
         make_venv "$venv" "$RVC_PYTHON"
     else
@@ -255,7 +263,7 @@ install_rwc_pw() { # [--rvc]
         make_venv "$venv" "$ANY_PYTHON"
     fi
     say "installing rwc-pw into $venv"
-    if [[ ${1-} == --rvc ]] || has_rvc "$venv"; then
+    if [[ ${1-} == --rvc ]]; then
         install_with_rvc "$venv"
     else
         pip_install "$venv" "$checkout"
@@ -263,6 +271,7 @@ install_rwc_pw() { # [--rvc]
     rm -rf -- "$venv.old"
     link_command "$venv/bin/rwc-pw"
     if session_runs "$venv/bin/python"; then
+        stop_daemon "$venv"
         "$venv/bin/rwc-pw" enable
     else
         say "no PipeWire session runs here, so there is nothing to switch on; when one does, run: rwc-pw enable"

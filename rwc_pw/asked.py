@@ -3,17 +3,16 @@
 from dataclasses import replace
 
 from rwc_pw.config import Config, assets_dir_of
-from rwc_pw.desktop.paths import Paths
+from rwc_pw.files.paths import Paths
 from rwc_pw.streaming.chunk_choice import ChosenChunks
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.voices.rvc_voice import STREAMING
 
-BATCH_CHUNK_SAMPLES = 4096
-FIRST_CHUNK_SAMPLES = 4800  # of StreamingConverter, until one is chosen
+FIRST_CHUNK_SAMPLES = 4800  # for StreamingConverter, until one is chosen
 
 
 def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> ConversionConfig:
-    """The same, as a converter takes it; ``chosen_chunks`` are for voices whose size of chunk is ours."""
+    """The converter's configuration; ``chosen_chunks`` supplies the chunk size where the user pinned none."""
     conversion = ConversionConfig(
         voice=config.voice,
         pitch_shift=config.pitch,
@@ -23,7 +22,7 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
     )
     if not config.is_rvc:
         return conversion
-    usual = FIRST_CHUNK_SAMPLES if config.rvc_backend == STREAMING else BATCH_CHUNK_SAMPLES
+    usual = FIRST_CHUNK_SAMPLES if config.rvc_backend == STREAMING else conversion.chunk_size
     conversion = replace(
         conversion,
         model_path=paths.voices_dir / config.voice,
@@ -41,5 +40,5 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
 
 
 def is_chunk_ours(config: Config) -> bool:
-    """Whether the size of chunk is ours to choose."""
+    """Whether we choose the chunk size: the user pinned none."""
     return config.is_rvc and config.rvc_backend == STREAMING and not config.rvc_chunk_size

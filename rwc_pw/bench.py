@@ -1,11 +1,11 @@
-"""How fast a voice is on this machine, for one size of chunk after the other."""
+"""How fast a voice is on this machine, for each chunk size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rwc_pw.pipewire.transport import least_latency_samples
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, milliseconds
-from rwc_pw.streaming.chunk_choice import chunk_sizes, holds
+from rwc_pw.streaming.chunk_choice import chunk_sizes, keeps_up
 from rwc_pw.streaming.conversion import create_backend
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import ConversionTimes
@@ -13,42 +13,43 @@ from rwc_pw.voices.rvc_voice import STREAMING
 
 BATCH_CHUNK_SIZES = 2048, 4096, 8192, 16384
 BUILT_IN_CHUNK_SIZES = 128, 256, 512, 1024
-HELD_SIZES = 3  # are enough: what follows is slower to hear, and no news
+KEPT_UP_SIZES = 3  # are enough: larger chunks only add delay
 
 
 @dataclass(frozen=True)
 class ChunkFigures:
-    """What one size of chunk costs; times are those of a conversion."""
+    """What one chunk size costs; the times are per conversion."""
 
     chunk_samples: int
     chunk_ms: float
     real_time_factor: float
-    """The median time over how long a chunk lasts."""
+    """The median time divided by the chunk's duration."""
     median_ms: float
     p95_ms: float
     p99_ms: float
-    holds: bool
+    keeps_up: bool
     delay_ms: float
-    """Microphone to app, as it will be declared; it is measured where the sound flows."""
+    """Microphone to app, as ``rwc-pw status`` will declare it: computed here, not measured."""
 
 
 def bench(config: ConversionConfig, seconds: float, quantum: int) -> Iterator[ChunkFigures]:
-    """Convert ``seconds`` of sound in chunks of each size, the smallest first, until a few hold.
+    """Convert ``seconds`` of sound in chunks of each size, smallest first, until the machine keeps up with a few.
 
-    Raises what the converter raises that is loaded.
+    Raises whatever loading the converter raises.
     """
-    held = 0
+    kept_up = 0
     for size in _sizes(config):
         found = _figures(replace(config, chunk_size=size), size, seconds, quantum)
         yield found
-        held += found.holds
-        if held == HELD_SIZES:
+        kept_up += found.keeps_up
+        if kept_up == KEPT_UP_SIZES:
             break
 
 
-def smallest_held(found: list[ChunkFigures]) -> ChunkFigures | None:
-    """What to recommend: the least delay with which the machine keeps up."""
-    return next((figures for figures in found if figures.holds), None)
+def recommended(found: list[ChunkFigures]) -> ChunkFigures | None:
+    """Of the sizes with which the machine keeps up, the one with the least delay; if equal, the cheaper one."""
+    kept_up = [figures for figures in found if figures.keeps_up]
+    return min(kept_up, key=lambda figures: (round(figures.delay_ms), -figures.chunk_samples), default=None)
 
 
 def _sizes(config: ConversionConfig) -> tuple[int, ...]:
@@ -61,7 +62,7 @@ def _figures(config: ConversionConfig, size: int, seconds: float, quantum: int) 
     chunks = max(1, round(seconds * SAMPLE_RATE_HZ / size))
     backend, times = create_backend(config), ConversionTimes(size, kept=chunks)
     try:
-        times.try_out(backend, chunks, longest_s=seconds)
+        times.try_out(backend, chunks, longest_s=seconds, in_real_time=True)
         latency_samples = backend.latency_samples
     finally:
         backend.cleanup()
@@ -74,6 +75,6 @@ def _figures(config: ConversionConfig, size: int, seconds: float, quantum: int) 
         median_ms=median_ms,
         p95_ms=p95_ms,
         p99_ms=p99_ms,
-        holds=holds(times),
+        keeps_up=keeps_up(times),
         delay_ms=milliseconds(delay_samples),
     )

@@ -1,4 +1,4 @@
-"""The configuration: declared once, read from TOML, every problem told at once."""
+"""The configuration: declared once, read from TOML, all problems reported together."""
 
 import difflib
 import os
@@ -8,17 +8,13 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from rwc_pw.desktop.files import write_atomically
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import ConfigError, UsageError
-from rwc_pw.voices.builtin import (
-    BUILTIN_VOICES,
-    DEFAULT_VOICE_NAME,
-    FORMANT_RANGE_SEMITONES,
-    PITCH_RANGE_SEMITONES,
-)
+from rwc_pw.files.paths import Paths
+from rwc_pw.files.writing import write_atomically
+from rwc_pw.voices import options
+from rwc_pw.voices.builtin import BUILTIN_VOICES, DEFAULT_VOICE_NAME
 from rwc_pw.voices.f0_method import AUTO, F0_METHODS, detector_of
-from rwc_pw.voices.rvc_voice import BACKENDS, LOOK_AHEAD_RANGE_MS, STREAMING
+from rwc_pw.voices.rvc_voice import BACKENDS, STREAMING
 from rwc_pw.voices.store import VoiceStore
 
 
@@ -28,62 +24,67 @@ def _option(default: Any, least: float | None = None, most: float | None = None)
 
 @dataclass(frozen=True)
 class Config:
-    """What a user can set; the keys of config.toml are these names."""
+    """What a user can set; these names are the keys of config.toml."""
 
     voice: str = DEFAULT_VOICE_NAME
-    pitch: float = _option(0.0, -PITCH_RANGE_SEMITONES, PITCH_RANGE_SEMITONES)
-    """Semitones added to the voice's own."""
-    formant: float = _option(0.0, -FORMANT_RANGE_SEMITONES, FORMANT_RANGE_SEMITONES)
-    """Semitones added to the voice's own."""
-    gain: float = _option(0.0, -60.0, 24.0)
+    pitch: float = _option(*options.PITCH)
+    """Semitones added to the voice's own pitch."""
+    formant: float = _option(*options.FORMANT)
+    """Semitones added to the voice's own formants."""
+    gain: float = _option(*options.GAIN_DB)
     """Decibels added to the converted voice."""
-    gate: float = _option(-50.0, -120.0, 0.0)
-    """The microphone counts as silent below, in decibels of full scale."""
+    gate: float = _option(*options.GATE_DB)
+    """The level in dBFS below which the microphone counts as silent."""
     input_device: str = ""
-    """The microphone's node name; empty follows the default one."""
+    """The microphone's node name; if empty, the default one is followed."""
     chunk_size: int = _option(256, 64, 16384)
-    """Samples of one conversion by a built-in voice."""
+    """Samples per conversion with a built-in voice."""
     rvc_backend: str = STREAMING
-    """What converts with RVC voices: streaming (our own) or batch (ultimate-rvc, chunk by chunk)."""
-    rvc_chunk_size: int = _option(0, 960, 16384)
-    """Samples of one conversion by an RVC voice; 0 is what this machine holds."""
-    index_rate: float = _option(0.75, 0.0, 1.0)
+    """The converter for RVC voices: streaming (our own) or batch (ultimate-rvc, chunk by chunk)."""
+    rvc_chunk_size: int = _option(0, options.CHUNK_SAMPLES.least, options.CHUNK_SAMPLES.most)
+    """Samples per conversion with an RVC voice; 0 lets rwc-pw choose for this machine."""
+    index_rate: float = _option(*options.INDEX_RATE)
     """The share of an RVC voice's features that comes from its index."""
-    protect: float = _option(0.33, 0.0, 0.5)
-    """How much consonants and breath are kept from the index; 0.5 is not at all."""
-    rms_mix_rate: float = _option(1.0, 0.0, 1.0)
-    """1 leaves an RVC voice its own loudness, 0 gives it yours."""
+    protect: float = _option(*options.PROTECT)
+    """How much consonants and breath are protected from the index, 0 (most) to 0.5 (not at all)."""
+    rms_mix_rate: float = _option(*options.RMS_MIX_RATE)
+    """1 keeps an RVC voice's own loudness, 0 gives it yours."""
     f0_method: str = AUTO
-    """What finds the pitch for RVC voices: auto (what suits the backend), swiftf0 (for streaming), fcpe or rmvpe."""
-    look_ahead: int = _option(10, *LOOK_AHEAD_RANGE_MS)
-    """Milliseconds; with more an RVC voice speaks nearer to what it says offline, and later (streaming)."""
+    """The pitch detector for RVC voices: auto (the backend's default), swiftf0 (streaming only), fcpe or rmvpe."""
+    look_ahead: int = _option(*options.LOOK_AHEAD_MS)
+    """Milliseconds; more brings an RVC voice closer to its offline sound, and delays it (streaming only)."""
     rvc_models: str = ""
-    """A folder of ultimate-rvc's models to share, by its whole path; empty is rwc-pw's own."""
+    """Absolute path of an ultimate-rvc models folder to share; empty means rwc-pw's own."""
     quantum: int = _option(256, 32, 8192)
-    """Samples of one cycle, as asked of PipeWire."""
+    """Samples per cycle, as requested from PipeWire."""
 
     @classmethod
     def from_values(cls, values: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Self:
-        """Check ``values`` against the declaration; ``ConfigError`` tells all that is wrong.
+        """Check ``values`` against the declaration; ``ConfigError`` lists all that is wrong.
 
-        ``rvc_voices`` are the names of those in the store.
+        ``rvc_voices`` are the names of the stored voices.
         """
         problems = _problems(values, rvc_voices)
         if not problems:
             config = cls(**values)  # type: ignore[arg-type]  # just checked
             problems = config._combined_problems()
         if problems:
-            raise ConfigError("\n".join(problems), "Mend the configuration, then run the command again.")
+            raise ConfigError("\n".join(problems))
         return config
 
     def changed(self, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> "Config":
-        """This configuration with a user's changes; ``UsageError`` tells all that is wrong with them."""
-        return _changed(asdict(self), changes, rvc_voices)
+        """This configuration with a user's changes; ``UsageError`` lists all that is wrong with them."""
+        return _changed(asdict(self), changes, rvc_voices, "Give values that fit.")
 
     @property
     def is_rvc(self) -> bool:
         """Whether the voice is one of the user's own."""
         return self.voice not in BUILTIN_VOICES
+
+    @property
+    def chunk_size_key(self) -> str:
+        """The key of the setting that holds this voice's chunk size."""
+        return "rvc_chunk_size" if self.is_rvc else "chunk_size"
 
     def _combined_problems(self) -> list[str]:
         if self.is_rvc:
@@ -107,12 +108,12 @@ def config_of(paths: Paths) -> Config:
 
 
 def assets_dir_of(config: Config, paths: Paths) -> Path:
-    """Where what every RVC voice needs lies: the user's folder of ultimate-rvc's models, or our own."""
+    """The folder with what every RVC voice needs: the user's ultimate-rvc models folder, or our own."""
     return Path(config.rvc_models).expanduser() if config.rvc_models else paths.assets_dir
 
 
 def load_config(path: Path, rvc_voices: Collection[str] = ()) -> Config:
-    """Read config.toml; the defaults where there is none. ``rvc_voices`` are the names of those in the store."""
+    """Read config.toml, or return the defaults if there is none. ``rvc_voices`` are the stored voices' names."""
     values = _read(path)
     try:
         return Config.from_values(values, rvc_voices)
@@ -121,14 +122,14 @@ def load_config(path: Path, rvc_voices: Collection[str] = ()) -> Config:
 
 
 def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Config:
-    """Change these keys of config.toml and leave its other lines, and comments, as they are."""
-    import tomlkit  # here alone: only a change needs it, and status has to answer at once
+    """Change these keys of config.toml and leave its other lines and comments as they are."""
+    import tomlkit  # imported here because only a change needs it, and status has to answer at once
 
     values = _read(path)
-    # what is wrong with a value that is replaced, as the name of a voice that is no more, matters no longer
+    # a problem with a value that is being replaced, such as a removed voice's name, does not matter
     if problems := _problems({key: value for key, value in values.items() if key not in changes}, rvc_voices):
         raise _unusable(path, problems)
-    config = _changed(values, changes, rvc_voices)
+    config = _changed(values, changes, rvc_voices, "Nothing was changed.")
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
     for key, value in changes.items():
         if value == getattr(Config(), key):
@@ -144,31 +145,36 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError) as error:  # endless numbers and nesting, too
+    except (ValueError, RecursionError) as error:  # also for over-long numbers and over-deep nesting
         raise ConfigError(f"{path} is not valid TOML: {error}.", "Mend that line, or remove the file.") from error
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.", "Mend its permissions.") from error
 
 
 def _unusable(path: Path, problems: list[str]) -> ConfigError:
-    return ConfigError("\n".join((f"{path} cannot be used:", *problems)), f"Mend {path}, then run the command again.")
+    remedy = f"Mend {path}, then run the command again."
+    if len(problems) == 1 and problems[0].startswith("voice: "):
+        remedy = "Choose another voice, as with `rwc-pw use deeper`."
+    return ConfigError("\n".join((f"{path} cannot be used:", *problems)), remedy)
 
 
-def _changed(values: Mapping[str, object], changes: Mapping[str, object], rvc_voices: Collection[str]) -> Config:
+def _changed(
+    values: Mapping[str, object], changes: Mapping[str, object], rvc_voices: Collection[str], remedy: str
+) -> Config:
     try:
         return Config.from_values({**values, **changes}, rvc_voices)
     except ConfigError as error:
-        raise UsageError(error.message, "Nothing was changed.") from error
+        raise UsageError(error.message, remedy) from error
 
 
 def _problems(values: Mapping[str, object], rvc_voices: Collection[str]) -> list[str]:
-    """What is wrong with the entries, each by itself."""
+    """What is wrong with the entries, each taken alone."""
     voices = (*BUILTIN_VOICES, *rvc_voices)
     return [problem for key, value in values.items() if (problem := _problem(key, value, voices))]
 
 
 def _problem(key: str, value: object, voices: Collection[str]) -> str:
-    """What is wrong with one entry; empty when nothing is."""
+    """What is wrong with one entry; empty if nothing is."""
     declared = {item.name: item for item in fields(Config)}
     if key not in declared:
         return f"{key}: there is no such setting{_did_you_mean(key, declared)}"
@@ -183,15 +189,15 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
     if value == declared[key].default:
         return ""
     if key == "rvc_models":
-        whole = os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises where there is no such user
-        return "" if Path(whole).is_absolute() else f"{key}: {value} is not the whole path of a folder."
-    if least is not None and not least <= value <= most:  # type: ignore[operator]  # numbers alone have bounds
+        whole = os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises if there is no such user
+        return "" if Path(whole).is_absolute() else f"{key}: {value} is not an absolute path."
+    if least is not None and not least <= value <= most:  # type: ignore[operator]  # only numbers have bounds
         return f"{key}: {value} is not between {least:g} and {most:g}."
     return ""
 
 
 def _is_unicode(value: object) -> bool:
-    """False for the bytes of an argument that are no UTF-8, which Python keeps as lone surrogates."""
+    """False for an argument with bytes that are not UTF-8: Python keeps them as lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in str(value))
 
 

@@ -1,18 +1,18 @@
-"""The daemon: the engine and the bus, started in order, stopped in reverse."""
+"""The daemon: the engine and the bus service, started in order and stopped in reverse."""
 
 import asyncio
 
 from rwc_pw.config import config_of
 from rwc_pw.control.service import BusService
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.engine import VoiceEngine
+from rwc_pw.files.paths import Paths
 from rwc_pw.tasks import until_one_ends
 
 SETTLE_S = 3.0
 
 
 class Daemon:
-    """Feeds RWC Voice and answers on the bus until it is told to end."""
+    """Feeds RWC Voice and answers on the bus until told to quit."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
@@ -21,7 +21,7 @@ class Daemon:
         self._ending = asyncio.Event()
 
     async def run(self) -> None:
-        """Until ``quit``, or the end of the session."""
+        """Run until ``quit``, or until the session ends."""
         await self._bus.acquire()
         try:
             await until_one_ends(self._engine.run(), self._bus.run(), self._ending.wait())

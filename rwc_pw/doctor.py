@@ -1,21 +1,21 @@
-"""Checks everything that RWC Voice stands on, each with its remedy."""
+"""Checks everything that RWC Voice depends on, and gives a remedy for each failure."""
 
 import asyncio
 import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 from rwc_pw.config import Config, assets_dir_of, config_of
 from rwc_pw.control.client import Client
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError
-from rwc_pw.pipewire.argv import PwCat
-from rwc_pw.pipewire.devices import list_devices
+from rwc_pw.files.paths import Paths
+from rwc_pw.pipewire.devices import default_source
 from rwc_pw.pipewire.graph import Graph
-from rwc_pw.pipewire.process import run
+from rwc_pw.pipewire.process import installed_pw_cat
 from rwc_pw.pipewire.source import read_graph
-from rwc_pw.pipewire.wiring import choose_microphone
+from rwc_pw.pipewire.wiring import choose_microphone, microphone_fault
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.assets import missing
 from rwc_pw.rvc.proof import Proof, prove
@@ -29,7 +29,7 @@ Verdict = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Check:
-    """What was looked at, what was found, and what to do about it."""
+    """What was checked, what was found, and what to do about it."""
 
     name: str
     verdict: Verdict
@@ -38,18 +38,19 @@ class Check:
 
 
 async def examine(paths: Paths) -> list[Check]:
-    """Every check, in the order in which to mend what fails."""
+    """Every check, in the order in which to fix failures."""
     config, configuration = _check_configuration(paths)
+    default, pulse = _check_pulse()
     return [
         configuration,
         _check_tools(),
         await _check_pw_cat(),
         _check_priority(),
-        *await _check_graph(config.input_device),
-        _check_pulse(),
+        *await _check_graph(config.input_device, default),
+        pulse,
         _check_registration(paths),
         await _check_daemon(),
-        *await asyncio.to_thread(_check_rvc, paths),
+        *await asyncio.to_thread(_check_rvc, assets_dir_of(config, paths)),
     ]
 
 
@@ -58,7 +59,7 @@ def _failed(name: str, error: RwcPwError) -> Check:
 
 
 def _check_configuration(paths: Paths) -> tuple[Config, Check]:
-    """The defaults, where it cannot be used."""
+    """The configuration, or the defaults if it cannot be used."""
     try:
         config = config_of(paths)
     except RwcPwError as error:
@@ -69,17 +70,17 @@ def _check_configuration(paths: Paths) -> tuple[Config, Check]:
 def _check_tools() -> Check:
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
-        return Check("tools", "fail", f"missing: {', '.join(missing)}", "Run `./install.sh`, which installs them.")
+        remedy = "Run `./install.sh`; stdbuf is in coreutils, setpriv in util-linux."
+        return Check("tools", "fail", f"missing: {', '.join(missing)}", remedy)
     return Check("tools", "ok", ", ".join(TOOLS))
 
 
 async def _check_pw_cat() -> Check:
     try:
-        version = await run(["pw-cat", "--version"])
-        PwCat.probe(version, await run(["pw-cat", "--help"]))
+        pw_cat = await installed_pw_cat()
     except RwcPwError as error:
         return _failed("pw-cat", error)
-    return Check("pw-cat", "ok", version.split()[-1])
+    return Check("pw-cat", "ok", pw_cat.version)
 
 
 def _check_priority() -> Check:
@@ -93,7 +94,7 @@ def _check_priority() -> Check:
     )
 
 
-async def _check_graph(input_device: str) -> list[Check]:
+async def _check_graph(input_device: str, default: str) -> list[Check]:
     try:
         graph = await read_graph()
     except RwcPwError as error:
@@ -101,7 +102,7 @@ async def _check_graph(input_device: str) -> list[Check]:
     return [
         Check("PipeWire", "ok", f"running, {len(graph.nodes)} nodes"),
         _check_session_manager(graph),
-        _check_microphone(graph, input_device),
+        _check_microphone(graph, input_device, default),
         _check_voice_node(graph),
     ]
 
@@ -112,14 +113,11 @@ def _check_session_manager(graph: Graph) -> Check:
     return Check("session manager", "fail", "none runs", "Start it: `systemctl --user start wireplumber`.")
 
 
-def _check_microphone(graph: Graph, input_device: str) -> Check:
-    microphone = choose_microphone(graph, input_device, ())
-    if microphone:
-        return Check("microphone", "ok", microphone.label)
-    if input_device:
-        finding = f"{input_device} is not connected, so RWC Voice is silent"
-        return Check("microphone", "warn", finding, "Plug it in, or choose another: `rwc-pw devices` lists them.")
-    return Check("microphone", "warn", "there is none, so RWC Voice is silent", "Plug one in, or unblock it.")
+def _check_microphone(graph: Graph, input_device: str, default: str) -> Check:
+    microphone = choose_microphone(graph, input_device, (default,))
+    if fault := microphone_fault(microphone, input_device):
+        return Check("microphone", "warn", f"{fault.reason}, so RWC Voice is silent", fault.remedy)
+    return Check("microphone", "ok", microphone.label if microphone else "")
 
 
 def _check_voice_node(graph: Graph) -> Check:
@@ -131,24 +129,24 @@ def _check_voice_node(graph: Graph) -> Check:
     return Check("RWC Voice", "warn", "it is not there", "Run `rwc-pw enable`.")
 
 
-def _check_pulse() -> Check:
+def _check_pulse() -> tuple[str, Check]:
+    """The default source's name, if known."""
     try:
-        list_devices()
+        name = default_source()
     except RwcPwError as error:
-        return _failed("pipewire-pulse", error)
-    return Check("pipewire-pulse", "ok", "running: browsers and most apps come through it")
+        return "", _failed("pipewire-pulse", error)
+    return name, Check("pipewire-pulse", "ok", "running: browsers and most apps come through it")
 
 
-def _check_rvc(paths: Paths) -> list[Check]:
-    """What RVC voices stand on, if any are wanted: the extra, and what `rwc-pw setup` fetches, proven again."""
+def _check_rvc(assets_dir: Path) -> list[Check]:
+    """What RVC voices depend on, if installed: the extra, and what `rwc-pw setup` fetches, verified again."""
     if find_spec("ultimate_rvc") is None:
         return [Check("RVC voices", "ok", "not installed; `./install.sh --rvc` adds them")]
     try:
-        folder = assets_dir_of(config_of(paths), paths)
-        if absent := missing(folder):
+        if absent := missing(assets_dir):
             names = ", ".join(asset.name for asset in absent)
             return [Check("RVC voices", "warn", f"missing: {names}", "Run `rwc-pw setup`.")]
-        proofs = prove(folder)
+        proofs = prove(assets_dir)
     except RwcPwError as error:
         return [_failed("RVC voices", error)]
     where = "the graphics card" if graphics_card.device() else "the CPU: no NVIDIA card can be used"
@@ -178,5 +176,7 @@ async def _check_daemon() -> Check:
     if status.state is State.OFF:
         return Check("daemon", "warn", "it does not run", "Run `rwc-pw enable`.")
     if status.reason:
-        return Check("daemon", "warn", f"{status.state}: {status.reason}", "What is above and not ok may be the cause.")
+        return Check(
+            "daemon", "warn", f"{status.state}: {status.reason}", status.remedy or "Mend what is not ok above."
+        )
     return Check("daemon", "ok", str(status.state))

@@ -1,11 +1,20 @@
-"""Every error that a user can mend: one sentence, the next step, and the exit code."""
+"""Every error that a user can fix: one sentence, the next step, and the exit code."""
 
-EXIT_OK = 0
+from dataclasses import dataclass
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report Ctrl-C
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why there is silence, as a clause without a full stop, and how to fix it."""
+
+    reason: str
+    remedy: str = ""
 
 
 class RwcPwError(Exception):
@@ -18,25 +27,35 @@ class RwcPwError(Exception):
         self.message = message
         self.remedy = remedy
 
+    @property
+    def fault(self) -> Fault:
+        """This error as the reason for silence."""
+        return Fault(self.message.rstrip("."), self.remedy)
+
+
+def fault_of(error: Exception) -> Fault:
+    """Any error as the reason for silence."""
+    return error.fault if isinstance(error, RwcPwError) else Fault(str(error) or type(error).__name__)
+
 
 class UsageError(RwcPwError):
-    """The command line asks for something that cannot be."""
+    """The user asked for something impossible."""
 
     exit_code = EXIT_USAGE
 
 
 class UnavailableError(RwcPwError):
-    """PipeWire, the session bus or a tool is missing or too old."""
+    """What rwc-pw needs is missing, too old or does not answer: PipeWire, the bus, a tool, the extra, the network."""
 
     exit_code = EXIT_UNAVAILABLE
 
 
 class NoBusError(UnavailableError):
-    """There is no session bus, and so no daemon either."""
+    """There is no session bus, and therefore no daemon."""
 
 
 def missing_extra(package: str) -> UnavailableError:
-    """What to tell who asks for an RVC voice where ``package``, of the extra, is not installed."""
+    """The error for an RVC voice where ``package``, part of the extra, is not installed."""
     return UnavailableError(
         f"RVC voices need {package}, which is not installed.",
         'Run `./install.sh --rvc`, or `pip install "rwc-pw[rvc]"`.',
@@ -50,4 +69,4 @@ class ConfigError(RwcPwError):
 
 
 class ConversionError(RwcPwError):
-    """A converter could not produce sound; the pipeline answers it with silence."""
+    """A converter could not produce sound; the pipeline outputs silence instead."""

@@ -1,4 +1,4 @@
-"""What RWC Voice is doing, for people and for programs."""
+"""What RWC Voice is doing, for people and programs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -13,19 +13,22 @@ class State(StrEnum):
     """Ready; nobody listens, so nothing runs."""
     RUNNING = "running"
     DEGRADED = "degraded"
-    """Silence stands for the voice; the reason says why."""
+    """Silence replaces the voice, wholly or in part; the reason says why."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """One moment of it; lengths of lost sound count from the daemon's start."""
+    """A snapshot; lost sound is counted from the daemon's start."""
 
     state: State = State.OFF
     reason: str = ""
+    """Why it is degraded, or off: a clause without a full stop."""
+    remedy: str = ""
+    """How to fix it, if it can be fixed."""
     voice: str = ""
-    """The one that speaks."""
+    """The voice that speaks; empty before one can."""
     loading: str = ""
-    """The one that will speak when it is loaded."""
+    """The voice that will speak once it is loaded."""
     input_device: str = ""
     listeners: tuple[str, ...] = ()
     latency_ms: float | None = None
@@ -45,14 +48,17 @@ class Status:
 
 
 def describe(status: Status) -> list[tuple[str, str]]:
-    """The status as lines for people: what, and how it is."""
+    """The status as lines for people: label and value."""
     lines = [("RWC Voice", f"{status.state}: {status.reason}" if status.reason else str(status.state))]
+    if status.remedy:
+        lines.append(("Remedy", status.remedy))
     if status.state is State.OFF:
         return lines
-    latency = "not measured, nobody listens" if status.latency_ms is None else f"{status.latency_ms:g} ms, measured"
+    unmeasured = f"not measured, {'no sound flows' if status.listeners else 'nobody listens'}"
+    latency = unmeasured if status.latency_ms is None else f"{status.latency_ms:g} ms, measured"
     return [
         *lines,
-        ("Voice", "your own, unconverted (bypass)" if status.bypass else status.voice),
+        ("Voice", "your own, unconverted (bypass)" if status.bypass else status.voice or "none yet"),
         *([("Loading", status.loading)] if status.loading else []),
         ("Microphone", status.input_device or "none"),
         ("Listening", ", ".join(status.listeners) or "nobody"),

@@ -1,4 +1,4 @@
-"""Whole files in an RVC voice."""
+"""Converts whole files with an RVC voice."""
 
 import os
 import shutil
@@ -14,11 +14,13 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.files.paths import Paths
+from rwc_pw.files.sound import not_sound, open_sound
 from rwc_pw.rvc.pieces import Piece, pieces
 from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
 from rwc_pw.voices.f0_method import AUTO, detector_of
+from rwc_pw.voices.options import INDEX_RATE, PROTECT
 from rwc_pw.voices.resolve import stored_folder
 from rwc_pw.voices.rvc_voice import BATCH, RvcVoice
 from rwc_pw.voices.store import VoiceStore
@@ -32,10 +34,10 @@ class VoiceConverter:
     """Converts files with ultimate-rvc's ``convert()``, in one voice."""
 
     def __init__(self, model_path: Path | str, assets_dir: Path | None = None) -> None:
-        """``model_path``: a stored voice's folder, or a ``.pth``, which is brought in first.
+        """``model_path``: a stored voice's folder, or a ``.pth``, which is imported first.
 
-        ``assets_dir`` has ContentVec and the pitch models; where `rwc-pw setup` puts them, if not given.
-        ``UsageError`` when there is no such voice.
+        ``assets_dir`` has ContentVec and the pitch models; by default where `rwc-pw setup` puts them.
+        ``UsageError`` if there is no such voice.
         """
         paths = Paths.from_environment(os.environ)
         self._folder = stored_folder(Path(model_path), VoiceStore(paths.voices_dir))
@@ -46,18 +48,18 @@ class VoiceConverter:
         input_audio: Path | str,
         output_audio: Path | str,
         pitch_shift: int = 0,
-        index_rate: float = 0.75,
+        index_rate: float = INDEX_RATE.default,
         sample_rate: int | None = None,
         *,
-        protect: float = 0.33,
+        protect: float = PROTECT.default,
         f0_method: str = AUTO,
         on_progress: Callable[[float], None] = lambda _: None,
     ) -> None:
         """Write ``input_audio``, of any format, rate and number of channels, to ``output_audio`` in this voice, mono.
 
-        ``pitch_shift`` in semitones; ``sample_rate`` in Hz is the voice's own, if not given; the format is the one
-        that the output's name ends in. ``on_progress`` is told the share that is done. The output is there whole or
-        not at all. ``UsageError`` for files that cannot be, ``ConversionError`` when ultimate-rvc fails.
+        ``pitch_shift`` is in semitones; ``sample_rate`` is in Hz, by default the voice's own; the output's suffix
+        chooses the format. ``on_progress`` receives the fraction done. The output is written whole or not at all.
+        ``UsageError`` for files that cannot be read or written, ``ConversionError`` if ultimate-rvc fails.
         """
         settings = RvcSettings(pitch_shift, detector_of(BATCH, f0_method), index_rate, protect)
         target = Path(output_audio)
@@ -68,20 +70,22 @@ class VoiceConverter:
             rvc = UltimateRvc(self._folder, self._assets_dir, settings, is_live=False, is_long=is_long)
             with closing(rvc):
                 rvc.start()
-                _write(unfinished, _converted(source, rvc, on_progress), rate_hz)
+                _write(unfinished, _converted(source, rvc, PIECE_S if is_long else WHOLE_S, on_progress), rate_hz)
 
 
 def _converted(
-    source: soundfile.SoundFile, rvc: UltimateRvc, on_progress: Callable[[float], None]
+    source: soundfile.SoundFile, rvc: UltimateRvc, longest_s: float, on_progress: Callable[[float], None]
 ) -> Iterator[tuple[NDArray[np.float32], int]]:
-    """The converted sound, block by block, each with its rate in Hz."""
+    """The sound, converted in pieces of at most ``longest_s``: blocks, each with its rate in Hz."""
 
     def read(start: int, end: int) -> NDArray[np.float32]:
-        source.seek(start)
-        mono: NDArray[np.float32] = source.read(end - start, dtype="float32", always_2d=True).mean(axis=1)
+        try:
+            source.seek(start)
+            mono: NDArray[np.float32] = source.read(end - start, dtype="float32", always_2d=True).mean(axis=1)
+        except soundfile.SoundFileError as error:
+            raise not_sound(Path(source.name)) from error
         return mono
 
-    longest_s = WHOLE_S if source.frames <= WHOLE_S * source.samplerate else PIECE_S
     for piece in pieces(source.frames, source.samplerate, longest_s, read):
         is_whole = piece.end - piece.start == source.frames
         sound = rvc.folder / ("input" if is_whole else "piece.wav")
@@ -101,7 +105,7 @@ def _tell(on_progress: Callable[[float], None], piece: Piece, source: soundfile.
 
 
 def _cut(path: Path, piece: Piece | None, rate_hz: int) -> Iterator[tuple[NDArray[np.float32], int]]:
-    """What of a converted file belongs to its piece, to the sample; all of it without one."""
+    """The part of a converted file that belongs to ``piece``, exact to the sample; without one, the whole file."""
     with soundfile.SoundFile(path) as sound:
         left = sound.frames
         if piece:
@@ -136,7 +140,7 @@ def _write(path: Path, blocks: Iterator[tuple[NDArray[np.float32], int]], rate_h
 
 
 def _append(target: soundfile.SoundFile, block: NDArray[np.float32]) -> None:
-    """Write it; 16-bit numbers, which is what ultimate-rvc gives, stay what they are."""
+    """Write ``block``; 16-bit samples, which ultimate-rvc returns, stay exact."""
     if target.subtype == "PCM_16":
         target.write(np.clip(np.rint(block * 32768), -32768, 32767).astype(np.int16))
     else:
@@ -144,7 +148,7 @@ def _append(target: soundfile.SoundFile, block: NDArray[np.float32]) -> None:
 
 
 def _check_format(target: Path, rate_hz: int) -> None:
-    """``UsageError`` unless sound of that rate can be written under such a name: better now than after an hour."""
+    """``UsageError`` unless sound at that rate can be written under this name: better now than after an hour."""
     try:
         soundfile.SoundFile(BytesIO(), "w", rate_hz, 1, format=target.suffix[1:]).close()
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
@@ -155,10 +159,7 @@ def _check_format(target: Path, rate_hz: int) -> None:
 
 
 def _open(path: Path) -> soundfile.SoundFile:
-    try:
-        source = soundfile.SoundFile(path)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: raw sound, which does not tell its rate
-        raise UsageError(f"{path} is not sound that can be read.", "Give a WAV, FLAC, OGG or MP3 file.") from error
+    source = open_sound(path)
     if not source.frames:
         source.close()
         raise UsageError(f"{path} is empty.", "Give a file in which somebody speaks.")
@@ -167,7 +168,7 @@ def _open(path: Path) -> soundfile.SoundFile:
 
 @contextmanager
 def _written_whole(target: Path) -> Iterator[Path]:
-    """A file beside ``target`` that takes its place at the end; gone if there is an error."""
+    """A file beside ``target`` that replaces it at the end, and is deleted on an error."""
     try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".rwc-pw-", suffix=target.suffix)
         os.close(descriptor)

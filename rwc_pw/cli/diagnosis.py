@@ -1,7 +1,8 @@
-"""Commands that tell how things are: microphones, all it stands on, how fast a voice is, how it sounds."""
+"""Diagnostic commands: microphones, dependencies, how fast a voice is, how it sounds."""
 
 import asyncio
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,8 +23,8 @@ from rwc_pw.cli.shared import (
     print_list,
     store,
 )
-from rwc_pw.desktop.files import refusal
-from rwc_pw.errors import EXIT_FAILED
+from rwc_pw.errors import EXIT_FAILED, UsageError
+from rwc_pw.files.writing import refusal
 
 if TYPE_CHECKING:
     from rwc_pw.bench import ChunkFigures
@@ -36,10 +37,12 @@ def devices(as_json: AsJson = False) -> None:
     chosen = config().input_device
     found = [{**asdict(device), "is_chosen": device.name == chosen} for device in list_devices()]
     print_list(found, as_json, _device_line)
+    if not found and not as_json:
+        print("There is no microphone.")
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check everything that RWC Voice stands on, and tell what to mend."""
+    """Check everything that RWC Voice depends on, and say how to fix it."""
     from rwc_pw.doctor import examine
 
     checks = [asdict(check) for check in asyncio.run(examine(paths()))]
@@ -57,28 +60,39 @@ def bench(
 ) -> None:
     """Measure a voice on this machine, and recommend a size of chunk."""
     from rwc_pw.asked import conversion_of, is_chunk_ours
-    from rwc_pw.bench import bench, smallest_held
+    from rwc_pw.bench import bench, recommended
 
+    if not math.isfinite(seconds):
+        raise UsageError(f"--seconds is {seconds}.", "Give a number from 1 to 600.")
+    if picture and not (picture.suffix.lower() == ".png" and picture.parent.is_dir()):
+        raise UsageError(f"No picture can be written to {picture}.", "Name a .png in a folder that exists.")
     chosen = config_in(voice).changed(given({"rvc_backend": backend}), store().names())
     found = []
     kept = chosen_chunks()
     conversion = conversion_of(chosen, kept, paths())
+    device = conversion.device
     for figures in bench(conversion, seconds, chosen.quantum):
         found.append(figures)
         if not as_json:
             print(_bench_line(figures), flush=True)
-    best = smallest_held(found)
-    if picture:
-        _draw(found, f"{chosen.voice} on this machine", picture)
-    if best and is_chunk_ours(chosen):
+    best = recommended(found)
+    current = config()
+    is_in_use = (chosen.chunk_size_key, chosen.rvc_backend) == (current.chunk_size_key, current.rvc_backend)
+    is_kept = best and is_chunk_ours(chosen) and conversion.device == device  # else the graphics card failed meanwhile
+    if best and is_kept:
         kept.keep(conversion, best.chunk_samples)
     if as_json:
-        recommended = best and best.chunk_samples
-        print(json.dumps({"voice": chosen.voice, "chunks": list(map(asdict, found)), "recommended": recommended}))
+        told = {"voice": chosen.voice, "device": device, "chunks": list(map(asdict, found))}
+        print(json.dumps({**told, "recommended": best and best.chunk_samples}))
     elif best:
         print(f"Recommended: chunks of {best.chunk_samples} samples, {best.delay_ms:.0f} ms from microphone to app.")
+        if is_in_use:
+            choose = f"Choose it: `rwc-pw set --chunk-size {best.chunk_samples}`."
+            print("It is kept for this voice." if is_kept else choose)
     else:
         print("This machine keeps up with none of them: a graphics card or a built-in voice would help.")
+    if picture:
+        _draw(found, f"{chosen.voice} on this machine", picture)
 
 
 def demo(
@@ -113,7 +127,7 @@ def _check_lines(check: dict[str, Any]) -> str:
 
 
 def _bench_line(figures: "ChunkFigures") -> str:
-    verdict = f"holds, {figures.delay_ms:.0f} ms from microphone to app" if figures.holds else "does not hold"
+    verdict = f"keeps up, {figures.delay_ms:.0f} ms from microphone to app" if figures.keeps_up else "too slow"
     times = f"{figures.median_ms:6.1f} {figures.p95_ms:6.1f} {figures.p99_ms:6.1f} ms"
     return f"{figures.chunk_samples:5} samples, {figures.chunk_ms:5.1f} ms: 50, 95, 99 % within {times}; {verdict}"
 

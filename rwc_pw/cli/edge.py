@@ -1,6 +1,7 @@
-"""The edge: every error becomes a sentence, the next step and an exit code; every ending signal an end in order."""
+"""The boundary: every error becomes a sentence, the next step and an exit code; every signal an orderly shutdown."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -8,30 +9,50 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+from typer import Abort
 from typer.core import TyperGroup
 
 from rwc_pw.errors import EXIT_FAILED, EXIT_INTERRUPTED, RwcPwError
 
+OUTPUT_ERRORS = errno.EPIPE, errno.ENOSPC  # on standard output; those of files have been given a sentence
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Edge(TyperGroup):
-    """Where every error becomes a sentence, the next step and an exit code."""
+    """Turns every error into a sentence, the next step and an exit code."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            try:
+                return super().main(*arguments, **options)
+            finally:
+                if sys.stdout:  # else it was closed before we began
+                    sys.stdout.flush()  # here, and not when the interpreter ends, its failure can be told
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more can be written
+            if not isinstance(error, BrokenPipeError):  # else nobody reads any more
+                print(f"rwc-pw: The output cannot be written: {error.strerror}.", file=sys.stderr)
+            raise SystemExit(EXIT_FAILED) from None
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise SystemExit(EXIT_INTERRUPTED) from None
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads any more
+        except Abort as error:
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise SystemExit(EXIT_INTERRUPTED) from None
+            if isinstance(error.__context__, EOFError):
+                _complain(ctx, error, "Nobody answered the question.", "Run it in a terminal, or with --yes.")
             raise SystemExit(EXIT_FAILED) from None
         except RwcPwError as error:
             _complain(ctx, error, error.message, error.remedy)
             raise SystemExit(error.exit_code) from None
         except Exception as error:
             if type(error).__module__.startswith(("typer", "click")):
-                raise  # usage errors and exits are typer's to tell
+                raise  # typer itself reports usage errors and exits
+            if isinstance(error, OSError) and error.errno in OUTPUT_ERRORS and error.filename is None:
+                raise  # main reports it
             _complain(ctx, error, f"Something unforeseen failed: {error!r}.", "Run it again with `rwc-pw --debug …`.")
             raise SystemExit(EXIT_FAILED) from None
 
@@ -43,9 +64,9 @@ def _complain(ctx: Any, error: Exception, message: str, remedy: str) -> None:
 
 
 def end_in_order() -> None:
-    """Have SIGTERM and SIGHUP leave behind what Ctrl-C leaves behind: nothing."""
+    """Make SIGTERM and SIGHUP clean up as Ctrl-C does."""
     for number in ENDING_SIGNALS:
-        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP
             signal.signal(number, _end)
 
 
@@ -56,8 +77,8 @@ def _end(number: int, _: object) -> None:
 
 
 async def until_signal(work: Coroutine[Any, Any, None]) -> int:
-    """Do the work; the signal that ended it, or 0. It is cancelled in order, as asyncio does it for Ctrl-C:
-    an exception out of a signal handler would end whichever task it met, and the others would wait for that."""
+    """Do the work; return the signal that ended it, or 0. A signal cancels it, as asyncio does for Ctrl-C:
+    an exception from a signal handler would end whichever task it hit, and the others would wait for that."""
     task = asyncio.ensure_future(work)
     received: list[int] = []
 

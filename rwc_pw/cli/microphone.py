@@ -1,4 +1,4 @@
-"""Commands for the microphone: on, off, how it is, what it does."""
+"""Commands for the microphone: on, off, status, mute, bypass."""
 
 import asyncio
 import contextlib
@@ -9,67 +9,87 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rwc_pw.cli.edge import until_signal
-from rwc_pw.cli.shared import AsJson, config, paths, print_json, print_status, save, with_daemon
+from rwc_pw.cli.shared import (
+    REAL_VOICE,
+    AsJson,
+    config,
+    paths,
+    print_json,
+    print_status,
+    save,
+    tell_who_keeps_it,
+    voice_name,
+    with_daemon,
+)
 from rwc_pw.errors import NoBusError, RwcPwError
 from rwc_pw.status import Status
 
 if TYPE_CHECKING:
     from rwc_pw.control.client import Client
 
-# Whatever loads numpy, the bus or a server's library is imported by the command that uses it:
+# Whatever loads numpy, the bus or a server's library is imported in the command that uses it:
 # `rwc-pw status` has to answer at once.
 
 OnOff = Annotated[Literal["on", "off"], typer.Argument()]
+OnOffToggle = Annotated[Literal["on", "off", "toggle"], typer.Argument()]
 
 
-def enable(voice: Annotated[str, typer.Option("--voice", help="The voice to begin with.")] = "") -> None:
+def enable(
+    voice: Annotated[str, typer.Option("--voice", help="The voice to begin with: its name, or a .pth.")] = "",
+) -> None:
     """Switch RWC Voice on, now and at every login."""
     from rwc_pw.desktop import launcher, registration
 
-    # what is wrong with the configuration is better told here than in the daemon's log
-    save({"voice": voice}) if voice else config()
+    # a wrong configuration is better reported here than in the daemon's log
+    save({"voice": voice_name(voice)}) if voice else config()
     registration.register(paths(), launcher.command())
 
     async def switch_on(client: "Client") -> Status:
         status = await client.start()
         if voice:
-            await client.reload()  # it may have been running
+            await client.reload()  # it may have been running already
             status = await client.status()
         return status
 
     status = with_daemon(switch_on)
-    print("RWC Voice is on: choose it as the microphone in any app.")
     if status.reason:
-        print(f"For now it is silent: {status.reason}.")
+        print(f"RWC Voice is on, but silent for now: {status.reason}. {status.remedy}".rstrip())
+    else:
+        print("RWC Voice is on: choose it as the microphone in any app.")
+    if status.bypass:
+        print(REAL_VOICE)
 
 
 def disable() -> None:
     """Switch RWC Voice off and leave nothing of it running or registered."""
     from rwc_pw.desktop import registration
+    from rwc_pw.pipewire.feeder import sole_feeder
     from rwc_pw.pipewire.source import remove_source
 
     registration.unregister(paths())
-    _stop_daemon()
-    asyncio.run(remove_source())
+    stop_daemon()
+    with sole_feeder():  # else somebody else feeds it, who would create it again
+        tell_who_keeps_it(asyncio.run(remove_source()))
     print("RWC Voice is off.")
 
 
 def uninstall(yes: Annotated[bool, typer.Option("--yes", help="Delete voices without asking.")] = False) -> None:
     """Switch RWC Voice off and remove its settings, its voices and the program."""
-    from rwc_pw.desktop.removal import program_files, remove, voice_folder
+    from rwc_pw.desktop.removal import program_files, remove, remove_empty_folders
 
     disable()
-    voices = voice_folder(paths())
+    voices = paths().installed_voices_dir  # those in a checkout stay
     if voices.is_dir() and (yes or (sys.stdin.isatty() and typer.confirm(f"Delete the voices in {voices}?"))):
         remove([voices])
     elif voices.is_dir():
         print(f"The voices in {voices} stay.")
     for path in remove(program_files(paths())):
         print(f"Removed {path}.")
+    remove_empty_folders(paths().data_dir, paths().data_home)
 
 
 def status(
-    as_json: AsJson = False, watch: Annotated[bool, typer.Option("--watch", help="Go on with every change.")] = False
+    as_json: AsJson = False, watch: Annotated[bool, typer.Option("--watch", help="Print every change, too.")] = False
 ) -> None:
     """Tell what RWC Voice does, to whom, and with what delay."""
     show = print_json if as_json else print_status
@@ -77,21 +97,23 @@ def status(
         return asyncio.run(_watch(show))
     try:
         show(with_daemon(lambda client: client.status()))
-    except NoBusError as error:  # without a bus there is no daemon, and that is an answer
-        show(Status(reason=error.message))
+    except NoBusError as error:  # without a bus there is no daemon, which is a valid answer
+        show(Status(reason=error.fault.reason, remedy=error.remedy))
 
 
-def mute(state: OnOff = "on") -> None:
-    """Mute RWC Voice, or `mute off` to be heard again."""
+def mute(state: OnOffToggle = "on") -> None:
+    """Mute RWC Voice, or `mute off` to be heard again; `mute toggle` suits a key."""
     from rwc_pw.pipewire.devices import mute_voice
 
-    mute_voice(state == "on")
+    mute_voice(None if state == "toggle" else state == "on")
 
 
 def bypass(state: OnOff) -> None:
     """Let the real voice out: the only way it ever gets out. Forgotten at every start."""
     if not with_daemon(lambda client: client.set_bypass(state == "on")):
         raise RwcPwError("RWC Voice is off.", "Run `rwc-pw enable`.")
+    if state == "on":
+        print(REAL_VOICE)
 
 
 def daemon() -> None:
@@ -104,7 +126,8 @@ def daemon() -> None:
     asyncio.run(run())
 
 
-def _stop_daemon() -> None:
+def stop_daemon() -> None:
+    """End the daemon, if one runs, and wait for it."""
     with contextlib.suppress(NoBusError):  # without a bus there is no daemon
         with_daemon(lambda client: client.stop())
 

@@ -1,4 +1,4 @@
-"""Progress bars, with the rate and the time left, on standard error."""
+"""Progress bars on standard error, with rate and time left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def share_done(what: str) -> Iterator[Callable[[float], None]]:
-    """A bar; the function takes the share that is done, 0 to 1."""
+    """A bar; the function takes the fraction done, 0 to 1."""
     from rich.progress import Progress, TimeRemainingColumn
 
     columns = [*Progress.get_default_columns()[:-1], TimeRemainingColumn()]
@@ -21,7 +21,7 @@ def share_done(what: str) -> Iterator[Callable[[float], None]]:
 
 @contextmanager
 def bytes_done() -> Iterator[Callable[[str, int, int | None], None]]:
-    """A bar for each thing that is fetched; the function takes its name, the bytes that are there, and all of them."""
+    """A bar for each download; the function takes its name, the bytes done and the total."""
     from rich.progress import (
         BarColumn,
         DownloadColumn,

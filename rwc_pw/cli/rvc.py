@@ -1,4 +1,4 @@
-"""Commands for RVC: what its voices need, and files spoken in them."""
+"""Commands for RVC: fetch what its voices need, and convert files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from rwc_pw.cli.progress import bytes_done, share_done
-from rwc_pw.cli.shared import assets_dir, config
+from rwc_pw.cli.shared import INDEX_RATE_HELP, assets_dir, config
 from rwc_pw.errors import EXIT_FAILED
-from rwc_pw.voices.builtin import PITCH_RANGE_SEMITONES
+from rwc_pw.voices.options import INDEX_RATE, PITCH
 
 
 def setup(
@@ -32,14 +32,15 @@ def setup(
 
 def convert(
     input: Annotated[Path, typer.Argument(metavar="IN", help="Any format that soundfile reads.")],
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="Its name tells the format: .wav, .flac, .ogg …")],
+    output: Annotated[Path, typer.Argument(metavar="OUT", help="Its suffix chooses the format: .wav, .flac, .ogg …")],
     voice: Annotated[str, typer.Option("--voice", help="An RVC voice: its name, or a .pth.")],
     pitch: Annotated[
         int,
-        typer.Option("--pitch", min=-int(PITCH_RANGE_SEMITONES), max=int(PITCH_RANGE_SEMITONES), help="Semitones."),
+        typer.Option("--pitch", min=int(PITCH.least), max=int(PITCH.most), help="Semitones."),
     ] = 0,
     index_rate: Annotated[
-        float | None, typer.Option("--index-rate", min=0, max=1, help="The share that comes from the voice's index.")
+        float | None,
+        typer.Option("--index-rate", min=INDEX_RATE.least, max=INDEX_RATE.most, help=INDEX_RATE_HELP),
     ] = None,
     sample_rate: Annotated[
         int | None, typer.Option("--sample-rate", min=8000, max=192000, help="In Hz; the voice's own if not given.")

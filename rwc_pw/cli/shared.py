@@ -1,8 +1,11 @@
-"""What the commands share: the user's places and settings, the daemon, and how things are shown."""
+"""What the commands share: the user's paths and settings, the daemon, and output."""
 
 import asyncio
+import contextlib
 import json
 import os
+import shlex
+import sys
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -10,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from rwc_pw.config import Config, assets_dir_of, config_of, save_config
-from rwc_pw.desktop.paths import Paths
-from rwc_pw.errors import NoBusError
-from rwc_pw.status import Status, describe
+from rwc_pw.errors import NoBusError, RwcPwError, UsageError
+from rwc_pw.files.paths import Paths
+from rwc_pw.status import State, Status, describe
 from rwc_pw.voices.builtin import BUILTIN_VOICES
+from rwc_pw.voices.options import INDEX_RATE
 from rwc_pw.voices.store import VoiceStore
 
 if TYPE_CHECKING:
@@ -22,7 +26,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+REAL_VOICE = "Your real voice gets out, until `rwc-pw bypass off`."
+LOADING_S = 1.0  # after which what cannot be loaded has mostly failed
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+INDEX_RATE_HELP = f"An RVC voice's share from its index, {INDEX_RATE}."
 Backend = Annotated[str | None, typer.Option("--backend", help="For RVC voices: streaming or batch.")]
 
 
@@ -39,12 +47,12 @@ def config() -> Config:
 
 
 def assets_dir() -> Path:
-    """Where what every RVC voice needs lies."""
+    """The folder with what every RVC voice needs."""
     return assets_dir_of(config(), paths())
 
 
 def chosen_chunks() -> "ChosenChunks":
-    """The sizes of chunk that were chosen for RVC voices."""
+    """The chunk sizes chosen for RVC voices."""
     from rwc_pw.streaming.chunk_choice import ChosenChunks
 
     return ChosenChunks(paths().chunks_file)
@@ -55,15 +63,18 @@ def save(changes: Mapping[str, object]) -> Config:
 
 
 def voice_name(model: str) -> str:
-    """The name of the voice that ``model`` names: a voice, a stored one's folder, or a ``.pth``, brought in if new."""
+    """The name of the voice that ``model`` means: a name, a stored voice's folder, or a ``.pth``, imported if new."""
     from rwc_pw.voices.resolve import stored_folder
 
-    known = model in BUILTIN_VOICES or model in store().names() or not ("/" in model or model.endswith(".pth"))
+    if "://" in model or model.endswith(".zip"):
+        raise UsageError("A voice is added before it is used.", f"Run `rwc-pw voices add {shlex.quote(model)}`.")
+    is_path = "/" in model or model.endswith(".pth")
+    known = model in BUILTIN_VOICES or model in store().names() or not is_path
     return model if known else stored_folder(Path(model), store()).name
 
 
 def config_in(model: str | None) -> Config:
-    """The user's configuration, in the voice that ``model`` names, if one is given."""
+    """The user's configuration, with the voice that ``model`` means, if given."""
     return config() if model is None else config().changed({"voice": voice_name(model)}, store().names())
 
 
@@ -73,14 +84,43 @@ def given(options: Mapping[str, object]) -> dict[str, object]:
 
 
 def change(**changes: object) -> None:
-    """Keep a setting and let the daemon take it over, if one runs."""
-    save(changes)
+    """Save settings, make the daemon apply them, if one runs, and tell what does not hold yet."""
+    wanted = save(changes).voice
     try:
-        running = with_daemon(lambda client: client.reload())
+        status = with_daemon(_applied)
     except NoBusError:
-        running = False
-    if not running:
+        status = Status()
+    if status.state is State.OFF:
         print("RWC Voice is off; this holds from its next start.")
+    elif status.bypass:
+        print(REAL_VOICE, file=sys.stderr)
+    elif status.loading:
+        print(f"{status.loading} is being loaded; `rwc-pw status` tells when it speaks.")
+    elif status.voice != wanted:
+        raise RwcPwError(f"{wanted} does not speak yet: {status.reason}.", status.remedy)
+
+
+async def _applied(client: "Client") -> Status:
+    """The status once the daemon has applied the settings, or is still loading a voice after a moment."""
+    if not await client.reload():
+        return Status()
+    status = await client.status()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LOADING_S):
+            async for status in client.watch():
+                if not status.loading:
+                    break
+    return status
+
+
+def tell_who_keeps_it(listeners: list[str]) -> None:
+    """Tell why RWC Voice was not removed, if apps record it."""
+    if listeners:
+        print(
+            f"RWC Voice stays, silent, because {', '.join(listeners)} would record your real microphone without it. "
+            "End that recording, then run `rwc-pw disable`.",
+            file=sys.stderr,
+        )
 
 
 def with_daemon(ask: "Callable[[Client], Coroutine[Any, Any, T]]") -> T:
@@ -94,7 +134,8 @@ def with_daemon(ask: "Callable[[Client], Coroutine[Any, Any, T]]") -> T:
 
 
 def print_list(found: list[dict[str, Any]], as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
-    print(json.dumps(found, indent=2) if as_json else "\n".join(map(line, found)))
+    for text in [json.dumps(found, indent=2)] if as_json else map(line, found):
+        print(text)
 
 
 def print_json(status: Status) -> None:

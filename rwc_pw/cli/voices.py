@@ -1,10 +1,13 @@
-"""Commands for the voices there are: list them, show one, bring one in, remove it."""
+"""Commands for voices: list, show, add, remove."""
 
 import hashlib
+import json
+import re
+import shlex
 import shutil
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
@@ -12,11 +15,12 @@ import typer
 from rwc_pw.cli.progress import bytes_done, share_done
 from rwc_pw.cli.shared import AsJson, chosen_chunks, config, paths, print_list, store
 from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.files.writing import make_folder
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.rvc_voice import STREAMING
+from rwc_pw.voices.source import LARGEST_FILE_BYTES
 
-LARGEST_DOWNLOAD_BYTES = 2 << 30
-
+SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 Name = Annotated[str, typer.Argument(help="A voice that `rwc-pw voices` lists.")]
 
 voices = typer.Typer(invoke_without_command=True, help="The voices to speak in: list, show, add and remove them.")
@@ -49,11 +53,8 @@ def list_voices(as_json: AsJson = False) -> None:
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show what is known of one voice."""
     voice = BUILTIN_VOICES.get(name) or store().find(name)
-    items: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in asdict(voice).items()]
-    if as_json:
-        print_list([asdict(voice)], as_json, str)
-    else:
-        print_list(items, as_json, lambda item: f"{item['name']:22}{item['value']}")
+    known = asdict(voice)
+    print(json.dumps(known, indent=2) if as_json else "\n".join(f"{key:22}{value}" for key, value in known.items()))
 
 
 @voices.command()
@@ -68,6 +69,10 @@ def add(
 
     check_can_add(store(), name)
     is_fetched = "://" in source
+    if sha256 is not None and not (is_fetched and SHA256.fullmatch(sha256)):
+        raise UsageError("--sha256 takes the 64 hexadecimal digits of a file to fetch.", "Give an address with it.")
+    if not source:
+        raise UsageError("There is no voice without a name.", "Name a .pth, a folder, a .zip or an address.")
     path = _fetched(source, sha256) if is_fetched else Path(source)
     try:
         with share_done("Checking") as on_progress:
@@ -76,8 +81,8 @@ def add(
         if is_fetched:
             shutil.rmtree(path.parent)
     print(f"{voice.name} is here: {voice.description}", flush=True)
-    _compile(voice.name)
-    print(f"Speak in it with `rwc-pw use {voice.name}`.")
+    if _can_speak(voice.name):
+        print(f"Speak in it with `rwc-pw use {shlex.quote(voice.name)}`.")
 
 
 @voices.command()
@@ -105,13 +110,13 @@ def _description(name: str) -> str:
         return f"{error.message} {error.remedy}"
 
 
-def _compile(name: str) -> None:
-    """Where that cannot be done yet, it is when the voice first speaks, and what is missing is told."""
+def _can_speak(name: str) -> bool:
+    """Compile the voice; if that is not possible yet, say what is missing: it is compiled when it first speaks."""
     from rwc_pw.asked import conversion_of
     from rwc_pw.streaming import StreamingConverter
 
     if config().rvc_backend != STREAMING:
-        return
+        return True
     wanted = config().changed({"voice": name, "pitch": 0.0}, store().names())
     conversion = conversion_of(wanted, chosen_chunks(), paths())
     try:
@@ -119,21 +124,23 @@ def _compile(name: str) -> None:
             StreamingConverter(conversion).compile(on_progress)
     except RwcPwError as error:
         print(f"It cannot speak yet: {error.message} {error.remedy}")
+        return False
+    return True
 
 
 def _fetched(url: str, sha256: str | None) -> Path:
-    """The file at ``url``; a part of it, where it is cut, stays for another try, which goes on with it."""
+    """Download ``url``; if it is interrupted, the part is kept, and the next attempt resumes it."""
     from rwc_pw.rvc.download import download
 
-    folder = paths().state_dir / "downloads" / hashlib.sha256(url.encode()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = paths().downloads_dir / hashlib.sha256(url.encode()).hexdigest()[:16]
+    make_folder(folder)
     path = folder / (PurePosixPath(urlsplit(url).path).name or "voice")
     with bytes_done() as on_progress:
         download(
             url,
             path,
             sha256=sha256,
-            most_bytes=LARGEST_DOWNLOAD_BYTES,
+            most_bytes=LARGEST_FILE_BYTES,
             on_progress=lambda done, whole: on_progress(path.name, done, whole),
         )
     return path

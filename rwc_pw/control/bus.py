@@ -1,5 +1,9 @@
 """The session bus, and what to say when there is none."""
 
+import os
+from pathlib import Path
+from urllib.parse import quote
+
 from dbus_next import AuthError, DBusError
 from dbus_next.aio import MessageBus
 
@@ -7,11 +11,20 @@ from rwc_pw.errors import NoBusError
 
 
 async def connect() -> MessageBus:
-    """A connection to the session bus; ``NoBusError`` where there is none."""
+    """A connection to the session bus; ``NoBusError`` if there is none."""
     try:
-        return await MessageBus().connect()
-    except (OSError, EOFError, ValueError, AuthError, DBusError) as error:  # a bad address is a ValueError
+        return await MessageBus(bus_address=_address()).connect()
+    # a bad address is a ValueError; where there is no home, dbus-next looks for it all the same
+    except (OSError, EOFError, ValueError, KeyError, AuthError, DBusError) as error:
         raise NoBusError(
             "There is no D-Bus session bus.",
             "Log in to a desktop session, or use `rwc-pw real-time`, which needs none.",
         ) from error
+
+
+def _address() -> str | None:
+    """The bus of the user's session where the environment names none, as libdbus and systemd find it."""
+    bus = Path(os.environ.get("XDG_RUNTIME_DIR", ""), "bus")
+    if "DBUS_SESSION_BUS_ADDRESS" in os.environ or not (bus.is_absolute() and bus.is_socket()):
+        return None
+    return f"unix:path={quote(str(bus))}"

@@ -1,4 +1,4 @@
-"""Talks to the daemon; nothing but ``start`` makes the bus start it."""
+"""Talks to the daemon; only ``start`` makes the bus start it."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,8 @@ from dbus_next import DBusError, Message, MessageType
 from dbus_next.constants import MessageFlag
 
 from rwc_pw.control.bus import connect
-from rwc_pw.control.names import BUS_NAME, ERROR_NAME, INTERFACE, OBJECT_PATH
 from rwc_pw.errors import NoBusError, RwcPwError, UnavailableError
+from rwc_pw.names import BUS_NAME, ERROR_NAME, INTERFACE, OBJECT_PATH
 from rwc_pw.status import State, Status
 
 CALL_TIMEOUT_S = 10.0
@@ -22,9 +22,9 @@ NOBODY_THERE = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DB
 
 
 class Client:
-    """A connection to the bus, for the length of an ``async with``; ``NoBusError`` where there is none.
+    """A connection to the bus, for the duration of an ``async with``; ``NoBusError`` if there is no bus.
 
-    Its methods raise ``UnavailableError`` when the daemon does not answer, or fails.
+    Its methods raise ``UnavailableError`` if the daemon does not answer or fails.
     """
 
     async def __aenter__(self) -> Self:
@@ -35,12 +35,12 @@ class Client:
         self._bus.disconnect()
 
     async def status(self) -> Status:
-        """What the daemon does; ``off`` where none runs."""
+        """The daemon's status; ``off`` if none runs."""
         answer = await self._ask("Status")
         return Status.from_json(answer[0]) if answer else Status()
 
     async def start(self) -> Status:
-        """Have the bus start the daemon unless it runs, and wait until RWC Voice is there or cannot be."""
+        """Make the bus start the daemon unless it runs, and wait until RWC Voice exists or the daemon stops waiting."""
         await self._ask_bus("ReloadConfig")
         answer = await self._ask("Settle", autostart=True)
         if not answer:
@@ -48,15 +48,15 @@ class Client:
         return Status.from_json(answer[0])
 
     async def reload(self) -> bool:
-        """Let the daemon read its configuration again; whether one runs."""
+        """Make the daemon read its configuration again; return whether one runs."""
         return await self._ask("Reload") is not None
 
     async def set_bypass(self, bypass: bool) -> bool:
-        """Let the real voice out, or no longer; whether a daemon runs."""
+        """Let the real voice through, or stop doing so; return whether a daemon runs."""
         return await self._ask("SetBypass", bypass, signature="b") is not None
 
     async def watch(self) -> AsyncIterator[Status]:
-        """The status now and after every change, until the daemon has ended."""
+        """The status now and after every change, until the daemon ends."""
         changes: asyncio.Queue[Status] = asyncio.Queue()
         self._bus.add_message_handler(lambda message: _note_change(message, changes))
         for rule in (
@@ -74,7 +74,8 @@ class Client:
                 if not change.done():
                     change.cancel()
                     raise NoBusError("The D-Bus session bus has ended.", "Run the command again once it is back.")
-                yield (status := change.result())
+                if (changed := change.result()) != status:  # measurements are told regularly
+                    yield (status := changed)
         finally:
             ended.cancel()
 
@@ -83,7 +84,7 @@ class Client:
             await self._bus.wait_for_disconnect()
 
     async def stop(self) -> bool:
-        """End the daemon, by force when it does not answer, and wait until it has ended; whether one ran."""
+        """End the daemon, by force if it does not answer, and wait for it; return whether one ran."""
         try:
             [pid] = await self._ask_bus("GetConnectionUnixProcessID", BUS_NAME)
         except DBusError as error:
@@ -107,7 +108,7 @@ class Client:
             select.select([process], [], [])
 
     async def _ask(self, member: str, *body: object, signature: str = "", autostart: bool = False) -> list[Any] | None:
-        """What the daemon answers; None where none runs."""
+        """The daemon's answer; None if none runs."""
         flags = MessageFlag.NONE if autostart else MessageFlag.NO_AUTOSTART
         try:
             return await self._call(BUS_NAME, OBJECT_PATH, INTERFACE, member, *body, signature=signature, flags=flags)
@@ -146,9 +147,10 @@ class Client:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 reply = await self._bus.call(message)
         except TimeoutError:
-            raise UnavailableError(
-                f"The daemon did not answer within {CALL_TIMEOUT_S:g} s.", "Run `rwc-pw disable`, then `enable`."
-            ) from None
+            is_ours = destination == BUS_NAME
+            who = "The daemon" if is_ours else "The session bus"
+            remedy = "Run `rwc-pw disable`, then `enable`." if is_ours else "Log in again."
+            raise UnavailableError(f"{who} did not answer within {CALL_TIMEOUT_S:g} s.", remedy) from None
         if reply.message_type is MessageType.ERROR:
             raise DBusError(reply.error_name, reply.body[0] if reply.body else reply.error_name)
         return list(reply.body)

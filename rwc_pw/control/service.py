@@ -1,4 +1,4 @@
-"""The daemon's face on the session bus; its name there is also the single-instance lock."""
+"""The daemon's interface on the session bus; its bus name is also the single-instance lock."""
 
 import asyncio
 import contextlib
@@ -11,15 +11,15 @@ from dbus_next.constants import NameFlag
 from dbus_next.service import ServiceInterface, method, signal
 
 from rwc_pw.control.bus import connect
-from rwc_pw.control.names import BUS_NAME, ERROR_NAME, INTERFACE, OBJECT_PATH
 from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.names import BUS_NAME, ERROR_NAME, INTERFACE, OBJECT_PATH
 
-RECONNECT_S = 0.1  # sooner than the bus would start a second daemon for somebody who calls
-LONGEST_WITHOUT_BUS_S = 30.0  # the session is over
+RECONNECT_S = 0.1  # before the bus would start a second daemon for a caller
+LONGEST_WITHOUT_BUS_S = 30.0  # after that, the session is over
 
 
 class Controlled(Protocol):
-    """What can be asked of the daemon over the bus."""
+    """What the bus can request of the daemon."""
 
     def status_json(self) -> str: ...
     async def settle(self) -> None: ...
@@ -29,19 +29,19 @@ class Controlled(Protocol):
 
 
 class BusService:
-    """Holds the name and answers under it; ``run`` until another daemon has it or the bus is gone for good."""
+    """Holds the name and answers under it; ``run`` lasts until another daemon has it or the bus is gone for good."""
 
     def __init__(self, daemon: Controlled) -> None:
         self._interface = _Interface(daemon)
         self._bus: MessageBus | None = None
 
     def announce(self) -> None:
-        """Tell those who watch that the status has changed."""
+        """Signal that the status has changed."""
         if self._bus and self._bus.connected:
             self._interface.StatusChanged()
 
     async def acquire(self) -> None:
-        """Connect and take the name; ``UnavailableError`` without a bus, ``RwcPwError`` when it is taken."""
+        """Connect and take the name; ``UnavailableError`` without a bus, ``RwcPwError`` if it is taken."""
         bus = await connect()
         bus.export(OBJECT_PATH, self._interface)
         if await bus.request_name(BUS_NAME, NameFlag.DO_NOT_QUEUE) is not RequestNameReply.PRIMARY_OWNER:
@@ -50,7 +50,7 @@ class BusService:
         self._bus = bus
 
     async def run(self) -> None:
-        """Keep the name over the bus's restarts; call after ``acquire``."""
+        """Keep the name across restarts of the bus; call after ``acquire``."""
         while self._bus:
             with contextlib.suppress(OSError, EOFError):
                 await self._bus.wait_for_disconnect()
@@ -104,7 +104,7 @@ class _Interface(ServiceInterface):
 
 
 def _told(action: Callable[[], None]) -> None:
-    """Errors that the user can mend reach the caller as a sentence."""
+    """Run ``action``; errors that the user can fix reach the caller as a sentence."""
     try:
         action()
     except RwcPwError as error:

@@ -1,11 +1,10 @@
-"""RWC Voice shown without a microphone, a desktop or a PipeWire of the user's: somebody speaks, an app records."""
+"""Demonstrates RWC Voice with a simulated speaker and a recording app, without the user's own PipeWire or devices."""
 
 import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +13,21 @@ import soundfile
 from rwc_pw.config import Config
 from rwc_pw.demo.latency import latency_ms
 from rwc_pw.demo.performance import LEAD_IN_SAMPLES, perform
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.files.paths import Paths
+from rwc_pw.files.sound import not_sound, open_sound
 from rwc_pw.pictures.spectrograms import draw_spectrograms
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 
 LONGEST_INPUT_S = 60
+ON_AN_IDLE_MACHINE = "Run `rwc-pw doctor`; if all is well there, run the demo again when the machine has less to do."
+SPEECH = Path(__file__).with_name("speech.ogg")
 OTHER_OUTPUT = "Choose another folder with --output."
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """The files that the demo wrote, and how late the app heard what was said."""
+    """The files that the demo wrote, and the delay with which the app heard the speech."""
 
     spoken: Path
     heard: Path
@@ -33,21 +35,26 @@ class DemoResult:
     latency_ms: float
     """Measured in the recording."""
     declared_ms: float
-    """What ``rwc-pw status`` told meanwhile."""
+    """The delay that ``rwc-pw status`` reported meanwhile."""
     reason: str
-    """What it told was wrong; empty when nothing was."""
+    """The problem that it reported; empty if there was none."""
 
 
 def run_demo(config: Config, paths: Paths, input: Path | None, output: Path) -> DemoResult:
     """Speak ``input`` into RWC Voice on a private PipeWire and write what was spoken and heard to ``output``.
 
-    ``paths`` are the user's, where their own voices lie.
+    ``paths`` are the user's, with their own voices.
 
-    ``UsageError`` for an input that is no speech; nothing is left but the three files, and a voice that was compiled.
+    ``UsageError`` for an input that is not speech; only the three files are left, and a voice that was compiled.
     """
     speech, rate_hz = _read_speech(input)
     with _folder(output), tempfile.TemporaryDirectory(prefix="rwc-pw-") as scratch:
-        frames, status = perform(config, paths, speech, rate_hz, Path(scratch))
+        try:
+            frames, status = perform(config, paths, speech, rate_hz, Path(scratch))
+        except RwcPwError as error:
+            if error.remedy:
+                raise
+            raise RwcPwError(error.message, ON_AN_IDLE_MACHINE) from error
         first = int(np.flatnonzero(frames[:, 0])[0]) if frames[:, 0].any() else 0
         spoken, heard = frames[max(0, first - LEAD_IN_SAMPLES) :].T
         measured_ms = latency_ms(spoken, heard)
@@ -70,16 +77,14 @@ def run_demo(config: Config, paths: Paths, input: Path | None, output: Path) -> 
 
 
 def _read_speech(path: Path | None) -> tuple[Samples, int]:
-    """The file's channels as one, and its rate; without a file the speech that is shipped."""
-    source = path or resources.files(__package__) / "speech.ogg"
-    try:
-        with source.open("rb") as file, soundfile.SoundFile(file) as sound:
-            rate_hz = sound.samplerate
+    """The file's channels, mixed to mono, and its rate; without a file, the shipped speech."""
+    source = path or SPEECH
+    with open_sound(source) as sound:
+        rate_hz = sound.samplerate
+        try:
             samples = sound.read((LONGEST_INPUT_S + 1) * rate_hz, dtype="float32", always_2d=True).mean(axis=1)
-    except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.", "Name a sound file after --input.") from error
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: raw sound, which does not tell its rate
-        raise UsageError(f"{path} is not sound that can be read.", "Give a WAV, FLAC, OGG or MP3 file.") from error
+        except soundfile.SoundFileError as error:
+            raise not_sound(source) from error
     if len(samples) > LONGEST_INPUT_S * rate_hz:
         raise UsageError(f"{path} is longer than {LONGEST_INPUT_S} s.", "Cut it: the demo takes as long as the speech.")
     if not 0 < np.abs(samples).max(initial=0) < np.inf:
@@ -89,7 +94,7 @@ def _read_speech(path: Path | None) -> tuple[Samples, int]:
 
 @contextmanager
 def _folder(path: Path) -> Iterator[None]:
-    """``path`` as a folder that can be written to; it goes again if nothing was written."""
+    """Make ``path`` a writable folder; remove it again if it is new and an error leaves it empty."""
     is_new = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -101,7 +106,7 @@ def _folder(path: Path) -> Iterator[None]:
         yield
     except BaseException:
         if is_new:
-            with suppress(OSError):  # something is in it
+            with suppress(OSError):  # it is not empty
                 path.rmdir()
         raise
 

@@ -1,21 +1,21 @@
-"""How late a voice is heard, where its waveform has become another one."""
+"""Measures the delay of a voice whose waveform has been converted."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 
-SMOOTHING_SAMPLES = SAMPLE_RATE_HZ // 100  # the edges of a sound remain, most pulses of a voice do not
+SMOOTHING_SAMPLES = SAMPLE_RATE_HZ // 100  # keeps the edges of a sound, but removes most pulses of a voice
 LONGEST_SAMPLES = 2 * SAMPLE_RATE_HZ
 
 
 def latency_ms(spoken: Samples, heard: Samples) -> float | None:
-    """How much later ``heard``, recorded with ``spoken`` by one clock, is as loud as that; None in silence.
+    """The delay of ``heard`` behind ``spoken``, recorded on the same clock, by their loudness; None in silence.
 
-    A converter makes another waveform but keeps the loudness, so it is the loudness curves, 10 ms smooth, whose
-    cross-correlation is greatest at the delay. Nothing that RWC Voice declares goes into it. It is true to within
-    2 ms: on four seconds of speech of 20 speakers, moved in pitch and formants by converters whose delay is known to
-    the sample, it was 0.9 ms too great on average, with a standard deviation of 0.6 ms.
+    A converter changes the waveform but keeps the loudness, so the delay is where the loudness curves, smoothed over
+    10 ms, correlate best. Nothing that RWC Voice declares is used. The result is accurate to 2 ms: on four seconds of
+    speech from 20 speakers, with pitch and formants shifted by converters whose delay is known to the sample, it was
+    0.9 ms too large on average, with a standard deviation of 0.6 ms.
     """
     spoken_curve, heard_curve = _loudness(spoken), _loudness(heard)
     if not (np.any(spoken_curve) and np.any(heard_curve)):

@@ -1,4 +1,4 @@
-"""Somebody speaks into RWC Voice on a private PipeWire, and an app records."""
+"""Plays speech into RWC Voice on a private PipeWire, and records it as an app does."""
 
 import subprocess
 import threading
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rwc_pw.config import Config, assets_dir_of, save_config
 from rwc_pw.desktop import launcher
-from rwc_pw.desktop.files import make_folder
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import RwcPwError
+from rwc_pw.files.paths import Paths
+from rwc_pw.files.writing import make_folder
 from rwc_pw.pipewire.argv import DIES_WITH_US
 from rwc_pw.pipewire.graph import SOURCE_NODE, Graph
-from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.pipewire.headless import HeadlessPipeWire, end
 from rwc_pw.pipewire.headless_conf import MICROPHONE
 from rwc_pw.pipewire.recording import AppRecorder, Frames, Player
 from rwc_pw.status import Status
@@ -26,13 +26,12 @@ LEAD_IN_SAMPLES = SAMPLE_RATE_HZ // 5
 TAIL_SAMPLES = SAMPLE_RATE_HZ // 2  # on top of the delay
 PATIENCE_S = 20.0
 LOADING_PATIENCE_S = 120.0
-STOP_DEADLINE_S = 5.0
 
 
 def perform(config: Config, paths: Paths, speech: Samples, rate_hz: int, root: Path) -> tuple[Frames, Status]:
     """Microphone and RWC Voice as one app records both, (n, 2), from before the first word until after the last.
 
-    The daemon is a process of its own, with the user's settings and voices; what it needs meanwhile lies in ``root``.
+    The daemon is a separate process with the user's settings and voices; its temporary files are in ``root``.
     """
     with (
         HeadlessPipeWire(root, quantum=config.quantum) as headless,
@@ -44,8 +43,7 @@ def perform(config: Config, paths: Paths, speech: Samples, rate_hz: int, root: P
             player.wait(len(speech) / rate_hz + PATIENCE_S)
             status = _status(headless)
             if status.latency_ms is None:
-                reason = status.reason or "nothing reaches it"
-                raise RwcPwError(f"RWC Voice does not speak: {reason}.", "Run `rwc-pw doctor`.")
+                raise _silent("does not speak", status, "nothing reaches it")
         tail = TAIL_SAMPLES + round(status.latency_ms * SAMPLE_RATE_HZ / 1000)
         recorder.wait(len(recorder.frames()) + tail, PATIENCE_S)
         return recorder.frames(), status
@@ -53,35 +51,29 @@ def perform(config: Config, paths: Paths, speech: Samples, rate_hz: int, root: P
 
 @contextmanager
 def _daemon(headless: HeadlessPipeWire, config: Config, paths: Paths) -> Iterator[None]:
-    """rwc-pw's daemon in the private session; it is wired and can speak on entering."""
+    """rwc-pw's daemon in the private session; on entry it is wired and ready to speak."""
     _furnish(Paths.from_environment(headless.environment), config, paths)
     daemon = subprocess.Popen(
         [*DIES_WITH_US, *launcher.command(), "daemon"],
         env=headless.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for us, who end it in order
+        start_new_session=True,  # Ctrl-C reaches only us; we shut it down
     )
     try:
         try:
             headless.wait_for(_is_wired, timeout_s=PATIENCE_S)
         except RwcPwError as error:
-            reason = _status(headless).reason or "its daemon is not ready"
-            raise RwcPwError(f"RWC Voice did not start: {reason}.", "Run `rwc-pw doctor`.") from error
+            raise _silent("did not start", _status(headless), "its daemon is not ready") from error
         if config.is_rvc:
             _until_loaded(headless)
         yield
     finally:
-        daemon.terminate()
-        try:
-            daemon.wait(STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
+        end(daemon)
 
 
 def _furnish(there: Paths, config: Config, paths: Paths) -> None:
-    """The user's settings and voices ``there``, in the private session."""
+    """Provide the user's settings and voices ``there``, in the private session."""
     shared = [(there.voices_dir, paths.voices_dir)] if config.is_rvc else []
     if config.is_rvc and config.rvc_backend == STREAMING:
         shared.append((there.compiled_dir, paths.compiled_dir))
@@ -95,7 +87,7 @@ def _furnish(there: Paths, config: Config, paths: Paths) -> None:
 
 
 def _until_loaded(headless: HeadlessPipeWire) -> None:
-    """Wait for the voice; ``RwcPwError`` when it cannot be loaded."""
+    """Wait for the voice; ``RwcPwError`` if it cannot be loaded."""
     watch = subprocess.Popen(
         [*DIES_WITH_US, *launcher.command(), "status", "--watch", "--json"],
         env=headless.environment,
@@ -116,13 +108,15 @@ def _until_loaded(headless: HeadlessPipeWire) -> None:
         watch.kill()
         watch.communicate()
     if status.loading or status.reason:
-        raise RwcPwError(
-            f"RWC Voice does not speak: {status.reason or 'its voice is not ready'}.", "Run `rwc-pw doctor`."
-        )
+        raise _silent("does not speak", status, "its voice is not ready")
+
+
+def _silent(how: str, status: Status, otherwise: str) -> RwcPwError:
+    return RwcPwError(f"RWC Voice {how}: {status.reason or otherwise}.", status.remedy or "Run `rwc-pw doctor`.")
 
 
 def _is_wired(graph: Graph) -> bool:
-    """The microphone is linked as soon as somebody listens."""
+    """Whether we are linked to RWC Voice; the microphone is linked once an app listens."""
     return bool(graph.feeders())
 
 

@@ -1,10 +1,10 @@
-"""The desktop's two ways to start the daemon, as text: the autostart entry and the session bus's service file."""
+"""The texts of the two files that start the daemon: the autostart entry and the session bus's service file."""
 
 import re
 import shlex
 from collections.abc import Sequence
 
-from rwc_pw.desktop.paths import APPLICATION_ID
+from rwc_pw.names import APPLICATION_ID
 
 
 def autostart_text(launcher: Sequence[str]) -> str:
@@ -24,7 +24,7 @@ def autostart_text(launcher: Sequence[str]) -> str:
 
 
 def bus_service_text(launcher: Sequence[str]) -> str:
-    """The D-Bus activation file that runs ``launcher daemon`` when somebody calls its name."""
+    """The D-Bus activation file that runs ``launcher daemon`` when its name is called."""
     return _keyfile("D-BUS Service", Name=APPLICATION_ID, Exec=shlex.join([*launcher, "daemon"]))
 
 
@@ -33,12 +33,12 @@ def _keyfile(group: str, **values: str) -> str:
 
 
 def _escaped(value: str) -> str:
-    """``value`` as both specifications' ``string`` type writes it."""
+    """``value``, escaped as both specifications' ``string`` type requires."""
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
 
 
 def _desktop_argument(word: str) -> str:
-    """One word of an Exec line, quoted where the Desktop Entry Specification reserves a character of it."""
+    """One word of an Exec line, quoted if it contains characters that the Desktop Entry Specification reserves."""
     word = word.replace("%", "%%")  # a lone % begins a field code
     if re.fullmatch(r"[^\s\"'\\><~|&;$*?#()`]+", word):
         return word

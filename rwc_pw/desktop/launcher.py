@@ -1,4 +1,4 @@
-"""The command line that starts this very program."""
+"""The command line that starts this program."""
 
 import sys
 
@@ -6,6 +6,6 @@ import sys
 def command() -> list[str]:
     """An absolute command line that needs no PATH.
 
-    ``-P``: sessions start us in the home folder, and a file named like a module there must not replace that module.
+    ``-P``, because sessions start us in the home folder, where a file named like a module must not shadow that module.
     """
     return [sys.executable, "-P", "-m", "rwc_pw"]

@@ -1,16 +1,17 @@
-"""What makes a desktop know rwc-pw: three small files, written and removed."""
+"""Writes and removes the three small files that make rwc-pw known to a desktop."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from rwc_pw.desktop.dropin import dropin_text
 from rwc_pw.desktop.entries import autostart_text, bus_service_text
-from rwc_pw.desktop.files import refusal, write_atomically
-from rwc_pw.desktop.paths import Paths
+from rwc_pw.desktop.removal import remove_empty_folders
+from rwc_pw.files.paths import Paths
+from rwc_pw.files.writing import refusal, write_atomically
 
 
 def register(paths: Paths, launcher: Sequence[str]) -> list[Path]:
-    """Make the microphone, the autostart entry and the bus service known; return the files that changed."""
+    """Write the drop-in, the autostart entry and the bus service; return the files that changed."""
     files = {
         paths.drop_in: dropin_text(),
         paths.autostart_entry: autostart_text(launcher),
@@ -20,7 +21,7 @@ def register(paths: Paths, launcher: Sequence[str]) -> list[Path]:
 
 
 def unregister(paths: Paths) -> list[Path]:
-    """Remove those files, and the folders they leave empty; return the files that were there."""
+    """Remove these files, and folders left empty; return the files that existed."""
     homes = {
         paths.drop_in: paths.config_home,
         paths.autostart_entry: paths.config_home,
@@ -46,14 +47,5 @@ def _remove(path: Path, home: Path) -> bool:
         return False
     except OSError as error:
         raise refusal("remove", path, error) from error
-    _remove_empty_folders(path.parent, home)
+    remove_empty_folders(path.parent, home)
     return True
-
-
-def _remove_empty_folders(folder: Path, home: Path) -> None:
-    while folder != home:
-        try:
-            folder.rmdir()
-        except OSError:  # somebody's files are in it
-            return
-        folder = folder.parent

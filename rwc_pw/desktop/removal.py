@@ -1,27 +1,32 @@
-"""What an installation leaves in a home, and its removal."""
+"""Removes what an installation leaves in a home folder."""
 
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from rwc_pw.desktop.files import refusal
-from rwc_pw.desktop.paths import Paths
-
-
-def voice_folder(paths: Paths) -> Path:
-    """Where the user's own voices lie."""
-    return paths.data_dir / "models"
+from rwc_pw.files.paths import Paths
+from rwc_pw.files.writing import refusal
 
 
 def program_files(paths: Paths) -> list[Path]:
-    """The settings, the program and the command that starts it, and what every RVC voice needs."""
-    program = paths.data_dir / "venv"
+    """The settings and state, what every RVC voice needs, the program, and the command that starts it."""
+    program, *unfinished = (paths.data_dir / name for name in ("venv", "venv.old", "venv.cache"))
     commands = [paths.command] if paths.command.is_symlink() and program in paths.command.readlink().parents else []
-    return [paths.config_file.parent, paths.state_dir, paths.assets_dir, program, *commands]
+    return [paths.config_file.parent, paths.state_dir, paths.assets_dir, program, *unfinished, *commands]
+
+
+def remove_empty_folders(folder: Path, home: Path) -> None:
+    """Remove ``folder`` and its parents inside ``home``, up to the first that contains anything."""
+    while folder != home:
+        try:
+            folder.rmdir()
+        except OSError:  # it contains other files, or does not exist
+            return
+        folder = folder.parent
 
 
 def remove(paths: Iterable[Path]) -> list[Path]:
-    """Delete files and whole folders; return those that were there."""
+    """Delete files and whole folders; return those that existed."""
     present = [path for path in paths if path.exists() or path.is_symlink()]
     for path in present:
         try:

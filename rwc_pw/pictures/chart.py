@@ -1,4 +1,4 @@
-"""The figures of a bench as a chart."""
+"""Draws the figures of a bench as a chart."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING
 
 from rwc_pw.bench import ChunkFigures
 from rwc_pw.pictures.png import png
-from rwc_pw.streaming.chunk_choice import HOLDS
+from rwc_pw.streaming.chunk_choice import MOST_P99_LOAD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def draw_chart(found: Sequence[ChunkFigures], title: str, scratch: Path) -> bytes:
-    """A PNG: the time of a conversion over the length of its chunk, and the delay where that holds."""
+    """A PNG: the conversion time against the chunk's duration, and the delay where the machine keeps up."""
 
     def draw(figure: "Figure") -> None:
         axes = figure.subplots()
         lengths_ms = [figures.chunk_ms for figures in found]
-        held = [figures for figures in found if figures.holds]
-        axes.plot(lengths_ms, [HOLDS * length for length in lengths_ms], "k--", label=f"{HOLDS:.0%} of the chunk")
+        kept_up = [figures for figures in found if figures.keeps_up]
+        limits_ms = [MOST_P99_LOAD * length for length in lengths_ms]
+        axes.plot(lengths_ms, limits_ms, "k--", label=f"{MOST_P99_LOAD:.0%} of the chunk")
         axes.plot(lengths_ms, [figures.median_ms for figures in found], "o-", label="conversion, median")
         axes.plot(lengths_ms, [figures.p99_ms for figures in found], "s-", label="conversion, 99 of 100")
-        delays_ms = [figures.delay_ms for figures in held]
-        axes.plot([figures.chunk_ms for figures in held], delays_ms, "^-", label="microphone to app, where it holds")
+        chunks_ms = [figures.chunk_ms for figures in kept_up]
+        delays_ms = [figures.delay_ms for figures in kept_up]
+        axes.plot(chunks_ms, delays_ms, "^-", label="microphone to app, where it keeps up")
         axes.set(title=title, xlabel="Chunk (ms)", ylabel="Time (ms)", ylim=(0, None))
         axes.grid(alpha=0.3)
         axes.legend()

@@ -1,4 +1,4 @@
-"""A figure of matplotlib's as a PNG."""
+"""Renders a matplotlib figure as a PNG."""
 
 import io
 import os
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def png(size_inches: tuple[float, float], draw: "Callable[[Figure], object]", scratch: Path) -> bytes:
-    """What ``draw`` makes of an empty figure; matplotlib keeps its cache in ``scratch``, not in the user's home."""
+    """What ``draw`` draws on an empty figure; matplotlib's cache goes to ``scratch``, not into the user's home."""
     before = os.environ.get("MPLCONFIGDIR")
     os.environ["MPLCONFIGDIR"] = str(scratch)
     try:

@@ -1,4 +1,4 @@
-"""What was said and what was heard, as spectrograms one above the other."""
+"""What was said and what was heard, as stacked spectrograms."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +13,14 @@ from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FRAME_SAMPLES = 2048  # 43 ms: the harmonics of a low voice show apart
+FRAME_SAMPLES = 2048  # 43 ms: resolves the harmonics of a low voice
 HOP_SAMPLES = 192
 HIGHEST_HZ = 6000
 RANGE_DB = 70
 
 
 def draw_spectrograms(sounds: dict[str, Samples], scratch: Path) -> bytes:
-    """A PNG with a spectrogram for each of ``sounds``, which are named and start together."""
+    """A PNG with a spectrogram for each of ``sounds``, which are keyed by title and start together."""
 
     def draw(figure: "Figure") -> None:
         panels = figure.subplots(len(sounds), sharex=True, squeeze=False)[:, 0]
@@ -44,7 +44,7 @@ def draw_spectrograms(sounds: dict[str, Samples], scratch: Path) -> bytes:
 
 
 def spectrogram_db(sound: Samples) -> NDArray[np.float64]:
-    """Levels up to ``HIGHEST_HZ``, (frequencies, times), 0 dB for a sine of full scale."""
+    """Levels up to ``HIGHEST_HZ``, (frequencies, times), 0 dB for a full-scale sine."""
     window = np.hanning(FRAME_SAMPLES)
     frames = sliding_window_view(np.pad(sound, FRAME_SAMPLES // 2), FRAME_SAMPLES)[::HOP_SAMPLES]
     magnitudes = np.abs(np.fft.rfft(frames * window)) * 2 / window.sum()

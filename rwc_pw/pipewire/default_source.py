@@ -1,4 +1,4 @@
-"""Follows the default source, in a thread, through pipewire-pulse."""
+"""Follows the default source through pipewire-pulse, in a thread."""
 
 import logging
 import threading
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 class DefaultSourceWatch:
-    """Tells ``on_change`` the default source's name, at once and after every change, in its own thread.
+    """Passes the default source's name to ``on_change``, at once and after every change, in its own thread.
 
-    pw-dump would not do: before PipeWire 1.0 it reports a new default only with some later change.
+    pw-dump would not do: before PipeWire 1.0, it reports a new default only along with a later change.
     """
 
     def __init__(self, on_change: Callable[[str], None]) -> None:
@@ -37,14 +37,14 @@ class DefaultSourceWatch:
     def check(self) -> None:
         """Look again through a new connection.
 
-        PipeWire forgets to tell a client of a change that comes while another client binds the metadata
-        (module-metadata, 0.3.65 to 1.4.2), and so pipewire-pulse does not tell us; a new client is told all.
+        If a change comes while another client binds the metadata, PipeWire fails to notify a client of it
+        (module-metadata, 0.3.65 to 1.4.2), and so pipewire-pulse does not notify us; a new client gets everything.
         """
         self._checking = True
         self._interrupt()
 
     def stop(self) -> None:
-        """End the thread; while it waits for a pipewire-pulse that does not answer it is left behind."""
+        """End the thread, or abandon it if it waits for a pipewire-pulse that does not answer."""
         self._stopping.set()
         for _ in range(STOP_TRIES):
             self._interrupt()
@@ -54,9 +54,9 @@ class DefaultSourceWatch:
         log.debug("pipewire-pulse does not answer: the thread that waits for it is left behind")
 
     def _interrupt(self) -> None:
-        with self._lock:  # libpulse aborts the process when it is asked to wake what has been closed
+        with self._lock:  # libpulse aborts the process if asked to wake a closed connection
             if self._pulse:
-                self._pulse.event_listen_stop()  # lost while the thread is not yet listening
+                self._pulse.event_listen_stop()  # has no effect if the thread is not listening yet
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -82,7 +82,7 @@ class DefaultSourceWatch:
         while not (self._stopping.is_set() or self._checking):
             self._changed = False
             self._on_change(pulse.server_info().default_source_name or "")
-            if not self._changed:  # pulsectl forgets what was noted while it waited for the answer
+            if not self._changed:  # pulsectl drops an event that came while it waited for the answer
                 pulse.event_listen()
 
     def _note_change(self, _: object) -> None:

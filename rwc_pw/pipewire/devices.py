@@ -1,4 +1,4 @@
-"""Microphones and the mute switch, as PulseAudio's protocol shows them to every desktop."""
+"""Microphones and mute, through PulseAudio's protocol, as every desktop sees them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,23 +8,36 @@ import pulsectl
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import SOURCE_NODE
+from rwc_pw.pipewire.wiring import MONITOR_SUFFIX
 
 
 @dataclass(frozen=True)
 class Device:
-    """Something that can be recorded."""
+    """A source that can be recorded."""
 
     name: str
     description: str
     is_default: bool
     is_monitor: bool
-    """It carries what the speakers play: never chosen unless it is named."""
+    """Whether it carries what the speakers play; such a source is used only if named."""
     volume_percent: int
     muted: bool
 
 
+def default_source() -> str:
+    """The default source's name; ``UnavailableError`` unless apps of PulseAudio's protocol reach PipeWire."""
+    with connected_pulse() as pulse:
+        server = pulse.server_info()
+    if "PipeWire" not in server.server_name:
+        raise UnavailableError(
+            f"Apps are served by {server.server_name}, where there is no RWC Voice.",
+            "Install pipewire-pulse, run `systemctl --user mask --now pulseaudio.{service,socket}`, and log in again.",
+        )
+    return str(server.default_source_name)
+
+
 def list_devices() -> list[Device]:
-    """What RWC Voice could record from, microphones first; ``UnavailableError`` without pipewire-pulse."""
+    """The sources that RWC Voice could record, microphones first; ``UnavailableError`` without pipewire-pulse."""
     with connected_pulse() as pulse:
         default = pulse.server_info().default_source_name
         devices = [
@@ -32,7 +45,7 @@ def list_devices() -> list[Device]:
                 name=source.name,
                 description=source.description,
                 is_default=source.name == default,
-                is_monitor=source.name.endswith(".monitor"),
+                is_monitor=source.name.endswith(MONITOR_SUFFIX),
                 volume_percent=round(source.volume.value_flat * 100),
                 muted=bool(source.mute),
             )
@@ -42,19 +55,22 @@ def list_devices() -> list[Device]:
     return sorted(devices, key=lambda device: (device.is_monitor, device.name))
 
 
-def mute_voice(muted: bool) -> None:
-    """Mute RWC Voice itself, as any mixer would; ``UnavailableError`` when it is not there."""
+def mute_voice(muted: bool | None) -> None:
+    """Mute or unmute RWC Voice itself, as a mixer would; None does the other of the two.
+
+    ``UnavailableError`` if it is not there.
+    """
     with connected_pulse() as pulse:
         try:
             source = pulse.get_source_by_name(SOURCE_NODE)
         except pulsectl.PulseIndexError:
             raise UnavailableError("RWC Voice is not there to be muted.", "Run `rwc-pw enable`.") from None
-        pulse.mute(source, muted)
+        pulse.mute(source, not source.mute if muted is None else muted)
 
 
 @contextmanager
 def connected_pulse() -> Iterator[pulsectl.Pulse]:
-    """A connection to pipewire-pulse, which it never starts; ``UnavailableError`` when it fails or is lost."""
+    """A connection to pipewire-pulse, without starting that; ``UnavailableError`` if it fails or is lost."""
     pulse = pulsectl.Pulse("rwc-pw", connect=False)
     try:
         pulse.connect()

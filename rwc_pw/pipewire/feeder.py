@@ -1,4 +1,4 @@
-"""One rwc-pw at a time feeds RWC Voice."""
+"""Ensures that only one rwc-pw at a time feeds RWC Voice."""
 
 import os
 import socket
@@ -12,13 +12,14 @@ from rwc_pw.errors import RwcPwError
 def sole_feeder() -> Iterator[None]:
     """Hold the right to feed the RWC Voice of this session; ``RwcPwError`` while another process has it.
 
-    An abstract socket's name is the lock: it leaves no file, and goes with the process, however that ends.
+    The lock is an abstract socket's name: it leaves no file, and goes with the process, however that ends.
     """
     with socket.socket(socket.AF_UNIX) as lock:
         try:
             lock.bind(f"\0rwc-pw:{os.getuid()}:{os.environ.get('XDG_RUNTIME_DIR', '')}"[:100])
         except OSError as error:
             raise RwcPwError(
-                "Another rwc-pw feeds RWC Voice.", "Run `rwc-pw disable`, or end the other one."
+                "Another rwc-pw feeds RWC Voice.",
+                "End the one in a terminal with Ctrl-C, or the daemon with `rwc-pw disable`.",
             ) from error
         yield

@@ -1,4 +1,4 @@
-"""PipeWire's graph as ``pw-dump`` tells it."""
+"""PipeWire's graph, as ``pw-dump`` reports it."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ class Link:
     input_node_id: int
     input_port_id: int
     state: str
-    """``active`` when sound may flow."""
+    """``active`` if sound may flow."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Node:
 
     @property
     def label(self) -> str:
-        """What a person knows it by."""
+        """A name that people recognise."""
         for key in ("node.description", "application.name", "media.name"):
             if self.props.get(key):
                 return str(self.props[key])
@@ -55,16 +55,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """One moment of it."""
+    """A snapshot of the graph."""
 
     nodes: Mapping[int, Node] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
     links: tuple[Link, ...] = ()
     has_session_manager: bool = False
     client_pids: frozenset[int] = frozenset()
-    """Processes that are connected."""
+    """The ids of the connected processes."""
     client_processes: frozenset[tuple[int, str]] = frozenset()
-    """Who is connected, also through pipewire-pulse: the client's id, and the process that it names as its own."""
+    """All clients, also those through pipewire-pulse: the client's id, and the process id that it states."""
 
     def named(self, name: str) -> list[Node]:
         """The nodes of that name, oldest first."""
@@ -89,12 +89,12 @@ class Graph:
         return self.named(SOURCE_NODE)
 
     def feeders(self) -> list[Node]:
-        """Who plays into RWC Voice now."""
+        """The nodes that play into RWC Voice now."""
         sources = {node.id for node in self.voice_nodes()}
         return self._nodes_of(link.output_node_id for link in self.links if link.input_node_id in sources)
 
     def listeners(self) -> list[Node]:
-        """Who records from RWC Voice now."""
+        """The nodes that record from RWC Voice now."""
         sources = {node.id for node in self.voice_nodes()}
         return self._nodes_of(link.input_node_id for link in self.links if link.output_node_id in sources)
 
@@ -103,16 +103,16 @@ class Graph:
 
 
 class GraphReader:
-    """Follows ``pw-dump --monitor``: takes its output line by line and gives the graph after each change."""
+    """Follows ``pw-dump --monitor``: takes its output line by line and returns the graph after each change."""
 
     def __init__(self) -> None:
         self._objects: dict[int, dict[str, Any]] = {}
         self._lines: list[str] = []
 
     def feed(self, line: str) -> Graph | None:
-        """Take one line; the graph, when the line ends a change."""
+        """Take one line; return the graph if the line ends a change."""
         self._lines.append(line)
-        if line.rstrip() != "]":  # the arrays end in the first column, nothing within them does
+        if line.rstrip() != "]":  # only the end of an array is in the first column
             return None
         changed = json.loads("".join(self._lines))
         self._lines.clear()
@@ -138,7 +138,7 @@ class GraphReader:
 
 
 def _is_defaults(metadata: dict[str, Any]) -> bool:
-    """The session manager makes it, and it goes with the session manager."""
+    """Whether it is the session manager's metadata, which comes and goes with it."""
     return bool(metadata.get("props", {}).get("metadata.name") == "default")
 
 

@@ -1,4 +1,4 @@
-"""A private PipeWire, WirePlumber, pipewire-pulse and session bus: no device of the machine, no sound of the user."""
+"""A private PipeWire, WirePlumber, pipewire-pulse and session bus, without the machine's devices or user's sound."""
 
 import json
 import os
@@ -26,13 +26,14 @@ from rwc_pw.pipewire.headless_conf import (
     speakers_arguments,
 )
 
-SERVERS = ("dbus-daemon", "pipewire", "wireplumber", "pipewire-pulse")  # in the order of their start
+SERVERS = ("dbus-daemon", "pipewire", "wireplumber", "pipewire-pulse")  # in starting order
 TOOLS = ("pw-dump", "pw-cli", "pw-cat", "pw-link", "pw-metadata", "setpriv")
 SOCKETS = {"pipewire": "run/pipewire-0", "pipewire-pulse": "run/pulse/native"}
 LONGEST_SOCKET_PATH = 107  # sun_path of unix(7)
-# As systemd does it: clients connect at once and wait in the queue of a server that is not up yet.
+# As with systemd: clients can connect at once, and wait in the queue of a server that is not up yet.
 SOCKET_ACTIVATION = ("sh", "-c", 'exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh")
 STOP_DEADLINE_S = 3.0
+RUN_DEADLINE_S = 10.0
 FIRST_PATIENCE_S = 0.05
 
 Found = TypeVar("Found")
@@ -41,17 +42,17 @@ Found = TypeVar("Found")
 class HeadlessPipeWire:
     """A whole PipeWire session under ``root``, at one fixed ``quantum``, with a fake microphone and fake speakers.
 
-    Start it from a thread that outlives it: the servers die with the thread that started them.
+    Start it from a thread that outlives it: the servers die with the thread that starts them.
     """
 
-    def __init__(self, root: Path, *, quantum: int = 256, microphone: bool = True, speakers: bool = True) -> None:
+    def __init__(self, root: Path, *, quantum: int = 256, microphone: bool = True) -> None:
         self.root = root.absolute()
         self.environment = private_environment(self.root)
         self._devices = {MICROPHONE: microphone_arguments(MICROPHONE, "Headless microphone")} if microphone else {}
-        self._devices |= {SPEAKERS: speakers_arguments()} if speakers else {}
+        self._devices[SPEAKERS] = speakers_arguments()
         self._configuration = configuration(self.root, quantum=quantum, devices=self._devices.values())
         self._defaults = {"default.audio.source": MICROPHONE} if microphone else {}
-        self._defaults |= {"default.audio.sink": SPEAKERS} if speakers else {}
+        self._defaults["default.audio.sink"] = SPEAKERS
         self._sockets: dict[str, socket.socket] = {}
         self._servers: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -63,7 +64,7 @@ class HeadlessPipeWire:
         self.stop()
 
     def start(self) -> None:
-        """Start everything; on return the default source and sink are set, and every socket accepts."""
+        """Start everything; on return, the default source and sink are set, and every socket accepts connections."""
         if missing := [name for name in SERVERS + TOOLS if shutil.which(name) is None]:
             raise UnavailableError(
                 f"A private PipeWire needs programs that are not here: {', '.join(missing)}.",
@@ -82,7 +83,7 @@ class HeadlessPipeWire:
             raise
 
     def stop(self) -> None:
-        """End everything in reverse order; no process and no socket is left."""
+        """End everything in reverse order, leaving no process and no socket."""
         for name in reversed(SERVERS):
             self._end(name)
         for listener in self._sockets.values():
@@ -90,28 +91,28 @@ class HeadlessPipeWire:
         self._sockets.clear()
         shutil.rmtree(self.root / "run", ignore_errors=True)
 
-    def run(self, *argv: str, timeout_s: float = 10.0) -> str:
-        """What a program says on stdout, run in this session."""
+    def run(self, *argv: str) -> str:
+        """Run a program in this session; return its standard output."""
         try:
-            done = subprocess.run(argv, env=self.environment, capture_output=True, text=True, timeout=timeout_s)
+            done = subprocess.run(argv, env=self.environment, capture_output=True, text=True, timeout=RUN_DEADLINE_S)
         except FileNotFoundError as error:
             raise UnavailableError(f"{argv[0]} is not installed.", f"Install {argv[0]}.") from error
         except subprocess.TimeoutExpired as error:
-            raise RwcPwError(f"{' '.join(argv)} did not end within {timeout_s:g} s.") from error
+            raise RwcPwError(f"{' '.join(argv)} did not end within {RUN_DEADLINE_S:g} s.") from error
         if done.returncode:
             raise RwcPwError(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
     def kill(self, name: str) -> None:
-        """SIGKILL one server, as a crash would, and reap it. Its socket keeps accepting, as systemd's would."""
+        """SIGKILL one server, to simulate a crash, and reap it. Its socket keeps accepting, as systemd's would."""
         server = self._servers.pop(name)
         server.kill()
         server.wait()
 
     def restart(self, name: str) -> None:
-        """Start a server again, killed or not; with pipewire the session manager too, as systemd's BindsTo= does.
+        """Restart a server, killed or not; with pipewire also the session manager, as systemd's BindsTo= does.
 
-        Microphone and speakers are made anew with the session manager: a real session's devices are its own.
+        With the session manager, microphone and speakers are created again: in a real session, it owns the devices.
         """
         for bound in ("wireplumber", name) if name == "pipewire" else (name,):
             self._end(bound)
@@ -125,7 +126,7 @@ class HeadlessPipeWire:
             self._start_session_manager()
 
     def add_microphone(self, name: str) -> None:
-        """One more fake microphone, until it is removed or PipeWire ends."""
+        """Add another fake microphone, until it is removed or PipeWire ends."""
         self._create_node(microphone_arguments(name, name))
         self.wait_for(lambda graph: graph.port(f"{name}:input_MONO") and graph.port(f"{name}:capture_MONO"))
 
@@ -133,7 +134,7 @@ class HeadlessPipeWire:
         self.run("pw-cli", "create-node", "adapter", " ".join(arguments.split()))
 
     def remove_node(self, name: str) -> None:
-        """Destroy a node, as pulling a plug would."""
+        """Destroy a node, as unplugging it would."""
         self.run("pw-cli", "destroy", str(self.wait_for(lambda graph: graph.named(name))[0].id))
         self.wait_for(lambda graph: not graph.named(name))
 
@@ -144,9 +145,9 @@ class HeadlessPipeWire:
         self.wait_for_default("default.audio.source", name)
 
     def wait_for(self, find: Callable[[Graph], Found | None], *, timeout_s: float = 10.0) -> Found:
-        """The first true answer of ``find``, which is asked whenever something in the graph comes, changes or goes.
+        """The first true result of ``find``, which is called whenever something in the graph comes, changes or goes.
 
-        Not for the entries of metadata: before PipeWire 1.0 pw-dump reports those only with some later change.
+        Not for metadata entries: before PipeWire 1.0, pw-dump reports those only along with a later change.
         """
         reader = GraphReader()
         with closing(self._lines((*GRAPH, "--monitor"), timeout_s)) as lines:
@@ -156,9 +157,9 @@ class HeadlessPipeWire:
         raise RwcPwError(f"What was awaited did not come within {timeout_s:g} s.{self._obituary()}")
 
     def wait_for_default(self, key: str, name: str, *, timeout_s: float = 10.0) -> None:
-        """Wait until the session manager has made a node the default under ``key``, as default.audio.source."""
-        # A change that comes while some other client binds the metadata is never told to us, but a new binding is told
-        # everything (module-metadata/metadata.c, 0.3.65 to 1.4.2): hence the new bindings, with more and more patience.
+        """Wait until the session manager has made a node the default under ``key``, such as default.audio.source."""
+        # A change that comes while another client binds the metadata is never reported to us, but a new binding gets
+        # everything (module-metadata/metadata.c, 0.3.65 to 1.4.2): hence repeated bindings, with growing patience.
         patience_s, left_s = FIRST_PATIENCE_S, timeout_s
         while left_s > 0:
             monitor = ("pw-metadata", "--monitor", "0", key)
@@ -170,7 +171,7 @@ class HeadlessPipeWire:
         raise RwcPwError(f"{name} did not become {key} within {timeout_s:g} s.{self._obituary()}")
 
     def _lines(self, argv: Sequence[str], timeout_s: float) -> Generator[bytes, None, None]:
-        """What a monitoring tool reports, line by line as it comes, until the deadline or the tool's end."""
+        """A monitoring tool's output, line by line as it comes, until the deadline or the tool's end."""
         deadline = time.monotonic() + timeout_s
         text = b""
         with subprocess.Popen(argv, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tool:
@@ -211,25 +212,30 @@ class HeadlessPipeWire:
                 stdin=self._sockets[name].fileno() if name in self._sockets else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if name == "dbus-daemon" else log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for us, who end them in order
+                start_new_session=True,  # Ctrl-C reaches only us; we shut them down
             )
         if server.stdout is not None:
-            server.stdout.readline()  # the address comes when the bus accepts
+            server.stdout.readline()  # the address comes once the bus accepts connections
             server.stdout.close()
         return server
 
     def _end(self, name: str) -> None:
         if server := self._servers.pop(name, None):
-            server.terminate()
-            try:
-                server.wait(STOP_DEADLINE_S)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            end(server)
 
     def _obituary(self) -> str:
         ended = {name: server.returncode for name, server in self._servers.items() if server.poll() is not None}
         return "".join(f" {name} ended with {code}: see {self.root}/{name}.log." for name, code in ended.items())
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process, by force if it does not obey, and reap it."""
+    process.terminate()
+    try:
+        process.wait(STOP_DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _metadata_name(line: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""What a private PipeWire is told: its environment and its configuration files."""
+"""A private PipeWire's environment and configuration files."""
 
 import os
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ DIRECTORIES = {"HOME": "home", "XDG_RUNTIME_DIR": "run"} | {
     f"XDG_{kind}_HOME": kind.lower() for kind in ("CONFIG", "STATE", "DATA", "CACHE")
 }
 
-# Variables by which a program could find the user's own session, devices or settings.
+# Variables through which a program could find the user's own session, devices or settings.
 REACHING_OUT = ("ALSA_", "DBUS_", "JACK_", "LISTEN_", "PIPEWIRE_", "PULSE_", "WAYLAND_", "WIREPLUMBER_", "XDG_")
 REACHING_OUT_EXACTLY = ("DISPLAY", "NOTIFY_SOCKET", "SESSION_MANAGER", "XAUTHORITY")
 
@@ -23,8 +23,8 @@ NULL_NODE = """{{
     monitor.channel-volumes = true            priority.session = 2000        object.linger = true
 }}"""
 
-# The daemon clamps minimum and default to the maximum (settings.c, 0.3.65 to 1.4.2): neither a client's node.latency
-# nor the larger minimum of a virtual machine changes the quantum.
+# The daemon limits minimum and default to the maximum (settings.c, 0.3.65 to 1.4.2), so that neither a client's
+# node.latency nor a virtual machine's larger minimum changes the quantum.
 PIPEWIRE_CONF = """
 context.properties = {{
     default.clock.quantum = {quantum}         default.clock.min-quantum = {quantum}
@@ -52,7 +52,7 @@ wireplumber.profiles = {
 """,
 }
 
-# One service directory, private as all else: a call on this bus starts nothing of the machine's.
+# A single, private service directory: a call on this bus starts none of the machine's services.
 BUS_CONF = """<busconfig>
   <type>session</type> <listen>{address}</listen> <auth>EXTERNAL</auth>
   <servicedir>{services}</servicedir>
@@ -64,7 +64,7 @@ BUS_CONF = """<busconfig>
 
 
 def private_environment(root: Path) -> dict[str, str]:
-    """This process's environment, in which every way to a session leads below ``root``."""
+    """This process's environment, with every path to a session redirected below ``root``."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -75,7 +75,7 @@ def private_environment(root: Path) -> dict[str, str]:
 
 
 def configuration(root: Path, *, quantum: int, devices: Iterable[str]) -> dict[Path, str]:
-    """Every configuration file, by its path; ``devices`` are the arguments of nodes."""
+    """Every configuration file's text, by path; ``devices`` are node arguments."""
     objects = "\n".join(f"{{ factory = adapter args = {arguments} }}" for arguments in devices)
     config = root / DIRECTORIES["XDG_CONFIG_HOME"]
     return {
@@ -85,7 +85,7 @@ def configuration(root: Path, *, quantum: int, devices: Iterable[str]) -> dict[P
 
 
 def microphone_arguments(name: str, description: str) -> str:
-    """The arguments of a fake microphone: what is played into its ``input_MONO`` is what it hears."""
+    """The arguments of a fake microphone, which hears what is played into its ``input_MONO``."""
     return NULL_NODE.format(
         media_class="Audio/Source/Virtual", name=name, description=description, channels=1, position="MONO"
     )

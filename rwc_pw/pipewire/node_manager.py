@@ -1,4 +1,4 @@
-"""Keeps RWC Voice fed: its node, two streams, their links, whatever comes and goes around them."""
+"""Keeps RWC Voice fed: its node, two streams and their links, whatever comes and goes around them."""
 
 import asyncio
 import contextlib
@@ -8,40 +8,48 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import cast
 
-from rwc_pw.errors import RwcPwError, UnavailableError
+from rwc_pw.backoff import Backoff
+from rwc_pw.errors import Fault, RwcPwError, UnavailableError
 from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
 from rwc_pw.pipewire.feeder import sole_feeder
 from rwc_pw.pipewire.graph import Graph, GraphReader, Node
-from rwc_pw.pipewire.process import run, start, terminate, wait_or_kill
+from rwc_pw.pipewire.link_limit import LinkLimit
+from rwc_pw.pipewire.process import installed_pw_cat, run, start, terminate, wait_or_kill
+from rwc_pw.pipewire.source import not_running
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
-from rwc_pw.pipewire.wiring import choose_microphone, plan_wiring
+from rwc_pw.pipewire.wiring import choose_microphone, fault_in, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.tasks import until_one_ends
 
 FIRST_RETRY_S = 0.1
 CALM_S = 0.3  # after somebody has come or gone
-SUSPEND_AFTER_S = 5.0  # as WirePlumber does with devices; at once, it would meet apps that stop and start within 10 ms
-LONGEST_RETRY_S = 1.0  # sound has to be back two seconds after PipeWire is
+SUSPEND_AFTER_S = 5.0  # as WirePlumber does for devices; at once would hit apps that stop and start within 10 ms
+LONGEST_RETRY_S = 1.0  # sound must be back within two seconds of PipeWire
+LOOK_AGAIN_S = 1.0  # whether links last by now
+NO_ANSWER_YET = Fault("PipeWire has not answered yet")
+LINKS_REMOVED = Fault(
+    "another program removes the links of RWC Voice each time", "Switch off the exclusive mode of your patchbay."
+)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class NodeState:
-    """What the graph looks like from RWC Voice."""
+    """The graph, as far as it concerns RWC Voice."""
 
-    fault: str = "PipeWire has not answered yet"
-    """Why no sound can flow; empty while it can."""
+    fault: Fault | None = NO_ANSWER_YET
+    """Why no sound can flow; None if it can."""
     microphone: str = ""
-    """The node name of what is recorded, or would be."""
+    """The node name of the microphone that is recorded, or would be."""
     listeners: tuple[str, ...] = ()
     muted: bool = False
 
 
 class NodeManager:
-    """Supervises everything that is ours in PipeWire; ``run`` until cancelled."""
+    """Supervises everything of ours in PipeWire; ``run`` lasts until cancelled."""
 
     def __init__(
         self,
@@ -50,7 +58,7 @@ class NodeManager:
         quantum: int,
         on_change: Callable[[NodeState], None],
     ) -> None:
-        """``source_properties`` is the node of the drop-in, for a PipeWire that has not read it yet."""
+        """``source_properties`` describes the drop-in's node, for a PipeWire that has not read the drop-in yet."""
         self._pipeline = pipeline
         self._source_properties = source_properties
         self._quantum = quantum
@@ -62,9 +70,11 @@ class NodeManager:
         self._streams: Streams | None = None
         self._streams_seen = False
         self._idle_since_s: float | None = None
+        self._link_limit = LinkLimit()
+        self._look_again: asyncio.TimerHandle | None = None
         self._source_requested = False
         self._destroyed_ids: set[int] = set()
-        self._retry_s = FIRST_RETRY_S
+        self._backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
         self._skipped_samples = 0  # by streams that have ended
         self.state = NodeState()
 
@@ -74,7 +84,7 @@ class NodeManager:
 
     @property
     def skipped_samples(self) -> int:
-        """Converted, but left out because the player had fallen behind."""
+        """Converted, but skipped because the player had fallen behind."""
         return self._skipped_samples + (self.transport.skipped_samples if self.transport else 0)
 
     def choose(self, microphone: str) -> None:
@@ -83,26 +93,25 @@ class NodeManager:
         self._changed.set()
 
     def renew_streams(self) -> None:
-        """Make them again, so that nothing of their last sound is heard: a stream that pauses keeps it."""
+        """Create the streams again, so that none of their last sound is heard: a paused stream keeps it."""
         if self._streams:
             self._streams.end()
 
     def replace_pipeline(self, pipeline: StreamingPipeline) -> None:
-        """Carry the sound through this one, already started, from the next block on."""
+        """Use this pipeline, already started, from the next block on."""
         self._pipeline = pipeline
         if self.transport:
             self.transport.pipeline = pipeline
 
     async def run(self) -> None:
-        """Serve, and begin again when something ends: PipeWire, the session manager, a process of ours."""
+        """Serve, and start again if PipeWire, the session manager or one of our processes ends."""
         loop = asyncio.get_running_loop()
         self._watch = DefaultSourceWatch(lambda name: _soon(loop, self._note_default_source, name))
         self._watch.start()
         try:
             while True:
                 await self._serve_until_it_fails()
-                await asyncio.sleep(self._retry_s)
-                self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S)
+                await asyncio.sleep(self._backoff.next_s())
         finally:
             self._watch.stop()
 
@@ -114,31 +123,32 @@ class NodeManager:
         try:
             await self._serve()
         except RwcPwError as error:
-            log.warning("%s", error)
-            self._set_state(NodeState(fault=error.message))
+            if error.fault != self.state.fault:  # else it is the next of many attempts
+                log.warning("%s", error)
+            self._set_state(NodeState(fault=error.fault))
 
     async def _serve(self) -> None:
-        pw_cat = argv.PwCat.probe(await run(["pw-cat", "--version"]), await run(["pw-cat", "--help"]))
-        monitor = await start(argv.MONITOR_GRAPH, stdout=asyncio.subprocess.PIPE)
-        try:
-            graphs = _graphs(monitor)
-            self._graph = await anext(graphs)
-            self._source_requested = self._streams_seen = False
-            self._idle_since_s = None
-            self._destroyed_ids = set()
-            with sole_feeder():
+        with sole_feeder():
+            monitor = await start(argv.MONITOR_GRAPH, stdout=asyncio.subprocess.PIPE)
+            try:
+                graphs = _graphs(monitor)
+                self._graph = await anext(graphs)
+                pw_cat = await installed_pw_cat()
+                self._source_requested = self._streams_seen = False
+                self._idle_since_s = None
+                self._destroyed_ids = set()
                 await self._feed(pw_cat, graphs)
-        finally:
-            if self._streams:
-                self._skipped_samples += self._streams.transport.skipped_samples
-                self._streams = None
-            terminate(monitor)
-            await wait_or_kill(monitor)
+            finally:
+                if self._streams:
+                    self._skipped_samples += self._streams.transport.skipped_samples
+                    self._streams = None
+                terminate(monitor)
+                await wait_or_kill(monitor)
 
     async def _feed(self, pw_cat: argv.PwCat, graphs: AsyncIterator[Graph]) -> None:
         async with Streams(pw_cat, self._pipeline, self._quantum) as streams:
             self._streams = streams
-            streams.transport.pipeline = self._pipeline  # another may have come while the streams were started
+            streams.transport.pipeline = self._pipeline  # it may have been replaced while the streams were starting
             self._changed.set()
             await until_one_ends(self._follow(graphs), self._keep_wired(streams), streams.until_one_ends())
 
@@ -150,9 +160,10 @@ class NodeManager:
                     calm.cancel()
                 calm = asyncio.get_running_loop().call_later(CALM_S, self._watch.check)
             if self._graph.has_session_manager and not graph.has_session_manager:
-                # WirePlumber 0.4, started again, links nothing while there are nodes that were in use before
+                # a restarted WirePlumber 0.4 links nothing while nodes exist that were in use before
                 for node in graph.voice_nodes():
                     await run(argv.destroy(node.id))
+                await run(argv.create_source(self._source_properties))  # else apps would be given a real microphone
                 raise UnavailableError("PipeWire's session manager has ended.", "All that is ours is made again.")
             self._graph = graph
             self._changed.set()
@@ -162,7 +173,7 @@ class NodeManager:
             await self._changed.wait()
             self._changed.clear()
             for command in self._needed_commands(self._graph, streams):
-                await run(command)  # the graph tells what came of it
+                await run(command)  # the graph shows the result
 
     def _needed_commands(self, graph: Graph, streams: Streams) -> list[list[str]]:
         microphone = choose_microphone(graph, self._wanted_microphone, (self._default_source, self.state.microphone))
@@ -170,9 +181,16 @@ class NodeManager:
         streams.transport.channels = max(1, wiring.channels)
         self._check_streams(graph, streams)
         sources = graph.voice_nodes()
+        links = self._link_limit.allow(wiring.create, wiring.destroy, asyncio.get_running_loop().time())
+        fault = fault_in(graph, microphone, self._wanted_microphone, self._streams_seen)
+        if self._link_limit.is_reached:
+            fault = fault or LINKS_REMOVED
+            if self._look_again:
+                self._look_again.cancel()
+            self._look_again = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._changed.set)
         self._set_state(
             NodeState(
-                fault=self._fault(sources, microphone),
+                fault=fault,
                 microphone=microphone.name if microphone else "",
                 listeners=tuple(node.label for node in graph.listeners()),
                 muted=any(node.muted for node in sources),
@@ -180,16 +198,16 @@ class NodeManager:
         )
         return [
             *self._source_commands(sources),
-            *(argv.link(*pair) for pair in wiring.create),
+            *(argv.link(*pair) for pair in links),
             *(argv.unlink(*pair) for pair in wiring.destroy),
             *(argv.suspend(node.id) for node in self._idle_for_long(graph, streams)),
         ]
 
     def _idle_for_long(self, graph: Graph, streams: Streams) -> list[Node]:
-        """Our streams that nobody has needed for a while: the session manager suspends devices, but no streams.
+        """Our streams that have been idle for a while: the session manager suspends devices, but not streams.
 
-        PipeWire's own ``node.suspend-on-idle`` would not do: a stream that an app starts, stops and starts at once
-        (Chromium does) is then suspended while its link is negotiated, and carries silence from then on (0.3.65).
+        PipeWire's own ``node.suspend-on-idle`` would not do: if an app starts, stops and starts a stream at once
+        (Chromium does), it is suspended while its link is negotiated, and carries silence from then on (0.3.65).
         """
         idle = [node for node in streams.nodes(graph) if node.state == "idle"]
         loop = asyncio.get_running_loop()
@@ -204,34 +222,23 @@ class NodeManager:
 
     def _source_commands(self, sources: list[Node]) -> list[list[str]]:
         if sources:
-            self._source_requested = False  # whoever takes it away, it is made again
+            self._source_requested = False  # if it is removed later, it is created again
             surplus = {node.id for node in sources[1:]}
             asked, self._destroyed_ids = self._destroyed_ids, surplus
-            return [argv.destroy(id) for id in surplus - asked]  # once: its id may soon be another object's
+            return [argv.destroy(id) for id in surplus - asked]  # only once: its id may soon be another object's
         if self._source_requested:
             return []
         self._source_requested = True
         return [argv.create_source(self._source_properties)]
 
     def _check_streams(self, graph: Graph, streams: Streams) -> None:
-        """A pw-cat whose node was destroyed hangs silently (0.3.65), so it is the node that we watch."""
+        """Watch the nodes, not the processes: a pw-cat whose node was destroyed hangs silently (0.3.65)."""
         present = len(streams.nodes(graph)) == 2
         if self._streams_seen and not present:
             raise UnavailableError("A stream of ours was removed from PipeWire's graph.", "It is made again.")
         self._streams_seen = present
         if present:
-            self._retry_s = FIRST_RETRY_S
-
-    def _fault(self, sources: list[Node], microphone: Node | None) -> str:
-        if not sources:
-            return "PipeWire has no RWC Voice yet"
-        if not self._streams_seen:
-            return "our streams are not in PipeWire's graph yet"
-        if microphone:
-            return ""
-        if self._wanted_microphone:
-            return f"the microphone {self._wanted_microphone} is not connected"
-        return "there is no microphone"
+            self._backoff.reset()
 
     def _set_state(self, state: NodeState) -> None:
         if state != self.state:
@@ -240,16 +247,16 @@ class NodeManager:
 
 
 async def _graphs(monitor: asyncio.subprocess.Process) -> AsyncIterator[Graph]:
-    """The graph after each change, until PipeWire ends: then ``UnavailableError``."""
+    """The graph after each change; ``UnavailableError`` once PipeWire ends."""
     reader = GraphReader()
     async for line in cast(asyncio.StreamReader, monitor.stdout):
         if graph := reader.feed(line.decode(errors="replace")):
             yield graph
-    raise UnavailableError("PipeWire is not running.", "Start it: `systemctl --user start pipewire`.")
+    raise not_running()
 
 
 def _others(graph: Graph) -> tuple[set[int], set[tuple[int, str]]]:
-    """The nodes, and the clients known to be of other processes."""
+    """The nodes, and the clients known to belong to other processes."""
     ours = {"", str(os.getpid())}
     return set(graph.nodes), {client for client in graph.client_processes if client[1] not in ours}
 

@@ -1,18 +1,18 @@
-"""How much sound waits before the player: one block, so that the delay is small and stays what it is."""
+"""Keeps one block of sound waiting for the player, so that the delay is small and constant."""
 
 from collections import deque
 from statistics import median_low
 
 OBSERVATIONS = 8
-MOST_BLOCKS = 4  # more than that cannot be jitter
+MOST_BLOCKS = 4  # more cannot be jitter
 
 
 class PlayoutQueue:
-    """Decides, from the queue's length, what to leave out of a block or to put before it; pure.
+    """Decides, from the queue's length, how much to skip of a block or to put before it; pure.
 
-    The player takes one block a cycle. One block in reserve covers a late one; a reserve that stays
-    longer is delay for nothing (the graph played silence while we were late), one that stays shorter
-    gives no cover (the capture lost something).
+    The player takes one block per cycle. One block in reserve covers a late one; a reserve that stays longer
+    is useless delay (the graph played silence while we were late), one that stays shorter gives no cover
+    (the capture lost something).
     """
 
     def __init__(self) -> None:
@@ -31,11 +31,11 @@ class PlayoutQueue:
         self._reserves.clear()
 
     def observe(self, queued_samples: int) -> None:
-        """Take the queue's length midway between two cycles."""
+        """Record the queue's length midway between two cycles."""
         self._reserves.append(queued_samples)
 
     def correction(self, queued_samples: int, next_samples: int) -> int:
-        """Samples to leave out of the next ones (> 0), or silence to put before them (< 0)."""
+        """How many of the next samples to skip (> 0), or how much silence to put before them (< 0)."""
         excess = queued_samples + next_samples - 2 * self.block_samples
         if excess > (MOST_BLOCKS - 2) * self.block_samples:
             self._reserves.clear()

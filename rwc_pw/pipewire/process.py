@@ -1,4 +1,4 @@
-"""Starting PipeWire's tools, and ending them for certain."""
+"""Starts PipeWire's tools, and ends them reliably."""
 
 import asyncio
 import contextlib
@@ -8,18 +8,19 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 
 from rwc_pw.errors import UnavailableError
+from rwc_pw.pipewire.argv import PwCat
 
 END_TIMEOUT_S = 1.0
 RUN_TIMEOUT_S = 3.0
-LONGEST_LINE_BYTES = 1 << 24  # pw-dump writes a property of any length in one line
+LONGEST_LINE_BYTES = 1 << 24  # pw-dump writes properties of any length on one line
 
 log = logging.getLogger(__name__)
 
 
 async def start(argv: Sequence[str], *, stdin: int = DEVNULL, stdout: int = DEVNULL) -> Process:
-    """Start a tool; ``UnavailableError`` when it is not installed or the system refuses.
+    """Start a tool; ``UnavailableError`` if it is not installed or the system refuses.
 
-    To be called in the main thread: the kernel ends the tool with the thread that started it.
+    Call it in the main thread: the kernel ends the tool with the thread that started it.
     """
     log.debug("starting %s", shlex.join(argv))
     try:
@@ -30,18 +31,18 @@ async def start(argv: Sequence[str], *, stdin: int = DEVNULL, stdout: int = DEVN
         raise missing_tool(argv[0]) from error
     except OSError as error:
         raise UnavailableError(
-            f"The program {argv[0]} cannot be started: {error.strerror}.", "Mend that, or run `rwc-pw doctor`."
+            f"The program {argv[0]} cannot be started: {error.strerror}.", "Run `rwc-pw doctor`."
         ) from error
 
 
 def terminate(process: Process) -> None:
-    """Ask it to end."""
+    """Ask the process to end."""
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
 
 
 async def wait_or_kill(*processes: Process) -> None:
-    """Wait until all have ended; SIGKILL for those that take too long, and for all when this is cancelled."""
+    """Wait until all have ended; SIGKILL those that take too long, or all if this is cancelled."""
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(END_TIMEOUT_S):
@@ -58,21 +59,27 @@ async def wait_or_kill(*processes: Process) -> None:
 
 
 async def run(argv: Sequence[str]) -> str:
-    """What a tool prints; ``UnavailableError`` when it does not answer in time. Its exit code says
-    little (pw-cli's is 0 whatever happens): what a command did is read back from the graph."""
+    """A tool's output; ``UnavailableError`` if it does not answer in time. The exit code says little
+    (pw-cli's is always 0): what a command did is read back from the graph."""
     process = await start(argv, stdout=PIPE)
     try:
         async with asyncio.timeout(RUN_TIMEOUT_S):  # asyncio.wait_for can swallow a cancellation (3.11)
             output, _ = await process.communicate()
     except TimeoutError:
         raise UnavailableError(
-            f"{argv[0]} did not answer within {RUN_TIMEOUT_S:g} s.", "Is PipeWire running?"
+            f"{argv[0]} did not answer within {RUN_TIMEOUT_S:g} s.",
+            "Start PipeWire: `systemctl --user start pipewire`.",
         ) from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     return output.decode(errors="replace")
+
+
+async def installed_pw_cat() -> PwCat:
+    """The pw-cat on PATH; ``UnavailableError`` if it is too old."""
+    return PwCat.probe(await run(["pw-cat", "--version"]), await run(["pw-cat", "--help"]))
 
 
 def missing_tool(name: str) -> UnavailableError:

@@ -1,10 +1,9 @@
-"""Sound into and out of a private PipeWire: a pretend speaker, and a pretend app that records."""
+"""Sound into and out of a private PipeWire: a simulated speaker, and a simulated recording app."""
 
-import functools
 import itertools
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from rwc_pw.errors import RwcPwError
 from rwc_pw.pipewire.argv import DIES_WITH_US, PwCat
 from rwc_pw.pipewire.graph import Graph, Port
-from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.pipewire.headless import HeadlessPipeWire, end
 from rwc_pw.pipewire.headless_conf import MICROPHONE, SPEAKERS
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.streaming.priority import raise_priority
@@ -29,7 +28,7 @@ Frames = NDArray[np.float32]
 
 
 class _Stream:
-    """A pw-cat in a private session, for the length of a ``with``; on entering it its links are active."""
+    """A pw-cat in a private session, for the duration of a ``with``; on entry its links are active."""
 
     _process: "subprocess.Popen[bytes]"
 
@@ -46,8 +45,8 @@ class _Stream:
         self.stop()
 
     def stop(self) -> None:
-        """End it; nothing of it is left."""
-        _end(self._process)
+        """End the pw-cat."""
+        end(self._process)
 
     def _start(self) -> None:
         raise NotImplementedError
@@ -57,7 +56,7 @@ class _Stream:
 
 
 class Player(_Stream):
-    """Plays mono float32 once into an input port, through a pw-cat whose link keeps the graph running."""
+    """Plays mono float32 once into an input port; its link keeps the graph running."""
 
     def __init__(
         self,
@@ -67,12 +66,12 @@ class Player(_Stream):
         into: str = f"{MICROPHONE}:input_MONO",
         rate_hz: int = SAMPLE_RATE_HZ,
     ) -> None:
-        """PipeWire resamples where ``rate_hz`` is not its own."""
+        """PipeWire resamples if ``rate_hz`` is not its own rate."""
         self._headless = headless
         self._into = into
         self._name = f"player-{next(_numbers)}"
         self._file = headless.root / f"{self._name}.wav"
-        played = np.pad(samples.astype(np.float32), (0, rate_hz // 5))  # pw-cat drops what does not fill a last quantum
+        played = np.pad(samples.astype(np.float32), (0, rate_hz // 5))  # pw-cat drops an incomplete last quantum
         soundfile.write(self._file, played, rate_hz, subtype="FLOAT")
 
     def _start(self) -> None:
@@ -82,7 +81,7 @@ class Player(_Stream):
         connect(self._headless, f"{self._name}:output_MONO", self._into)
 
     def wait(self, timeout_s: float = 60.0) -> None:
-        """Wait until everything was played."""
+        """Wait until everything has been played."""
         try:
             code = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -92,7 +91,7 @@ class Player(_Stream):
 
 
 class PairRecorder(_Stream):
-    """Records two output ports in one pw-cat, so that both come under one clock, from when both are linked."""
+    """Records two output ports in one pw-cat, on one clock, from the moment both are linked."""
 
     def __init__(self, headless: HeadlessPipeWire, left_port: str, right_port: str) -> None:
         self._headless = headless
@@ -103,7 +102,7 @@ class PairRecorder(_Stream):
         self._ended = False
 
     def _start(self) -> None:
-        self._process = _start(self._headless, _recorder(self._name), stdout=subprocess.PIPE)
+        self._process = _start(self._headless, _recorder(self._headless, self._name), stdout=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -114,11 +113,11 @@ class PairRecorder(_Stream):
             del self._heard[: len(self._heard) // FRAME_BYTES * FRAME_BYTES]
 
     def port(self, channel: str) -> str:
-        """Where ``FL`` or ``FR`` is recorded, as pw-link names it."""
+        """The port that records ``FL`` or ``FR``, as pw-link names it."""
         return f"{self._name}:input_{channel}"
 
     def wait(self, frames: int, timeout_s: float) -> None:
-        """Wait until so many frames were recorded."""
+        """Wait until ``frames`` frames have been recorded."""
         with self._changed:
             enough = self._changed.wait_for(lambda: self._ended or len(self._heard) >= frames * FRAME_BYTES, timeout_s)
             if self._ended:
@@ -128,7 +127,7 @@ class PairRecorder(_Stream):
                 raise RwcPwError(f"Of {frames} frames only {have} were recorded within {timeout_s:g} s.")
 
     def frames(self) -> Frames:
-        """What was recorded until now, (n, 2)."""
+        """What has been recorded so far, (n, 2)."""
         with self._changed:
             whole = len(self._heard) // FRAME_BYTES * FRAME_BYTES
             return np.frombuffer(bytes(self._heard[:whole]), dtype=np.float32).reshape(-1, 2)
@@ -155,9 +154,9 @@ class PairRecorder(_Stream):
 class AppRecorder(PairRecorder):
     """Records two output ports as an app would hear them: through the private session's speakers.
 
-    Since 1.2 pw-cat's own streams are asynchronous, and one that records takes the sound of any node but
-    the driver a whole cycle later than apps do (pw_stream without RT_PROCESS; 1.4.2: one quantum seen).
-    A node of PipeWire itself takes both in time, and what it passes on is late alike.
+    Since 1.2, pw-cat's own streams are asynchronous: a recording one gets the sound of every node except the
+    driver a whole cycle later than apps do (pw_stream without RT_PROCESS; one quantum observed with 1.4.2).
+    A node of PipeWire itself gets both in time, and passes both on equally late.
     """
 
     def __init__(self, headless: HeadlessPipeWire, left_port: str, right_port: str) -> None:
@@ -177,39 +176,16 @@ class AppRecorder(PairRecorder):
             super().__exit__()
 
 
-def record_pair(
-    headless: HeadlessPipeWire,
-    left_port: str,
-    right_port: str,
-    *,
-    seconds: float | None = None,
-    until: Callable[[], object] | None = None,
-) -> Frames:
-    """What two output ports carry, (n, 2) at 48 kHz: for ``seconds``, or until ``until()`` returns."""
-    with PairRecorder(headless, left_port, right_port) as recorder:
-        if until is not None:
-            until()
-            return recorder.frames()
-        frames = round((seconds or 1.0) * SAMPLE_RATE_HZ)
-        recorder.wait(frames, timeout_s=DEADLINE_S + frames / SAMPLE_RATE_HZ)
-        return recorder.frames()[:frames]
-
-
 def connect(headless: HeadlessPipeWire, output: str, into: str) -> None:
-    """Link two ports, ``node:port``, as soon as both are there, and wait until the link is active."""
+    """Link two ports, ``node:port``, once both exist, and wait until the link is active."""
     ends = headless.wait_for(lambda graph: _both(graph, output, into), timeout_s=DEADLINE_S)
     headless.run("pw-link", *(str(port.id) for port in ends))
     headless.wait_for(lambda graph: _is_active(graph, ends), timeout_s=DEADLINE_S)
 
 
-@functools.cache
-def installed_pw_cat() -> PwCat:
-    """What the pw-cat on PATH understands."""
-    said = (
-        subprocess.run(("pw-cat", option), capture_output=True, text=True, check=False).stdout
-        for option in ("--version", "--help")
-    )
-    return PwCat.probe(*said)
+def pw_cat_of(headless: HeadlessPipeWire) -> PwCat:
+    """What its pw-cat supports."""
+    return PwCat.probe(headless.run("pw-cat", "--version"), headless.run("pw-cat", "--help"))
 
 
 def _both(graph: Graph, output: str, into: str) -> tuple[Port, Port] | None:
@@ -226,26 +202,17 @@ def _player(name: str, file: Path) -> list[str]:
     return [*DIES_WITH_US, "pw-cat", "--playback", *_stream(name), str(file)]
 
 
-def _recorder(name: str) -> list[str]:
+def _recorder(headless: HeadlessPipeWire, name: str) -> list[str]:
     stereo = ("--rate", str(SAMPLE_RATE_HZ), "--channels", "2", "--channel-map", "stereo", "--format", "f32")
-    return [*DIES_WITH_US, "pw-cat", "--record", *installed_pw_cat().raw_flag, *stereo, *_stream(name), "-"]
+    return [*DIES_WITH_US, "pw-cat", "--record", *pw_cat_of(headless).raw_flag, *stereo, *_stream(name), "-"]
 
 
 def _stream(name: str) -> tuple[str, ...]:
-    """A stream that the session manager leaves alone."""
+    """The options of a stream that the session manager leaves alone."""
     return ("--target", "0", "--properties", f"{{ node.name = {name} node.autoconnect = false }}")
 
 
 def _start(headless: HeadlessPipeWire, argv: Sequence[str], stdout: int | None = None) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(argv, env=headless.environment, stdin=subprocess.DEVNULL, stdout=stdout)
-    raise_priority(process.pid)  # a microphone is punctual, whatever else the machine does
+    raise_priority(process.pid)  # a microphone is on time, whatever else the machine does
     return process
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(DEADLINE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -14,7 +14,7 @@ from rwc_pw.streaming.priority import raise_priority
 
 
 class Streams:
-    """A recorder and a player in PipeWire's graph, which somebody else links."""
+    """A recorder and a player in PipeWire's graph; the node manager links them."""
 
     def __init__(self, pw_cat: PwCat, pipeline: StreamingPipeline, quantum: int) -> None:
         self.capture_node = f"rwc_pw.capture.{os.getpid()}"
@@ -28,14 +28,14 @@ class Streams:
         self.transport: Transport
 
     def nodes(self, graph: Graph) -> list[Node]:
-        """Those of the two that are in the graph."""
+        """Those of the two streams that are in the graph."""
         return [node for name in (self.capture_node, self.playback_node) for node in graph.named(name)[-1:]]
 
     async def __aenter__(self) -> "Streams":
         capture_read, capture_write = os.pipe()
         playback_read, playback_write = os.pipe2(os.O_NONBLOCK)
         drain = os.open(f"/proc/self/fd/{playback_read}", os.O_RDONLY | os.O_NONBLOCK)
-        os.set_blocking(playback_read, True)  # pw-cat takes a pipe that would block for the end of the file
+        os.set_blocking(playback_read, True)  # pw-cat takes EAGAIN for the end of the file
         self._descriptors = [capture_read, playback_write, drain]
         try:
             await self._start(self._pw_cat.capture(self.capture_node, self._quantum), stdout=capture_write)
@@ -58,7 +58,7 @@ class Streams:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """The transport first, then SIGTERM, then our ends of the pipes: pw-cat blocked on one acts on no SIGTERM."""
+        """End the transport, send SIGTERM, then close our pipe ends: pw-cat ignores SIGTERM while blocked on a pipe."""
         self.transport.stop()
         await self._end_processes()
 
@@ -70,11 +70,11 @@ class Streams:
         await wait_or_kill(*self._processes)
 
     def end(self) -> None:
-        """Let ``until_one_ends`` raise, as if one had ended."""
+        """Make ``until_one_ends`` raise, as if a process had ended."""
         self._failed.set()
 
     async def until_one_ends(self) -> None:
-        """Return never: raise ``UnavailableError`` when a pw-cat ends, or the transport."""
+        """Never return: raise ``UnavailableError`` when a pw-cat or the transport ends."""
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(process.wait()) for process in self._processes]
         waits.append(asyncio.ensure_future(self._failed.wait()))
         try:

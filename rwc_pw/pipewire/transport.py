@@ -17,22 +17,23 @@ import numpy as np
 
 from rwc_pw.pipewire.playout import PlayoutQueue
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.streaming.conversion_times import PATIENCE
 from rwc_pw.streaming.declick import Declick
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.streaming.priority import raise_priority
 
 SAMPLE_BYTES = 4  # float32
 READ_BYTES = 65536  # a whole pipe
-IDLE_S = 0.1  # so long, and so many blocks, without a sample: the graph stands still, or there is no microphone
+IDLE_S = 0.1  # without samples for this long, and for IDLE_BLOCKS: the graph is idle, or there is no microphone
 IDLE_BLOCKS = 4
-SILENT_PAGE = bytes(4096)  # the unit in which the kernel frees a pipe
+SILENT_PAGE = bytes(4096)  # the unit in which the kernel frees pipe space
 GRAPH_CYCLES = 1  # from the player's buffer to the app; measured on 0.3.65 and 1.4.2
 
 log = logging.getLogger(__name__)
 
 
 def least_latency_samples(quantum: int) -> int:
-    """From the microphone to us and from us to the app, with the one block in reserve that is usual."""
+    """From the microphone to us and from us to the app, with the usual reserve of one block."""
     return (GRAPH_CYCLES + 1) * quantum
 
 
@@ -47,8 +48,8 @@ class Levels:
 class Transport:
     """One thread between two pipes.
 
-    For every block captured it plays one of the same length, at the latest when the block's time is
-    over, so nothing ever queues up behind a slow converter.
+    For every captured block, it plays one of the same length, before the block's time is over, so nothing
+    ever queues up behind a slow converter.
     """
 
     def __init__(
@@ -59,17 +60,17 @@ class Transport:
         pipeline: StreamingPipeline,
         on_failure: Callable[[], object],
     ) -> None:
-        """``playback_fd`` and ``drain_fd``, the other end of the same pipe, must not block.
+        """``playback_fd`` and ``drain_fd``, the other end of the same pipe, must be non-blocking.
 
-        ``on_failure`` is called in the thread when it can carry sound no more.
+        ``on_failure`` is called in the thread when it can no longer carry sound.
         """
         self.channels = 1
-        """How many channels of the microphone arrive added up in one."""
+        """How many microphone channels arrive summed into one."""
         self.skipped_samples = 0
-        """Left out because the player had fallen behind."""
+        """Skipped because the player had fallen behind."""
         self.is_flowing = False
         self.pipeline: StreamingPipeline
-        """What converts; another may be set while sound flows."""
+        """The pipeline that converts; it may be replaced while sound flows."""
         self._levels = Levels()
         self._capture_fd = capture_fd
         self._playback_fd = playback_fd
@@ -95,11 +96,6 @@ class Transport:
         os.close(self._stop_fd)
 
     @property
-    def block_samples(self) -> int:
-        """The quantum at which the graph runs, as seen in what arrives; 0 before anything has."""
-        return self._queue.block_samples
-
-    @property
     def latency_samples(self) -> int:
         """From the microphone to us and from us to the app, in samples."""
         return GRAPH_CYCLES * self._queue.block_samples + self._queue.reserve_samples
@@ -112,7 +108,7 @@ class Transport:
     def _run_or_fail(self) -> None:
         try:
             self._run()
-        except Exception:  # the edge of the thread: unseen, its end would be silence without a reason
+        except Exception:  # the thread's boundary: if it ended unnoticed, there would be silence without a reason
             log.exception("sound is carried no more")
             self._on_failure()
 
@@ -125,7 +121,7 @@ class Transport:
                 return
             if arrived:
                 if not (data := os.read(self._capture_fd, READ_BYTES)):
-                    return  # the recorder has ended; the node manager sees it, too
+                    return  # the recorder has ended, which the node manager also notices
                 self._carry(self._decode(data))
             elif player_took_silence:
                 self._fill_with_silence()
@@ -135,7 +131,7 @@ class Transport:
                 self._fall_idle()
 
     def _wait(self) -> tuple[list[int], list[int]]:
-        """What has arrived, and whether the player reads while nothing does; neither when it is time to look."""
+        """What has arrived, and whether the player reads while idle; neither after a timeout."""
         watched = [self._capture_fd, self._stop_fd]
         if not self.is_flowing:
             arrived, took, _ = select.select(watched, [self._playback_fd], [])
@@ -161,7 +157,7 @@ class Transport:
             self._carried_through = pipeline
             self._declick.break_off()
         pipeline.process_input(captured)
-        patience_s = 0.8 * self._queue.block_samples / SAMPLE_RATE_HZ
+        patience_s = PATIENCE * self._queue.block_samples / SAMPLE_RATE_HZ  # even if several blocks arrive as one
         converted = pipeline.get_output(len(captured), patience_s)
         self._levels = Levels(
             captured=max(self._levels.captured, float(np.abs(captured).max())),
@@ -172,7 +168,7 @@ class Transport:
 
     def _note_block_length(self, length: int) -> None:
         self._block_lengths.append(length)
-        usual = mode(self._block_lengths)  # after a delay several blocks arrive as one
+        usual = mode(self._block_lengths)  # after a delay, several blocks arrive as one
         if usual != self._queue.block_samples:
             self._queue.set_block(usual)
         if not self.is_flowing:
@@ -202,15 +198,15 @@ class Transport:
         self._is_mid_cycle = False
         if self._is_first_cycle:
             self._is_first_cycle = False
-            self._leave_queued(self._queue.block_samples)  # what goes is silence from before the stream
+            self._leave_queued(self._queue.block_samples)  # what is removed is silence from before the stream
         self._queue.observe(self._queued_samples())
 
     def _fall_idle(self) -> None:
-        """Nothing arrives any more: nobody listens, or there is no microphone. Nothing of this stream is kept.
+        """Nothing arrives any more: nobody listens, or there is no microphone. Discard this stream's state.
 
-        pw-cat blocked on an empty pipe answers PipeWire no more, and the graph would never start again;
-        so there is silence for it to take, and the pipe is full of it: only then does the kernel tell us
-        when the player reads.
+        A pw-cat blocked on an empty pipe no longer answers PipeWire, and the graph would never start again.
+        So fill the pipe with silence for it to read: only if the pipe is full does the kernel tell us when
+        the player reads.
         """
         self.is_flowing = False
         self.pipeline.reset()
@@ -226,7 +222,7 @@ class Transport:
                 os.write(self._playback_fd, SILENT_PAGE)
 
     def _leave_queued(self, samples: int) -> None:
-        """Take back what waits for the player but for so many samples."""
+        """Take back what waits for the player, except for ``samples`` samples."""
         if (surplus := self._queued_samples() - samples) > 0:
             with contextlib.suppress(BlockingIOError):  # the player was quicker
                 os.read(self._drain_fd, surplus * SAMPLE_BYTES)

@@ -1,20 +1,21 @@
-"""Which microphone is heard, and which links carry the sound: decided purely, from one moment of the graph."""
+"""Which microphone is recorded, and which links carry the sound: pure decisions, from one snapshot of the graph."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rwc_pw.errors import Fault
 from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
 
 MONITOR_SUFFIX = ".monitor"
-"""What PulseAudio clients append to a sink's name to mean what it plays."""
+"""What PulseAudio clients append to a sink's name to refer to what it plays."""
 
 
 def choose_microphone(graph: Graph, wanted: str, preferred: Sequence[str]) -> Node | None:
-    """The node to record from, or None where there is nothing that may be recorded.
+    """The node to record from, or None if there is nothing that may be recorded.
 
-    ``wanted`` names a source, or ``SINK.monitor``. When it is empty, the first of ``preferred`` that is a
-    microphone is chosen (the default source, then the one used before), else the best one. Neither RWC
-    Voice nor, unless it is named, what the user's speakers play is ever chosen.
+    ``wanted`` names a source, or ``SINK.monitor``. If it is empty, the first of ``preferred`` that is a
+    microphone is chosen (the default source, then the previous one), else the best one. RWC Voice is never
+    chosen, and what the user's speakers play only if it is named.
     """
     if wanted.endswith(MONITOR_SUFFIX):
         return _first(graph.named(wanted.removesuffix(MONITOR_SUFFIX)), _plays)
@@ -33,17 +34,17 @@ class Wiring:
     create: tuple[tuple[int, int], ...]
     """Pairs of an output and an input port to link."""
     destroy: tuple[tuple[int, int], ...]
-    """Pairs of such ports whose link to remove."""
+    """Pairs of an output and an input port to unlink."""
     channels: int
-    """How many channels of the microphone the capture stream adds up."""
+    """How many microphone channels the capture stream sums."""
 
 
 def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: str) -> Wiring:
     """Compare the links of the streams named ``capture`` and ``playback`` with those they should have.
 
-    The microphone is linked only while somebody listens to RWC Voice.
+    The microphone is linked only while an app listens to RWC Voice.
     """
-    # linked to a microphone that another app has running, we would run with it, though nobody hears us
+    # linked to a microphone that another app keeps running, we would run, too, although nobody listens
     heard = microphone if graph.listeners() else None
     into_capture = _pairs(graph, heard, _newest(graph, capture))
     from_playback = _pairs(graph, _newest(graph, playback), _newest(graph, SOURCE_NODE))
@@ -61,6 +62,30 @@ def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: s
     )
 
 
+def fault_in(graph: Graph, microphone: Node | None, wanted: str, has_streams: bool) -> Fault | None:
+    """Why no sound can flow from ``microphone``, where ``wanted`` was to be chosen; None if it can."""
+    if not graph.voice_nodes():
+        return Fault("PipeWire has no RWC Voice yet")
+    if not has_streams:
+        return Fault("our streams are not in PipeWire's graph yet")
+    return microphone_fault(microphone, wanted)
+
+
+def microphone_fault(microphone: Node | None, wanted: str) -> Fault | None:
+    """Why the microphone gives no sound, where ``wanted`` was to be chosen; None if it can."""
+    if microphone and microphone.state == "error":
+        reason = f"the microphone {microphone.label} cannot be opened"
+        return Fault(reason, "End other programs that use it, or choose another: `rwc-pw devices` lists them.")
+    if microphone and microphone.muted and _is_microphone(microphone):  # muted speakers have a monitor all the same
+        return Fault(f"the microphone {microphone.label} is muted", "Unmute it in the desktop's mixer.")
+    if microphone:
+        return None
+    if wanted:
+        reason = f"the microphone {wanted} is not connected"
+        return Fault(reason, "Connect it, or choose another: `rwc-pw devices` lists them.")
+    return Fault("there is no microphone", "Connect one.")
+
+
 def _is_microphone(node: Node) -> bool:
     return node.media_class.startswith("Audio/Source") and not node.is_ours
 
@@ -72,11 +97,11 @@ def _plays(node: Node) -> bool:
 def _preference(node: Node) -> tuple[bool, int, int]:
     hardware = node.media_class == "Audio/Source"
     priority = node.props.get("priority.session", 0)
-    return hardware, priority if isinstance(priority, int) else 0, -node.id  # PipeWire takes a word for 0, too
+    return hardware, priority if isinstance(priority, int) else 0, -node.id  # PipeWire also reads a word as 0
 
 
 def _pairs(graph: Graph, output: Node | None, input: Node | None) -> list[tuple[int, int]]:
-    """Every output port of the one with the input port of the other, which is mono."""
+    """Every output port of ``output``, paired with the single input port of ``input``."""
     if output is None or input is None:
         return []
     into = graph.ports_of(input, "in")

@@ -1,13 +1,14 @@
-"""What every RVC voice needs, and where it lies in ultimate-rvc's own layout."""
+"""The files that every RVC voice needs, and where they lie in ultimate-rvc's own layout."""
 
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from rwc_pw.desktop.files import refusal
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
+from rwc_pw.files.writing import refusal
 from rwc_pw.rvc.download import download, file_sha256, locked
 from rwc_pw.rvc.extra import package_folder
 
@@ -23,16 +24,16 @@ class Asset:
 
     name: str
     path: str
-    """Below the models folder."""
+    """Relative to the models folder."""
     resource: str
-    """Below the hub's resources; empty where it comes in a package."""
+    """Relative to the hub's resources; empty if it comes in a package."""
     sha256: str | None
 
 
-# the hashes: RVC-Project's .env has rmvpe.pt's; ContentVec's names the file on the hub, lengyue233/content-vec-best.
-# Both are what the hub lists for RESOURCES, too (revision ae5f32aa, 2026-09). Its config.json is not Applio's: none.
+# The hashes: RVC-Project's .env has rmvpe.pt's; ContentVec's identifies the hub's lengyue233/content-vec-best.
+# The hub lists both for RESOURCES, too (revision ae5f32aa, 2026-09). config.json has none: it is not Applio's.
 ASSETS = (
-    Asset("FCPE", "rvc/predictors/fcpe.pt", "", None),  # first: where the package is not, nothing large is fetched
+    Asset("FCPE", "rvc/predictors/fcpe.pt", "", None),  # first: without the package, nothing large is fetched
     Asset(
         "ContentVec",
         "rvc/embedders/contentvec/pytorch_model.bin",
@@ -50,21 +51,32 @@ ASSETS = (
 
 
 def missing(assets_dir: Path) -> list[Asset]:
-    """Those that are not there."""
+    """The assets that are missing."""
     return [asset for asset in ASSETS if not (assets_dir / asset.path).is_file()]
 
 
-def require(assets_dir: Path, *names: str) -> None:
-    """``UnavailableError`` unless these are there."""
-    if absent := [asset.name for asset in missing(assets_dir) if asset.name in names]:
-        raise UnavailableError(f"RVC voices need what is not there: {', '.join(absent)}.", "Run `rwc-pw setup`.")
+def require(assets_dir: Path, detector: str | None) -> None:
+    """``UnavailableError`` unless ContentVec and the pitch detector's weights, if it has a file, are there."""
+    needed = {*CONTENTVEC, detector and detector.upper()}
+    if absent := [asset.name for asset in missing(assets_dir) if asset.name in needed]:
+        raise UnavailableError(f"RVC voices need what is missing: {', '.join(absent)}.", "Run `rwc-pw setup`.")
+
+
+def contentvec_folder(assets_dir: Path) -> Path:
+    """Where ContentVec is in a models folder."""
+    return assets_dir / "rvc/embedders/contentvec"
+
+
+def detector_file(assets_dir: Path, detector: str) -> Path:
+    """Where a pitch detector's weights are in a models folder."""
+    return assets_dir / f"rvc/predictors/{detector}.pt"
 
 
 def fetch(assets_dir: Path, source: Path | None, on_progress: Callable[[str, int, int | None], None]) -> None:
-    """Put there what is missing: from ``source``, a folder, or from the hub, for which ``HF_ENDPOINT`` may stand.
+    """Get what is missing, from the folder ``source`` or from the hub, which ``HF_ENDPOINT`` may replace.
 
-    ``on_progress`` is told the name, the bytes that are there, and all of them. ``UsageError`` for a folder that lacks
-    one, ``RwcPwError`` for another file than it should be, and whatever ``download`` raises.
+    ``on_progress`` receives the name, the bytes done and the total. ``UsageError`` for a folder that lacks an asset,
+    ``RwcPwError`` for a file that is not the right one, and whatever ``download`` raises.
     """
     for asset in missing(assets_dir):
         target = assets_dir / asset.path
@@ -85,7 +97,7 @@ def fetch(assets_dir: Path, source: Path | None, on_progress: Callable[[str, int
 
 
 def _found_in(source: Path, asset: Asset) -> Path:
-    """The file in the layout, or beside the others."""
+    """The asset's file in ``source``, in either layout or flat."""
     for path in (source / asset.path, source / asset.resource, source / Path(asset.path).name):
         if path.is_file():
             return path
@@ -96,11 +108,18 @@ def _packaged_fcpe() -> Path:
     return package_folder("torchfcpe") / "assets" / "fcpe_c_v001.pt"
 
 
+def _opened(source: Path) -> BinaryIO:
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise refusal("read", source, error) from error
+
+
 def _copy(source: Path, target: Path, sha256: str | None) -> None:
-    part = target.with_name(f"{target.name}.copy")  # .part is a download's, to go on with
+    part = target.with_name(f"{target.name}.copy")  # .part belongs to a download that may be resumed
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with locked(part) as copy, source.open("rb") as file:
+        with _opened(source) as file, locked(part) as copy:
             try:
                 copy.truncate()
                 shutil.copyfileobj(file, copy)

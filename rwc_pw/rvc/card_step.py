@@ -1,4 +1,4 @@
-"""A block of a voice on a graphics card: one graph of all that is computed, one way there, one way back."""
+"""One block of a voice on a graphics card: inputs to the card, a single CUDA graph, the result back."""
 
 from functools import cache
 from pathlib import Path
@@ -13,11 +13,11 @@ from rwc_pw.rvc.plan import Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.step import Array, StepNoise, StepSettings
 
-WARM_UP_BLOCKS = 3  # in which cuDNN and cuBLAS choose how to compute, as CUDA's graphs demand
+WARM_UP_BLOCKS = 3  # in which cuDNN and cuBLAS choose their algorithms, as CUDA graphs require
 
 
 class CardStep:
-    """A ``Step`` with the stored voice's own weights: in float16 and as a CUDA graph where the device is a card."""
+    """A ``Step`` with the stored voice's own weights; in float16 and as a CUDA graph if the device is a card."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class CardStep:
             self._graph.replay()
         else:
             self._said = self._compute()
-        said: Array = self._said.cpu().numpy()  # waits for all that was told the card
-        if not np.isfinite(said).all():  # as some cards make of float16
+        said: Array = self._said.cpu().numpy()  # waits for the card to finish
+        if not np.isfinite(said).all():  # as some cards return for float16
             raise RuntimeError("its numbers are not finite")
         return said
 
@@ -69,14 +69,14 @@ class CardStep:
 
     def _captured(self) -> torch.cuda.CUDAGraph:
         side, graph = _side_stream(), torch.cuda.CUDAGraph()
-        # as exact as on the CPU: what is not float16 finds the pitch
+        # as exact as on the CPU: the float32 parts detect the pitch
         with torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
             side.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP_BLOCKS):
                     self._compute()
             torch.cuda.current_stream().wait_stream(side)
-            # another voice may speak meanwhile, in a thread of its own
+            # another voice may be speaking in its own thread
             with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
                 self._said = self._compute()
         return graph
@@ -84,5 +84,5 @@ class CardStep:
 
 @cache
 def _side_stream() -> torch.cuda.Stream:
-    """One for all voices, which are loaded one after the other: cuBLAS keeps memory for each stream for ever."""
+    """One for all voices, which are loaded one at a time: cuBLAS never frees a stream's memory."""
     return torch.cuda.Stream()

@@ -1,4 +1,4 @@
-"""Voices compiled for the CPU, kept until they or their compiler change."""
+"""Compiles voices for the CPU, and keeps the result until the voice or the compiler changes."""
 
 import hashlib
 import json
@@ -8,21 +8,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from rwc_pw.desktop.files import refusal
-from rwc_pw.desktop.private_folder import LOCK, PrivateFolder
 from rwc_pw.errors import RwcPwError
-from rwc_pw.rvc.assets import CONTENTVEC, require
+from rwc_pw.files.private_folder import LOCK, PrivateFolder
+from rwc_pw.files.writing import refusal
+from rwc_pw.rvc.assets import contentvec_folder, detector_file, require
 from rwc_pw.rvc.extra import package_folder
-from rwc_pw.rvc.plan import Plan
 from rwc_pw.voices.f0_method import NETWORK_DETECTORS
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 
 EXPORT = ("-P", "-m", "rwc_pw.rvc.network.export")
-FORMAT = 3  # of what is written; another number makes all of it anew
+FORMAT = 3  # of what is written; raising it recompiles everything
 STAGING_PREFIX = ".compiling-"
 KEY_LENGTH = 16
 
@@ -31,54 +30,55 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VoiceSources:
-    """What a voice is made of, beside its own weights."""
+    """What a voice needs besides its own weights."""
 
     voice: RvcVoice
     contentvec: Path
     """A folder."""
     detector: Path | None
-    """Its weights, where the voice has pitch and they are a file."""
+    """The pitch detector's weights, if the voice has pitch and they are a file."""
 
 
 class VoiceCompiler:
-    """Compiles one voice, once, in a process of its own, which takes tens of seconds."""
+    """Compiles one voice, once, in a separate process, which takes tens of seconds."""
 
-    def __init__(self, voice_folder: Path, assets_dir: Path, detector: str, plan: Plan, kept: Path) -> None:
-        """``voice_folder`` is a stored voice's, ``assets_dir`` has ultimate-rvc's layout; it goes to ``kept``.
+    def __init__(self, voice_folder: Path, assets_dir: Path, detector: str, look_ahead_frames: int, kept: Path) -> None:
+        """``voice_folder`` is a stored voice's, ``assets_dir`` has ultimate-rvc's layout; the result goes to ``kept``.
 
-        ``detector`` finds the pitch. Of ``plan`` it is how far the voice looks ahead that counts.
+        ``detector`` is the pitch detector.
         """
         self._voice_folder = voice_folder
         self._assets_dir = assets_dir
         self._detector = detector
-        self._ahead = plan.provisional_frames
+        self._look_ahead_frames = look_ahead_frames
         self._kept = kept
         self._process: subprocess.Popen[str] | None = None
         self.cancelled = False
 
     def sources(self) -> VoiceSources:
-        """``UnavailableError`` without the extra, or without one of them."""
+        """The voice's sources; ``UnavailableError`` if the extra or one of them is missing."""
         for package in ("torch", "openvino", "swift_f0"):
             package_folder(package)
         voice = RvcVoice.read(self._voice_folder)
-        weights = self._assets_dir / "rvc" / "predictors" / f"{self._detector}.pt"
-        detector = weights if voice.has_pitch and self._detector in NETWORK_DETECTORS else None
-        require(self._assets_dir, *CONTENTVEC, *([self._detector.upper()] if detector else []))
-        return VoiceSources(voice, self._assets_dir / "rvc" / "embedders" / "contentvec", detector)
+        detector = self._detector if voice.has_pitch and self._detector in NETWORK_DETECTORS else None
+        require(self._assets_dir, detector)
+        weights = detector_file(self._assets_dir, detector) if detector else None
+        return VoiceSources(voice, contentvec_folder(self._assets_dir), weights)
 
     def compile(self, on_progress: Callable[[float], None] = lambda _: None) -> tuple[Path, Path, Path | None]:
-        """The folders of the compiled ContentVec, which voices share, of the voice, and of a detector that is a file.
+        """The folders of the compiled ContentVec, which voices share, of the voice, and of a detector with a file.
 
-        ``on_progress`` is told the share that is done. ``UnavailableError`` without the extra or what it needs,
-        ``RwcPwError`` when it cannot be compiled.
+        ``on_progress`` receives the fraction done. ``UnavailableError`` without the extra or what it needs,
+        ``RwcPwError`` if the voice cannot be compiled.
         """
         sources = self.sources()
         voice, contentvec = sources.voice, sources.contentvec
-        name = f".contentvec-{voice.version}"  # no voice's
+        name = f".contentvec-{voice.version}"  # never a voice's name
         content = self._compiled(name, contentvec, contentvec / "pytorch_model.bin", [voice.version], None)
         on_progress(1 / 3)
         weights = self._voice_folder / MODEL_FILE
-        network = self._compiled(voice.name, self._voice_folder, weights, ["voice", str(self._ahead)], asdict(voice))
+        what, facts = ["voice", str(self._look_ahead_frames)], asdict(replace(voice, licence=""))
+        network = self._compiled(voice.name, self._voice_folder, weights, what, facts)
         on_progress(2 / 3)
         found = sources.detector
         detector = found and self._compiled(f".{self._detector}", found, found, [self._detector], None)
@@ -86,7 +86,10 @@ class VoiceCompiler:
         return content, network, detector
 
     def _compiled(self, name: str, source: Path, weights: Path, what: list[str], facts: object) -> Path:
-        """``what`` became of ``source``, which is known by its ``facts`` and when its ``weights`` were written."""
+        """The folder with the compiled form of ``source``.
+
+        Compiled now unless a copy with the same ``facts`` and the weights' timestamp exists.
+        """
         kept = self._kept_as(name, [what, facts], weights)
         if not kept.is_dir():
             self._export(source, kept, what)
@@ -94,7 +97,7 @@ class VoiceCompiler:
         return kept
 
     def cancel(self) -> None:
-        """End what ``compile`` does, from another thread, once and for all."""
+        """Cancel ``compile`` for good, from another thread."""
         self.cancelled = True
         if process := self._process:
             process.kill()
@@ -107,39 +110,39 @@ class VoiceCompiler:
     def _export(self, source: Path, target: Path, what: list[str]) -> None:
         staging = PrivateFolder(self._kept, STAGING_PREFIX)
         try:
-            arguments = [str(source), str(staging.path), *what]
-            self._process = subprocess.Popen(
-                [sys.executable, *EXPORT, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                env={**os.environ, "HF_HUB_OFFLINE": "1"},
-                pass_fds=[staging.lock_fd],
-                start_new_session=True,  # Ctrl-C is for us, who end it in order
-            )
-            if self.cancelled:
-                self._process.kill()
-            _, told = self._process.communicate()
-            log.debug("%s", told)
-            if self._process.returncode:
-                why = (told.strip().splitlines() or [f"it ended with {self._process.returncode}"])[-1]
-                raise RwcPwError(f"The voice could not be compiled: {why}.", "Run `rwc-pw doctor`.")
+            self._run([str(source), str(staging.path), *what], staging.lock_fd)
             (staging.path / LOCK).unlink()
             try:
                 staging.path.rename(target)
             except OSError as error:
-                if not target.is_dir():  # else another process was faster
+                if not target.is_dir():  # otherwise another process was faster
                     raise refusal("write", target, error) from error
         finally:
-            if self._process:
-                self._process.kill()
-                self._process.wait()
             staging.remove()
+
+    def _run(self, arguments: list[str], lock_fd: int) -> None:
+        with subprocess.Popen(
+            [sys.executable, *EXPORT, *arguments],
+            stdin=subprocess.PIPE,  # it ends when this closes: with us, however we end
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+            pass_fds=[lock_fd],
+            start_new_session=True,  # Ctrl-C reaches only us; we shut it down
+        ) as self._process:
+            if self.cancelled:
+                self._process.kill()
+            told = self._process.stderr.read() if self._process.stderr else ""
+            code = self._process.wait()
+        log.debug("%s", told)
+        if code:
+            why = (told.strip().splitlines() or [f"it ended with {code}"])[-1]
+            raise RwcPwError(f"The voice could not be compiled: {why}.", "Run `rwc-pw doctor`.")
 
 
 def forget(kept: Path, name: str, but: Path | None = None) -> None:
-    """Remove what was compiled of a voice: of one that has been replaced."""
+    """Remove the compiled forms of the voice ``name``, except ``but``."""
     for folder in kept.glob("*"):
         if folder != but and folder.name[: -KEY_LENGTH - 1] == name:
             shutil.rmtree(folder, ignore_errors=True)

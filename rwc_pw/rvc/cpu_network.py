@@ -1,34 +1,41 @@
-"""A network that ``rwc_pw.rvc.network.export`` wrote, opened on the CPU."""
+"""Runs a network that ``rwc_pw.rvc.network.export`` wrote, on the CPU."""
 
 import ctypes
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
 from rwc_pw.rvc.quiet_openvino import load_openvino
 
 THREADS = min(4, len(os.sched_getaffinity(0)))
-MADV_PAGEOUT = 21  # of <asm-generic/mman-common.h>, since Linux 5.4; elsewhere it is refused, and nothing is lost
+MADV_PAGEOUT = 21  # from <asm-generic/mman-common.h>, since Linux 5.4; older kernels refuse it, without harm
 
 
 class CpuNetwork:
-    """OpenVINO's, in bfloat16 where the CPU has it."""
+    """A network in OpenVINO, in bfloat16 where the CPU supports it."""
 
     settings: ClassVar[dict[str, object]] = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY"}
 
     def __init__(self, path: Path, lengths: Sequence[int]) -> None:
-        """``lengths`` are those of the block that its first inputs are given; what follows is state."""
+        """``lengths`` are the block lengths of the first inputs; the other inputs are state."""
+        # OpenVINO (2026.4) gives the thread that first uses its CPU plugin a stack for signals, and unmaps it later;
+        # from then on, any signal to that thread would end the process. This thread has ended by then.
+        with ThreadPoolExecutor(1) as thread:
+            self._request = thread.submit(self._compiled, path, lengths).result()
+        self.state_shapes = [tuple(port.shape) for port in self._request.model_inputs[len(lengths) :]]
+        _page_out(path.with_suffix(".bin"))
+
+    def _compiled(self, path: Path, lengths: Sequence[int]) -> Any:
         core = load_openvino().Core()
         model = core.read_model(path)
         inputs = zip(model.inputs, lengths, strict=False)
         model.reshape({port: _fixed(port.partial_shape, length) for port, length in inputs})
-        self._request = core.compile_model(model, "CPU", self.settings).create_infer_request()
-        self.state_shapes = [tuple(port.shape) for port in self._request.model_inputs[len(lengths) :]]
-        _page_out(path.with_suffix(".bin"))
+        return core.compile_model(model, "CPU", self.settings).create_infer_request()
 
     def __call__(self, *values: Any) -> list[Any]:
-        """Its outputs, which the next call overwrites."""
+        """The outputs, which the next call overwrites."""
         result = self._request.infer(list(values), share_inputs=True)
         return [result[port] for port in self._request.model_outputs]
 
@@ -38,7 +45,7 @@ def _fixed(shape: Any, length: int) -> list[int]:
 
 
 def _page_out(file: Path) -> None:
-    """Give back the memory of a mapped file: OpenVINO works on a copy in its own layout, and keeps both."""
+    """Page out a mapped file: OpenVINO works on a copy in its own layout, but keeps both in memory."""
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
     name = str(file.resolve())

@@ -1,4 +1,4 @@
-"""A block of a voice on the CPU: compiled networks, and what is between them."""
+"""One block of a voice on the CPU: compiled networks, with numpy in between."""
 
 import json
 from collections.abc import Callable
@@ -82,7 +82,7 @@ class CpuStep:
         return sound
 
     def _hear(self, heard: Array, settings: StepSettings) -> tuple[Array, Array]:
-        """Features and pitch of the frames that the text encoder attends to; what is past stays as it was."""
+        """Features and pitch of the frames that the text encoder attends to; past frames keep their values."""
         plan = self._plan
         content = self._content(heard[None])[0][0, plan.new_content]
         pitch_hz = self._pitch_of_frames(heard, settings.pitch_ratio)[plan.new_frames]
@@ -100,7 +100,7 @@ class CpuStep:
         return np.repeat(content, 2, axis=0)[-self._plan.decoded_frames :]
 
     def _pitch_of_frames(self, heard: Array, ratio: float) -> Array:
-        """Of each frame of the window, 0 where nothing is voiced."""
+        """The pitch in Hz of each frame in the window; 0 where unvoiced."""
         if not self._has_pitch:
             return np.zeros(self._plan.window_frames, np.float32)
         times_s, found_hz = self._detect_pitch(heard)
@@ -113,7 +113,7 @@ class CpuStep:
         return (np.where(voiced[nearest], line, 0) * ratio).astype(np.float32)
 
     def _source(self, pitch_hz: Array, normal: Array) -> Array:
-        """Sine and noise of the decoded frames; the phase goes on from block to block, in float64."""
+        """Sine and noise of the decoded frames; the phase continues across blocks, in float64."""
         per_frame = self.samples_per_frame
         phase = self._phase + np.cumsum(np.repeat(pitch_hz.astype(np.float64) / (100 * per_frame), per_frame))
         self._phase = float(phase[self._plan.block_frames * per_frame - 1] % 1.0)
@@ -126,7 +126,7 @@ class CpuStep:
 
 
 def coarse(pitch_hz: Array) -> NDArray[np.int64]:
-    """The pitch in RVC's 255 bins of the mel scale, the first for none: RVC-Project's ``get_f0``, in mel throughout."""
+    """The pitch in RVC's 255 mel bins, the first for unvoiced: RVC-Project's ``get_f0``, in mel throughout."""
     mel = 1127 * np.log1p(pitch_hz / 700)
     scaled = (mel - LEAST_MEL) * (PITCH_BINS - 1) / (MOST_MEL - LEAST_MEL) + 1
     bins: NDArray[np.int64] = np.rint(np.clip(scaled, 1, PITCH_BINS)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Fetches a large file so that it is there whole and right, or goes on where it stopped."""
+"""Downloads a large file, verified, resuming where a previous attempt stopped."""
 
 import contextlib
 import fcntl
@@ -15,25 +15,25 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener, getproxies
 
-from rwc_pw.desktop.files import refusal
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
+from rwc_pw.files.writing import refusal
 
 READ_TIMEOUT_S = 30.0
 BLOCK_BYTES = 1 << 16
 GO_ON = "Run the command again: it goes on where it stopped."
 BEGIN_ANEW = "Run the command again: it begins anew."
-STRONG_ETAG = re.compile(r'"[!#-~]*"')  # the only ones that If-Range may have (RFC 9110, 13.1.5)
+STRONG_ETAG = re.compile(r'"[!#-~]*"')  # only these are allowed in If-Range (RFC 9110, 13.1.5)
 
 
 def download(
     url: str, path: Path, *, sha256: str | None, most_bytes: int, on_progress: Callable[[int, int | None], None]
 ) -> None:
-    """Fetch ``url`` to ``path``; ``on_progress`` is told the bytes that are there, and all of them where that is known.
+    """Fetch ``url`` to ``path``; ``on_progress`` receives the bytes done and the total, if known.
 
-    What came before the connection was cut waits in ``path``.part; another address may go on with it where the
-    server's tag is the same, so ``path`` stands for one file. The hub tells a large file's SHA-256 in its header
-    X-Linked-Etag: that is checked, too. ``UsageError`` for an address that is not https, ``UnavailableError`` when the
-    network or the server fails, ``RwcPwError`` for a file that is not the one, or that somebody else is fetching.
+    What came before a connection broke is kept in ``path``.part; a download from another address resumes it if the
+    server's ETag is the same, so ``path`` must stand for one file. The hub sends a large file's SHA-256 in the header
+    X-Linked-Etag: that is checked, too. ``UsageError`` for an address that is not https, ``UnavailableError`` if the
+    network or the server fails, ``RwcPwError`` for a wrong file, or one that another process is fetching.
     """
     _check_address(url)
     part, tag = path.with_name(f"{path.name}.part"), path.with_name(f"{path.name}.part.etag")
@@ -57,9 +57,9 @@ def download(
 
 @contextlib.contextmanager
 def locked(part: Path) -> Iterator[IO[bytes]]:
-    """``part``, opened for one writer alone, as it is or empty; an empty one does not stay.
+    """Open ``part`` for a single writer, with its content; create it if needed, and remove it if left empty.
 
-    ``RwcPwError`` when somebody else has it, ``OSError`` when it cannot be opened.
+    ``RwcPwError`` if another process has it, ``OSError`` if it cannot be opened.
     """
     with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b") as file:
         try:
@@ -67,7 +67,7 @@ def locked(part: Path) -> Iterator[IO[bytes]]:
         except BlockingIOError:
             raise _taken(part) from None
         if not (part.exists() and os.path.samestat(part.stat(), os.fstat(file.fileno()))):
-            raise _taken(part)  # whoever had it has just moved it away
+            raise _taken(part)  # the previous holder has just moved it away
         try:
             yield file
         finally:
@@ -89,8 +89,8 @@ def _fetch(
     most_bytes: int,
     on_progress: Callable[[int, int | None], None],
 ) -> set[str]:
-    """Make ``file`` whole; the SHA-256 that the hub tells of it, if it does."""
-    # its last byte is asked for again: a part that is whole already would else be a range that there is not
+    """Complete ``file``; return the SHA-256 that the hub sends for it, if any."""
+    # the last byte is requested again: for a complete part, the range would otherwise be empty, and refused
     there_bytes = os.fstat(file.fileno()).st_size
     etag = tag.read_text(encoding="utf-8", errors="replace") if tag.exists() else ""
     done_bytes = max(there_bytes - 1, 0) if STRONG_ETAG.fullmatch(etag) else 0
@@ -104,27 +104,27 @@ def _fetch(
         file.seek(done_bytes)
         if there_bytes > done_bytes:
             file.truncate()
-        # only once what came under another one is gone
+        # only after truncating what came under another tag
         tag.write_text(response.headers.get("ETag", ""), encoding="utf-8")
         _receive(response, file, done_bytes, whole_bytes, most_bytes, on_progress)
     return told
 
 
 def _extent_bytes(response: HTTPResponse, url: str, asked_bytes: int, etag: str) -> tuple[int, int | None]:
-    """Where in the file the response begins, and how long the file is where that is told."""
+    """Where in the file the response begins, and the file's length, if stated."""
     declared = response.headers.get("Content-Length", "")
     if response.status != 206:
         return 0, int(declared) if re.fullmatch(r"[0-9]{1,18}", declared) else None
     extent = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})", response.headers.get("Content-Range", ""))
     if extent is None or int(extent[1]) != asked_bytes:
         raise _RefusedError(f"{url} goes on elsewhere than it was asked to.", BEGIN_ANEW)
-    if asked_bytes and response.headers.get("ETag", etag) != etag:  # a server that does not know If-Range
+    if asked_bytes and response.headers.get("ETag", etag) != etag:  # from a server that does not support If-Range
         raise _RefusedError(f"{url} has another file now.", BEGIN_ANEW)
     return asked_bytes, int(extent[2])
 
 
 class _RefusedError(RwcPwError):
-    """There is nothing to go on with: what has come is of no use."""
+    """The download cannot be resumed: what has come is useless."""
 
 
 def _other_file(url: str) -> _RefusedError:
@@ -132,7 +132,7 @@ def _other_file(url: str) -> _RefusedError:
 
 
 class _SafeRedirects(HTTPRedirectHandler):
-    """Follows none to where anybody could change the file on its way; keeps what the hub tells before it redirects."""
+    """Follows no redirect to an insecure address; keeps the hash that the hub sends before it redirects."""
 
     def __init__(self) -> None:
         self.linked_sha256: set[str] = set()
@@ -141,22 +141,22 @@ class _SafeRedirects(HTTPRedirectHandler):
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> Request | None:
         _check_address(newurl)
-        if req.type == "https" and urlsplit(newurl).scheme != "https":  # of this machine, which no other may name
+        if req.type == "https" and urlsplit(newurl).scheme != "https":  # http is only for this machine
             raise UsageError(f"{req.full_url} redirects to {newurl}.", "Get the file from elsewhere.")
         self.linked_sha256 |= _linked_sha256(headers)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _linked_sha256(headers: Message) -> set[str]:
-    """The SHA-256 that the hub tells of a large file; of a small one it tells none."""
+    """The SHA-256 that the hub sends for a large file; it sends none for small ones."""
     return set(re.findall(r"\A\"?([0-9a-f]{64})\"?\Z", headers.get("X-Linked-Etag", "")))
 
 
 def _check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port  # a port that is no number raises
-        (host or "").encode("idna")  # so does a name that cannot be one
+        host, _ = parts.hostname, parts.port  # raises for a port that is not a number
+        (host or "").encode("idna")  # raises for an impossible name
         is_clean = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
         if host and is_clean and (parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(host))):
             return
@@ -178,7 +178,7 @@ def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> 
     headers = {"Accept-Encoding": "identity", "User-Agent": "rwc-pw"}
     if done_bytes:
         headers |= {"Range": f"bytes={done_bytes}-", "If-Range": etag}
-    # plain HTTP is for this machine alone: no proxy sees it
+    # plain HTTP is only for this machine, so it uses no proxy
     proxies = ProxyHandler({scheme: proxy for scheme, proxy in getproxies().items() if scheme != "http"})
     try:
         request = Request(url, headers=headers)  # noqa: S310 - the address has been checked
@@ -186,7 +186,7 @@ def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> 
     except HTTPError as error:
         error.close()
         if error.code == 416:  # the part is longer than the file
-            raise _RefusedError(f"{url} has nothing to go on with.", BEGIN_ANEW) from error
+            raise _RefusedError(f"{url} cannot be resumed.", BEGIN_ANEW) from error
         remedy = "Run the command again later." if error.code in (429, *range(500, 600)) else "Check the address."
         raise UnavailableError(f"{url} answers {error.code} {_line(error.reason)}.", remedy) from error
     except (HTTPException, OSError) as error:
@@ -196,7 +196,7 @@ def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> 
 
 
 def _line(said: object) -> str:
-    """What a server said, for a terminal: without what would move the cursor or worse."""
+    """A server's message, safe for a terminal: without control characters."""
     return "".join(character for character in str(said).partition("\n")[0] if character.isprintable()).rstrip(". ")
 
 
@@ -223,7 +223,7 @@ def _receive(
         on_progress(done_bytes, whole_bytes)
         try:
             block = response.read(BLOCK_BYTES)
-        except (HTTPException, OSError) as error:  # of TLS and of the route, too
+        except (HTTPException, OSError) as error:  # also TLS and routing errors
             raise UnavailableError(f"The connection was cut: {_line(error)}.", GO_ON) from error
         if not block:
             break
@@ -238,6 +238,6 @@ def _receive(
 
 
 def file_sha256(path: Path) -> str:
-    """In lower-case hexadecimal digits; ``OSError`` when it cannot be read."""
+    """The SHA-256 in lower-case hexadecimal; ``OSError`` if the file cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

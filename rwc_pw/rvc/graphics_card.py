@@ -1,11 +1,11 @@
-"""Whether voices are computed on a graphics card: on an NVIDIA one, until it fails."""
+"""Whether voices are computed on a graphics card: an NVIDIA card, until it fails."""
 
 import logging
 import threading
 from functools import cache
 from pathlib import Path
 
-DRIVER = Path("/dev/nvidiactl")  # asked first: torch takes seconds to load, and is wanted for nothing else
+DRIVER = Path("/dev/nvidiactl")  # checked first: torch takes seconds to load, and nothing else here needs it
 CUDA = "cuda"
 
 log = logging.getLogger(__name__)
@@ -13,12 +13,12 @@ _failed = threading.Event()
 
 
 def device() -> str | None:
-    """What torch calls it; None without one, or after it has failed: what CUDA did in this process is lost with it."""
+    """The card's name in torch; None if there is none, or it has failed, which loses this process's CUDA state."""
     return None if _failed.is_set() else _found()
 
 
 def give_up(error: Exception) -> None:
-    """Use it no more until the next start."""
+    """Stop using the card until the next start."""
     log.error("the graphics card failed, the CPU takes over: %s", error)
     _failed.set()
 
@@ -33,6 +33,6 @@ def _found() -> str | None:
         return None
     try:
         import torch
-    except ImportError:
+    except (ImportError, OSError):  # OSError: one of CUDA's libraries is missing
         return None
     return CUDA if torch.cuda.is_available() else None

@@ -1,4 +1,4 @@
-"""The process that computes the reference again, as ultimate-rvc's ``create_reference.py`` does."""
+"""The process that recomputes the reference, as ultimate-rvc's ``create_reference.py`` does."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rwc_pw.rvc.assets import contentvec_folder, detector_file
 from rwc_pw.rvc.weights import read_weights
 
 VOICED_HZ = 50.0
@@ -13,9 +14,9 @@ FRAME_SAMPLES = 320
 
 
 def main() -> None:
-    """Write how far both are from the reference in the folder that is the argument."""
+    """Write how far features and pitch are from the reference in the folder given as argument."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # libraries print
+    os.dup2(2, 1)  # libraries print to standard output
     answers.write(json.dumps(measure(Path(os.environ["URVC_MODELS_DIR"]), Path(sys.argv[1]))))
     answers.flush()
 
@@ -37,7 +38,7 @@ def _features(assets_dir: Path, audio: Any) -> Any:
     import torch
     from ultimate_rvc.rvc.lib.utils import load_embedding
 
-    _check_weights(assets_dir / "rvc/embedders/contentvec/pytorch_model.bin")
+    _check_weights(contentvec_folder(assets_dir) / "pytorch_model.bin")
     model = load_embedding("contentvec").float().eval()
     padded = torch.nn.functional.pad(torch.from_numpy(audio).unsqueeze(0), (40, 40), mode="reflect")
     with torch.no_grad():
@@ -45,10 +46,10 @@ def _features(assets_dir: Path, audio: Any) -> Any:
 
 
 def _pitch_hz(assets_dir: Path, audio: Any) -> Any:
-    import torch  # noqa: F401 - before ultimate-rvc, whose lazy modules break it otherwise
+    import torch  # noqa: F401 - before ultimate-rvc, whose lazy modules otherwise break torch's import
     from ultimate_rvc.rvc.lib.predictors.f0 import RMVPE
 
-    _check_weights(assets_dir / "rvc/predictors/rmvpe.pt")
+    _check_weights(detector_file(assets_dir, "rmvpe"))
     return RMVPE(device="cpu", sample_rate=16_000, hop_size=160).get_f0(audio, filter_radius=0.03)
 
 

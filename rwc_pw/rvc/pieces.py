@@ -1,4 +1,4 @@
-"""Where a long recording is cut, so that no word is."""
+"""Cuts a long recording into pieces, in quiet places rather than within words."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 QUIET_S = 0.02
-MARGIN_S = 0.5  # said before and after a piece, and cut off again
+MARGIN_S = 0.5  # converted before and after a piece, and cut off again
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a recording, and the wider one that is converted for its sake; all in frames."""
+    """A stretch of a recording, and the wider stretch that is converted with it; all in frames."""
 
     start: int
     end: int
@@ -23,9 +23,9 @@ class Piece:
 def pieces(
     frames: int, rate_hz: int, longest_s: float, read: Callable[[int, int], NDArray[np.float32]]
 ) -> Iterator[Piece]:
-    """The recording in pieces of at most ``longest_s``; one that is no longer is one piece.
+    """The recording in pieces of at most ``longest_s``; a shorter recording is one piece.
 
-    ``read(start, end)`` gives its sound, (frames,): each piece ends where it is quietest in its last tenth.
+    ``read(start, end)`` returns the sound, (frames,): each piece ends at the quietest point in its last tenth.
     """
     longest, margin = round(longest_s * rate_hz), round(MARGIN_S * rate_hz)
     start = 0

@@ -1,4 +1,4 @@
-"""The pitch of sound at 16 kHz, (n,), by one of three detectors: the times in s, and Hz, 0 where there is none."""
+"""Detects the pitch of sound at 16 kHz, (n,), in one of three ways: times in s, and Hz, 0 where unvoiced."""
 
 import json
 from collections.abc import Mapping
@@ -16,30 +16,30 @@ from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 LEAST_CONFIDENCE = 0.5
 SPECTRUM_SAMPLES = 1024
 REACH = 4
-NEIGHBOURS = np.arange(-REACH, REACH + 1)
+NEIGHBOUR_BINS = np.arange(-REACH, REACH + 1)
 
 Array = NDArray[np.float32]
 Pitch = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def detect_pitch(sound: Array) -> Pitch:
-    """By SwiftF0 (Nieradzik, 2025), whose weights come with its package."""
+    """The pitch by SwiftF0 (Nieradzik, 2025), whose weights come with its package."""
     found = _swift_f0().detect(sound, CONTENT_RATE_HZ)
     return found.timestamps, np.where(found.confidence >= LEAST_CONFIDENCE, found.pitch_hz, 0)
 
 
 def frame_counts(window_samples: int, facts: Mapping[str, float]) -> tuple[int, int]:
-    """How many frames a padded window has, and how many a network lacks that takes multiples of some number."""
+    """How many frames a padded window has, and how many are missing to the multiple that the network needs."""
     padded_samples = window_samples + 2 * int(facts["padding_samples"])
     frames = (padded_samples - SPECTRUM_SAMPLES) // CONTENT_FRAME_SAMPLES + 1
     return frames, -frames % int(facts["multiple_frames"])
 
 
 class SalienceDetector:
-    """By RMVPE (Wei et al., 2023) or FCPE (Luo et al., 2025): a network that tells how salient 360 pitches are."""
+    """The pitch by RMVPE (Wei et al., 2023) or FCPE (Luo et al., 2025), which rate the salience of 360 pitches."""
 
     def __init__(self, compiled: Path, window_samples: int) -> None:
-        """``compiled`` is what ``rwc_pw.rvc.network.export`` wrote; it is asked for windows of one length."""
+        """``compiled`` is what ``rwc_pw.rvc.network.export`` wrote; all windows have ``window_samples``."""
         facts = json.loads((compiled / "facts.json").read_text())
         self._padding_samples: int = facts["padding_samples"]
         self._least_salience: float = facts["least_salience"]
@@ -48,7 +48,7 @@ class SalienceDetector:
         self._cents = facts["least_cents"], facts["most_cents"]
 
     def __call__(self, window: Array) -> Pitch:
-        """Every 10 ms; both networks were taught that their frame k lies at k · 10 ms, however they pad."""
+        """One pitch every 10 ms; both networks were trained with frame k at k · 10 ms, whatever their padding."""
         magnitudes = np.pad(self._magnitudes(window), ((0, self._missing_frames), (0, 0)), mode="reflect")
         salience = self._network(magnitudes[None])[0][0, : self._frames].astype(np.float64)
         return np.arange(self._frames, dtype=np.float64) * (CONTENT_FRAME_SAMPLES / CONTENT_RATE_HZ), self._pitch_hz(
@@ -63,9 +63,9 @@ class SalienceDetector:
         return magnitudes
 
     def _pitch_hz(self, salience: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Of each frame the mean of the most salient pitch and its neighbours, weighted; cents are above 10 Hz."""
+        """Each frame's weighted mean of the most salient pitch and its neighbours; cents are relative to 10 Hz."""
         pitches = salience.shape[1]
-        at = salience.argmax(axis=1)[:, None] + NEIGHBOURS
+        at = salience.argmax(axis=1)[:, None] + NEIGHBOUR_BINS
         weights = np.take_along_axis(np.pad(salience, ((0, 0), (REACH, REACH))), at + REACH, axis=1)
         known_cents = np.linspace(*self._cents, pitches)[np.clip(at, 0, pitches - 1)]
         cents = (weights * known_cents).sum(axis=1) / np.maximum(weights.sum(axis=1), np.finfo(np.float64).tiny)

@@ -1,26 +1,29 @@
-"""Which stretch of the sound each part of the network sees, in frames of 10 ms."""
+"""Which stretch of the sound each network sees, in frames of 10 ms."""
 
 from dataclasses import dataclass
 
 CONTENT_RATE_HZ = 16_000
 CONTENT_FRAME_SAMPLES = CONTENT_RATE_HZ // 100
-RECEPTIVE_SAMPLES = 400  # of one of ContentVec's features, which come every two frames
+RECEPTIVE_SAMPLES = 400  # of one ContentVec feature; there is one every two frames
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Block and past are even: one of ContentVec's features is two frames."""
+    """How one block is cut into the windows that each network sees.
+
+    Block and past are even, because one ContentVec feature covers two frames.
+    """
 
     block_frames: int
-    provisional_frames: int = 1
-    """What flow and generator look ahead to, and what is decoded again with the next block: what it gains is in
-    tests/benchmarks/README.md."""
+    look_ahead_frames: int = 1
+    """How far the flow and the generator look ahead. These frames are decoded again with the next block;
+    tests/benchmarks/README.md shows what they gain."""
     past_frames: int = 30
-    """What ContentVec, the pitch detector and the text encoder know of before the block."""
+    """How far ContentVec, the pitch detector and the text encoder see back before the block."""
 
     @property
     def window_frames(self) -> int:
-        """What ContentVec and the pitch detector hear."""
+        """The input of ContentVec and the pitch detector."""
         return self.past_frames + self.block_frames
 
     @property
@@ -29,28 +32,28 @@ class Plan:
 
     @property
     def known_frames(self) -> int:
-        """How many frames of the window have features: the last ones lack the sound that follows."""
+        """How many frames of the window have features: the last frames lack the sound that follows them."""
         return 2 * ((self.window_samples - RECEPTIVE_SAMPLES) // (2 * CONTENT_FRAME_SAMPLES) + 1)
 
     @property
     def new_frames(self) -> slice:
-        """The decoded frames, among those of the window."""
+        """The decoded frames within the window."""
         return slice(self.known_frames - self.decoded_frames, self.known_frames)
 
     @property
     def new_content(self) -> slice:
-        """Those of ContentVec's features that the decoded frames have."""
+        """The ContentVec features of the decoded frames."""
         return slice((self.known_frames - self.decoded_frames) // 2, self.known_frames // 2)
 
     @property
     def decoded_frames(self) -> int:
-        """The block, and those after it that are provisional."""
-        return self.block_frames + self.provisional_frames
+        """The block's frames and the look-ahead after it."""
+        return self.block_frames + self.look_ahead_frames
 
     @property
-    def look_ahead_frames(self) -> int:
-        """How far the end of what is spoken lies behind the end of what was heard: ContentVec lacks 20 ms, too."""
-        return self.provisional_frames + self.window_frames - self.known_frames
+    def delay_frames(self) -> int:
+        """How far the end of the output lies behind the end of the input; includes the 20 ms that ContentVec lacks."""
+        return self.look_ahead_frames + self.window_frames - self.known_frames
 
     @property
     def text_frames(self) -> int:

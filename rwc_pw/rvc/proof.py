@@ -1,6 +1,6 @@
-"""Whether what was fetched is right: measured against the reference that ultimate-rvc ships.
+"""Verifies what was fetched against the reference that ultimate-rvc ships.
 
-Its wheel has 35 s of speech, and what the real ContentVec and RMVPE make of it
+Its wheel has 35 s of speech, and the real ContentVec's and RMVPE's output for it
 (``rvc/train/models/reference``, ``create_reference.py``).
 """
 
@@ -35,10 +35,10 @@ class Proof:
 def prove(assets_dir: Path, reference: Path | None = None) -> list[Proof]:
     """Compare ContentVec's features and RMVPE's pitch with ``reference``, by default ultimate-rvc's own.
 
-    ``UnavailableError`` without the extra or what `rwc-pw setup` fetches, ``RwcPwError`` when they cannot be computed.
+    ``UnavailableError`` without the extra or what `rwc-pw setup` fetches, ``RwcPwError`` if they cannot be computed.
     """
     reference = reference or package_folder("ultimate_rvc") / "rvc/train/models/reference"
-    if absent := missing(assets_dir):  # ultimate-rvc would fetch some of it, unchecked
+    if absent := missing(assets_dir):  # ultimate-rvc would fetch some of them, unverified
         names = ", ".join(asset.path for asset in absent)
         raise UnavailableError(f"{assets_dir} has no {names}.", "Run `rwc-pw setup`.")
     measured = _measure(assets_dir.resolve(), reference.resolve())

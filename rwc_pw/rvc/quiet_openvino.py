@@ -1,12 +1,12 @@
-"""OpenVINO, which tells nobody that it is used."""
+"""OpenVINO without its telemetry."""
 
 import sys
 from typing import Any
 
 
 def load_openvino() -> Any:
-    """The package; each import and each conversion would else be reported to Google Analytics, without a question."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # it then takes its own stand-in
+    """Import the package; otherwise each import and each conversion would be reported to Google Analytics, unasked."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # OpenVINO then uses its own stub
     import openvino
 
     return openvino

@@ -1,4 +1,4 @@
-"""The "R" of RVC: features drawn towards those that the voice was trained on."""
+"""The "R" of RVC: moves features towards those that the voice was trained on."""
 
 from pathlib import Path
 
@@ -6,23 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEIGHBOURS = 8
-LEAST_DISTANCE = 1e-12  # of a feature that is one of the index's own
+LEAST_DISTANCE = 1e-12  # for a feature that is itself in the index
 
 
 class Retrieval:
-    """A voice's faiss index, which the import has checked."""
+    """A voice's faiss index, checked when it was imported."""
 
     def __init__(self, path: Path) -> None:
         import faiss
 
         self._index = faiss.read_index(str(path))
         self.features: NDArray[np.float32] = self._index.reconstruct_n(0, self._index.ntotal)
-        """All that was indexed, (n, width)."""
+        """All indexed features, (n, width)."""
 
     def blended(self, features: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
-        """(n, width) to (n, width): ``rate`` of the nearest ones' mean, by their inverse squared distances squared.
+        """(n, width) to (n, width): blend in ``rate`` of the nearest features' mean.
 
-        RVC-Project's ``pipeline.vc``; where the index finds nothing, a feature stays as it is.
+        Their weights are the inverse squared distances, squared, as in RVC-Project's ``pipeline.vc``; a feature for
+        which the index finds nothing stays as it is.
         """
         distances, nearest = self._index.search(np.ascontiguousarray(features), NEIGHBOURS)
         weights = np.where(nearest >= 0, 1 / np.maximum(distances, LEAST_DISTANCE) ** 2, 0)

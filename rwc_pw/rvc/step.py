@@ -1,7 +1,7 @@
-"""What one block of a voice takes, wherever it is computed: on the CPU (`cpu_step`) or a graphics card (`card_step`).
+"""The interface for computing one block of a voice, on the CPU (`cpu_step`) or a graphics card (`card_step`).
 
-The recipe is RVC's: ContentVec's features, drawn towards the index; the pitch; the text encoder's frames, with noise;
-flow and generator, which are given a source of sine and noise.
+The recipe is RVC's: ContentVec's features, moved towards the index; the pitch; the text encoder's frames, with noise;
+flow and generator, driven by a source of sine and noise.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SINE_AMPLITUDE = 0.1
 VOICED_NOISE = 0.003
 UNVOICED_NOISE = SINE_AMPLITUDE / 3
 LEAST_MEL, MOST_MEL = (1127 * float(np.log1p(hz / 700)) for hz in (50.0, 1100.0))
-PITCH_BINS = 255  # of the mel scale; the first is for none
+PITCH_BINS = 255  # on the mel scale; the first means unvoiced
 NO_PROTECTION = 0.5
 
 Array = NDArray[np.float32]
@@ -29,12 +29,12 @@ class StepSettings:
     index_rate: float = 0.0
     """The share of the features that comes from the index."""
     protect: float = NO_PROTECTION
-    """The share of the index in what is not voiced; from ``NO_PROTECTION`` on the same as in what is."""
+    """The index's share in unvoiced frames; from ``NO_PROTECTION`` on, the same as in voiced frames."""
 
 
 @dataclass(frozen=True)
 class StepNoise:
-    """Normal; what belongs to a frame is the same whenever that frame is decoded."""
+    """Normal noise; a frame's noise is the same every time the frame is decoded."""
 
     frames: Array
     """(decoded_frames, channels)."""
@@ -43,14 +43,14 @@ class StepNoise:
 
 
 class Step(Protocol):
-    """Computes one block after the other; what the next one needs of this one stays in it."""
+    """Computes one block after another, and keeps the state that the next one needs."""
 
     channels: int
-    """Of the frames that the flow begins with."""
+    """How many channels the flow's input frames have."""
     samples_per_frame: int
 
     def reset(self) -> None:
-        """Begin anew: nothing was heard, nothing said."""
+        """Discard all state."""
 
     def __call__(self, heard: Array, noise: StepNoise, settings: StepSettings) -> Array:
-        """(window_samples,) at 16 kHz to (decoded_frames · samples_per_frame,): the block, and what it foresees."""
+        """(window_samples,) at 16 kHz to (decoded_frames · samples_per_frame,): the block and its look-ahead."""

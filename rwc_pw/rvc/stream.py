@@ -1,6 +1,6 @@
-"""A voice, live: sound at 16 kHz in, block by block, the same length of sound out at the voice's rate.
+"""A live voice: blocks of sound in at 16 kHz, the same duration out at the voice's rate.
 
-What belongs to a frame of 10 ms is drawn from the frame's own number, so that it is the same however the sound is cut.
+The noise of a 10 ms frame is drawn from the frame's number, so that it does not depend on how the sound is cut.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from rwc_pw.rvc.step import Array, Step, StepNoise, StepSettings
 
 
 class RvcStream:
-    """Converts blocks of ``plan.block_frames``; what it says lies ``plan.look_ahead_frames`` behind what it hears."""
+    """Converts blocks of ``plan.block_frames``; the output lies ``plan.delay_frames`` behind the input."""
 
     def __init__(self, step: Step, plan: Plan) -> None:
         self.settings = StepSettings()
@@ -20,24 +20,24 @@ class RvcStream:
         self.reset(np.zeros(0, np.float32))
 
     def reset(self, before: Array) -> None:
-        """Begin anew; ``before`` was heard, and nothing was said."""
+        """Start again; ``before`` is the preceding input, without any output."""
         silence = np.zeros(self._plan.window_samples, np.float32)
         self._heard = np.concatenate([silence, before])[-self._plan.window_samples :]
         self._frame = 0
         self._step.reset()
         self.foreseen = np.zeros(self._step.samples_per_frame, np.float32)
-        """What it would say first in the next block, for a frame."""
+        """The next block's first frame, as predicted by the last one."""
 
     def convert(self, sound: Array) -> Array:
         """(block_frames · 160,) to (block_frames · samples_per_frame,).
 
-        What ``sound`` has before the block takes the place of what was heard last.
+        Anything in ``sound`` before the block replaces the end of the earlier input.
         """
         known = len(self._heard) - (len(sound) - self._plan.block_frames * CONTENT_FRAME_SAMPLES)
         self._heard = np.concatenate([self._heard[:known], sound])[-self._plan.window_samples :]
         if not self._heard.any():
             said = self.foreseen * _falling(len(self.foreseen))
-            if self._frame:  # else it has been, and nothing is said
+            if self._frame:  # otherwise the stream has just been reset
                 self.reset(np.zeros(0, np.float32))
             return np.concatenate([said, np.zeros(self._block_samples - len(said), np.float32)])
         noise = StepNoise(self._noise(self._step.channels, kind=0), self._noise(self._step.samples_per_frame, kind=1))
@@ -46,7 +46,7 @@ class RvcStream:
         return self._joined(said)
 
     def _joined(self, said: Array) -> Array:
-        """The block, faded from what the last one said of its first frame."""
+        """The block, crossfaded from the last block's prediction of its first frame."""
         block, fade = said[: self._block_samples].copy(), len(self.foreseen)
         falling = _falling(fade)
         block[:fade] = self.foreseen * falling + block[:fade] * (1 - falling)
@@ -54,7 +54,7 @@ class RvcStream:
         return block
 
     def _noise(self, width: int, kind: int) -> Array:
-        """Of each frame from the block's first on, (decoded_frames, width), normal; its own, whenever it is drawn."""
+        """Normal noise for each frame from the block's first on, (decoded_frames, width); determined by its number."""
         numbers = range(self._frame, self._frame + self._plan.decoded_frames)
         keys = ([kind, number] for number in numbers)
         return np.stack(

@@ -1,4 +1,4 @@
-"""ultimate-rvc in a process of its own, which loads one voice and converts files with it."""
+"""Runs ultimate-rvc in its own process, which loads one voice and converts files with it."""
 
 import contextlib
 import json
@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rwc_pw.desktop.private_folder import PrivateFolder
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
-from rwc_pw.rvc.assets import CONTENTVEC, require
+from rwc_pw.files.private_folder import PrivateFolder
+from rwc_pw.rvc.assets import require
 from rwc_pw.rvc.extra import package_folder
 from rwc_pw.voices.rvc_voice import RvcVoice
 
@@ -22,7 +22,7 @@ WORKER = ("-P", "-m", "rwc_pw.rvc.worker")
 
 SCRATCH_PREFIX = "rwc_streaming_"
 
-# of a long file every segment has another length: without this 16 minutes took 5.8 GB, with it 11 minutes 2.3 GB
+# the segments of a long file differ in length: without this, 16 minutes took 5.8 GB; with it, 11 minutes took 2.3 GB
 GIVES_MEMORY_BACK = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16"}
 
 log = logging.getLogger(__name__)
@@ -32,17 +32,17 @@ log = logging.getLogger(__name__)
 class RvcSettings:
     """How to convert, in ultimate-rvc's terms."""
 
-    n_semitones: int = 0
-    f0_method: str = "rmvpe"
-    index_rate: float = 0.75
-    protect_rate: float = 0.33
+    n_semitones: int
+    f0_method: str
+    index_rate: float
+    protect_rate: float
 
 
 class UltimateRvc:
-    """A voice, loaded once, that converts file by file.
+    """Loads a voice once, and converts one file after another with it.
 
-    A process of its own, because ultimate-rvc fixes its folders at import, keeps one voice at a time, prints, and holds
-    Python's lock while the transport waits for it. It ends with us: its standard input closes.
+    It is a separate process because ultimate-rvc fixes its folders at import, keeps one voice at a time, prints, and
+    holds the GIL while the transport waits for it. It ends with us, when its standard input closes.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class UltimateRvc:
     ) -> None:
         """``voice_folder`` is a stored voice's, ``assets_dir`` has ultimate-rvc's layout.
 
-        Live, what saves time is taken, at the price of a slightly different sound; else a file is converted as
-        ultimate-rvc does it, with the same noise every time. Of what is long, memory is given back, for some time more.
+        ``is_live`` trades a slightly different sound for speed; otherwise a file is converted exactly as ultimate-rvc
+        does it, with a fixed seed. ``is_long`` returns memory to the system between segments and is a little slower.
         """
         self.settings = settings
-        """How the next sound is converted; all but ``f0_method`` may be replaced at any time."""
+        """How the next sound is converted; all but ``f0_method`` may be changed at any time."""
         self._is_live = is_live
         self._is_long = is_long
         self._voice_folder = voice_folder
@@ -65,7 +65,7 @@ class UltimateRvc:
 
     @property
     def folder(self) -> Path:
-        """For the sound that is to be converted."""
+        """The folder for the sound to convert."""
         if self._scratch is None:
             raise ConversionError("ultimate-rvc does not run")
         return self._scratch.path
@@ -75,12 +75,12 @@ class UltimateRvc:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Load the voice, which takes seconds; again, where its process has ended.
+        """Load the voice, which takes seconds; call it again if the process has ended.
 
-        ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` when the voice fails.
+        ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` if the voice fails to load.
         """
         package_folder("ultimate_rvc")
-        require(self._assets_dir, *CONTENTVEC, self.settings.f0_method.upper())
+        require(self._assets_dir, self.settings.f0_method)
         voice = RvcVoice.read(self._voice_folder)
         if not voice.has_pitch:
             raise UsageError(
@@ -98,7 +98,7 @@ class UltimateRvc:
                 cwd=scratch.path,
                 env=_environment(scratch.path, self._assets_dir) | (GIVES_MEMORY_BACK if self._is_long else {}),
                 pass_fds=[scratch.lock_fd],
-                start_new_session=True,  # Ctrl-C is for us, who end it in order
+                start_new_session=True,  # Ctrl-C reaches only us; we shut it down
             )
             if self._is_closed:
                 raise ConversionError("the converter has been given back")
@@ -118,16 +118,16 @@ class UltimateRvc:
             raise
 
     def convert(self, sound: Path, on_progress: Callable[[float], None] = lambda _: None) -> Path:
-        """The converted file, mono 16-bit at the voice's rate, in a folder that is the caller's to remove.
+        """The converted file, mono 16-bit at the voice's rate, in a folder that the caller must remove.
 
-        ``on_progress`` is told how many seconds of it are done.
+        ``on_progress`` receives how many seconds of it are done.
 
-        ``ConversionError`` when ultimate-rvc fails or its process has ended.
+        ``ConversionError`` if ultimate-rvc fails or its process has ended.
         """
         return Path(self._ask({"sound": str(sound), "settings": asdict(self.settings)}, on_progress))
 
     def close(self) -> None:
-        """End it for good and remove all its files, also from another thread, while it is loaded or converts."""
+        """End it for good and remove its files; may be called from another thread while it loads or converts."""
         self._is_closed = True
         self._end()
 
@@ -139,7 +139,7 @@ class UltimateRvc:
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe:
-                    with contextlib.suppress(BrokenPipeError):  # a request that it never read
+                    with contextlib.suppress(BrokenPipeError):  # it never read the last request
                         pipe.close()
         if scratch:
             scratch.remove()
@@ -156,10 +156,10 @@ class UltimateRvc:
                 if "progress_s" not in answer:
                     break
                 on_progress(answer["progress_s"])
-        except (OSError, ValueError):  # a ValueError: closed meanwhile
+        except (OSError, ValueError):  # ValueError: the pipe was closed meanwhile
             line = b""
         if not line:
-            process.kill()  # whatever is left of it
+            process.kill()  # in case it is still running
             process.wait()
             raise ConversionError("ultimate-rvc has ended")
         if "error" in answer:
@@ -168,14 +168,14 @@ class UltimateRvc:
 
 
 def _environment(scratch: Path, assets_dir: Path) -> dict[str, str]:
-    """Every folder that ultimate-rvc writes to is below ``scratch``, and nothing is fetched."""
+    """An environment in which ultimate-rvc writes only below ``scratch`` and fetches nothing."""
     folders = {name: str(scratch / name.lower()) for name in ("AUDIO", "TEMP", "CONFIG", "LOGS", "VOICE_MODELS")}
     return {
         **os.environ,
         **{f"URVC_{name}_DIR": folder for name, folder in folders.items()},
         "URVC_MODELS_DIR": str(assets_dir),
         "URVC_NO_LOGGING": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin make one busy neighbour cost three times the time
+        "OMP_WAIT_POLICY": "PASSIVE",  # with spinning threads, one busy neighbour triples the time
         "HF_HUB_OFFLINE": "1",
         "TMPDIR": str(scratch),
     }

@@ -1,4 +1,4 @@
-"""Files of a shared folder of models, as weights alone; only for processes that have torch."""
+"""Reads files of a shared models folder as weights only; for processes that have torch."""
 
 import pickle
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def read_weights(path: Path) -> Any:
-    """What ``path`` holds; ``ValueError`` for anything but weights: ultimate-rvc would unpickle it without a guard."""
+    """The content of ``path``; ``ValueError`` for anything but weights: ultimate-rvc would unpickle it unguarded."""
     import torch
 
     try:

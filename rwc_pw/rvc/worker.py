@@ -1,7 +1,6 @@
-"""The process around ultimate-rvc: a request on each line of standard input, answers on standard output."""
+"""The process around ultimate-rvc: one request per line of standard input, answers on standard output."""
 
 import functools
-import inspect
 import itertools
 import json
 import os
@@ -14,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 VOICE_NAME = "voice"
-SEED = 0  # a file is converted alike every time
+SEED = 0  # a file is converted identically every time
 WARM_UP_S = 0.5
-LIVE_PADDING_S = 0.2  # instead of 1 s on each side; what was said before is there already
-SEGMENT_S = 38  # ultimate-rvc converts so much at a time, and may tell how far it is
+LIVE_PADDING_S = 0.2  # instead of 1 s on each side; the preceding sound is included already
+SEGMENT_S = 38  # ultimate-rvc converts this much at a time; after each, progress can be reported
 
 
 class Worker:
     """One voice in ultimate-rvc."""
 
     def __init__(self, request: dict[str, Any], tell_progress: Callable[[float], None]) -> None:
-        import torch  # before ultimate-rvc, whose lazy modules break its import
+        import torch  # before ultimate-rvc, whose lazy modules would break its import
         from ultimate_rvc.core.generate import common
 
+        from rwc_pw.rvc.assets import contentvec_folder, detector_file
         from rwc_pw.rvc.weights import read_weights
         from rwc_pw.voices.checkpoint import write_checkpoint
         from rwc_pw.voices.rvc_voice import INDEX_FILE
@@ -42,9 +42,9 @@ class Worker:
         write_checkpoint(stored, voice / f"{VOICE_NAME}.pth")
         if (stored / INDEX_FILE).exists():
             (voice / f"{VOICE_NAME}.index").symlink_to(stored / INDEX_FILE)
-        models = Path(os.environ["URVC_MODELS_DIR"], "rvc")
-        for shared in ("embedders/contentvec/pytorch_model.bin", f"predictors/{request['settings']['f0_method']}.pt"):
-            read_weights(models / shared)
+        models = Path(os.environ["URVC_MODELS_DIR"])
+        read_weights(contentvec_folder(models) / "pytorch_model.bin")
+        read_weights(detector_file(models, request["settings"]["f0_method"]))
         if self._is_live:
             _keep_what_is_loaded()
         self._convert(_noise(scratch / "warm-up.wav"), request["settings"])
@@ -54,19 +54,18 @@ class Worker:
             self._follow(common._get_voice_converter().vc)
 
     def convert(self, request: dict[str, Any]) -> str:
-        """The file that its sound becomes, alone in its folder but for what ultimate-rvc notes of it."""
+        """The converted file, alone in its folder except for ultimate-rvc's notes on it."""
         if not self._is_live:
             self._torch.manual_seed(SEED)
         self._segments_done = 0
         return self._convert(request["sound"], request["settings"])
 
     def _convert(self, sound: str, settings: dict[str, Any]) -> str:
-        folder = next(self._folders)  # a new one: a result that ultimate-rvc kept is never taken for this one
-        known = _as_known(self._common.convert, settings)
-        return str(self._common.convert(sound, folder, VOICE_NAME, make_directory=True, **known))
+        folder = next(self._folders)  # a new one, so that ultimate-rvc never returns an earlier, cached result
+        return str(self._common.convert(sound, folder, VOICE_NAME, make_directory=True, **settings))
 
     def _follow(self, pipeline: Any) -> None:
-        """Tell how many of the segments of a file are done."""
+        """Report how many seconds of a file are done, after each segment."""
         convert_segment = pipeline.voice_conversion
 
         def convert_and_tell(*arguments: Any) -> Any:
@@ -78,37 +77,28 @@ class Worker:
         pipeline.voice_conversion = convert_and_tell
 
 
-def _as_known(convert: Callable[..., object], settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings by the names that this ultimate-rvc has: before 0.6, several pitch methods could be mixed."""
-    if "f0_method" in inspect.signature(convert).parameters:
-        return settings
-    others = {key: value for key, value in settings.items() if key != "f0_method"}
-    return {**others, "f0_methods": [settings["f0_method"]]}
-
-
 def _keep_what_is_loaded() -> None:
-    """Load the pitch model once instead of for every chunk, and run no ffprobe on a WAV of our own.
+    """Load the pitch model once instead of for every chunk, and skip ffprobe for our own WAV files.
 
-    Measured on 85 ms, 2 threads: 2.9 s become 1.9 s. Before 0.6 ultimate-rvc keeps the pitch model itself.
+    Measured for 85 ms on 2 threads: 1.9 s instead of 2.9 s.
     """
     import pydub.utils
     from ultimate_rvc.rvc.infer import pipeline
 
     pydub.utils.mediainfo = lambda _: {"format_name": "wav"}
     for name in ("RMVPE", "FCPE"):
-        if hasattr(pipeline, name):
-            setattr(pipeline, name, functools.cache(getattr(pipeline, name)))
+        setattr(pipeline, name, functools.cache(getattr(pipeline, name)))
 
 
 def _pad_less(converter: Any) -> None:
-    """1.9 s become 0.7 s."""
+    """Shorten the padding: 0.7 s instead of 1.9 s."""
     converter.vc.t_pad = round(LIVE_PADDING_S * converter.vc.sample_rate)
     converter.vc.t_pad2 = 2 * converter.vc.t_pad
     converter.vc.t_pad_tgt = round(LIVE_PADDING_S * converter.tgt_sr)
 
 
 def _noise(path: Path) -> str:
-    """A sound by which everything is loaded; what is loaded draws random numbers, and none are left to draw later."""
+    """A sound whose conversion loads everything; loading draws random numbers, which must not happen later."""
     import numpy as np
     import soundfile
 
@@ -117,9 +107,9 @@ def _noise(path: Path) -> str:
 
 
 def main() -> None:
-    """Until standard input ends: then whoever fed it is gone, and all files go."""
+    """Serve until standard input ends: then the parent is gone, and all files are removed."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # ultimate-rvc prints
+    os.dup2(2, 1)  # ultimate-rvc prints to standard output
 
     def answer(**message: object) -> None:
         answers.write(json.dumps(message) + "\n")
@@ -130,14 +120,14 @@ def main() -> None:
     try:
         worker = Worker(requests.get(), lambda done_s: answer(progress_s=done_s))
         answer(done="")
-    except Exception as error:  # the edge: whatever fails is told to whoever asked
+    except Exception as error:  # the boundary: every failure is reported to the parent
         answer(error=_sentence(error))
         return
     while True:
         request = requests.get()
         try:
             answer(done=worker.convert(request))
-        except Exception as error:  # the edge, again
+        except Exception as error:  # likewise
             answer(error=_sentence(error))
 
 

@@ -1,4 +1,4 @@
-"""BatchConverter: every chunk becomes a file that ultimate-rvc converts."""
+"""BatchConverter: writes every chunk to a file that ultimate-rvc converts."""
 
 import itertools
 import shutil
@@ -13,7 +13,7 @@ from rwc_pw.streaming.sola import Sola
 from rwc_pw.streaming.stored_voice import StoredVoice
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 50  # ultimate-rvc converts whole frames of 20 ms,
-MARGIN_SAMPLES = SAMPLE_RATE_HZ // 200  # and the last one only with 5 ms after it
+MARGIN_SAMPLES = SAMPLE_RATE_HZ // 200  # and the last one only if 5 ms follow it
 LEAST_PAST_SAMPLES = SAMPLE_RATE_HZ // 5
 LONGEST_PAST_SAMPLES = LEAST_PAST_SAMPLES + Sola.overlap_samples + FRAME_SAMPLES
 
@@ -21,11 +21,11 @@ LONGEST_PAST_SAMPLES = LEAST_PAST_SAMPLES + Sola.overlap_samples + FRAME_SAMPLES
 class BatchConverter(ConversionBackend):
     """Speaks in an RVC voice: chunk → temporary WAV → ultimate-rvc's ``convert()`` → the same length back.
 
-    With each chunk goes a little of what was said before; what comes out overlaps and is joined by SOLA.
+    Each chunk is converted with a little of the preceding sound; the results overlap and are joined by SOLA.
     """
 
     def __init__(self, config: ConversionConfig) -> None:
-        """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
+        """``config.model_path`` names the voice; ``UsageError`` if there is no such voice."""
         self._voice = StoredVoice(config)
         self._rvc = UltimateRvc(self._voice.folder, self._voice.assets_dir, config.rvc_settings(), is_live=True)
         self._sola = Sola()
@@ -34,17 +34,17 @@ class BatchConverter(ConversionBackend):
 
     @property
     def latency_samples(self) -> int:
-        """What SOLA keeps back, at the moment."""
+        """What SOLA currently holds back."""
         return self._sola.latency_samples
 
     def initialize(self) -> None:
-        """Load the voice, unless it is; ``UnavailableError`` without the extra."""
+        """Load the voice, unless it is loaded; ``UnavailableError`` without the extra."""
         self._reset()
         if not self._rvc.is_alive:
             self._rvc.start()
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
-        """Convert (n,) to (n,); ``ConversionError`` when ultimate-rvc fails."""
+        """Convert (n,) to (n,); ``ConversionError`` if ultimate-rvc fails."""
         if context is not None:
             self._reset()
             self._remember(context)
@@ -57,14 +57,14 @@ class BatchConverter(ConversionBackend):
         return self._sola.join(self._convert(heard[-window:])[-needed:])
 
     def adjust(self, config: ConversionConfig) -> bool:
-        """Another pitch, index rate or protection, from the next chunk on; all else takes a new converter."""
+        """Change pitch, index rate or protection from the next chunk on; anything else takes a new converter."""
         is_loaded = self._voice.is_meant_by(config)
         if is_loaded:
             self._rvc.settings = config.rvc_settings()
         return is_loaded
 
     def cleanup(self) -> None:
-        """End ultimate-rvc, also from another thread, while it converts."""
+        """End ultimate-rvc; may be called from another thread during a conversion."""
         self._rvc.close()
 
     def _reset(self) -> None:
@@ -75,7 +75,7 @@ class BatchConverter(ConversionBackend):
         self._past = np.concatenate([self._past, sound])[-LONGEST_PAST_SAMPLES:]
 
     def _convert(self, sound: Samples) -> Samples:
-        """Whole frames, converted, (n,) to (n,)."""
+        """Convert whole frames, (n,) to (n,)."""
         import soundfile
         import soxr
 

@@ -1,4 +1,4 @@
-"""The sound that waits: before the converter and after it, on one timeline counted in samples."""
+"""Buffers sound before and after the converter, on one timeline counted in samples."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from rwc_pw.streaming.fifo import SampleFifo
 
 @dataclass(frozen=True)
 class BufferConfig:
-    """How much one conversion takes and how much may wait; each buffer holds at least two chunks."""
+    """The size of a conversion and of the buffers; each buffer holds at least two chunks."""
 
     chunk_size: int = 256
-    """Samples of one conversion."""
+    """Samples per conversion."""
     input_buffer_ms: float = 200.0
     output_buffer_ms: float = 400.0
 
@@ -23,13 +23,13 @@ class BufferConfig:
             raise ValueError("chunk_size, input_buffer_ms and output_buffer_ms must be positive")
 
     def capacity_samples(self, length_ms: float) -> int:
-        """The length in samples, two chunks at least."""
+        """The length in samples, at least two chunks."""
         return max(round(length_ms * SAMPLE_RATE_HZ / 1000), 2 * self.chunk_size)
 
 
 @dataclass(frozen=True)
 class BufferHealth:
-    """What waits now, and what has been lost since the start."""
+    """What is buffered now, and what has been lost since the start."""
 
     input_samples: int
     output_samples: int
@@ -39,18 +39,18 @@ class BufferHealth:
     dropped_samples: int
     """Discarded because a buffer was full."""
     late_samples: int
-    """Discarded because they were converted after silence had been heard in their place."""
+    """Discarded because silence had already been put out in their place."""
     overdue_samples: int
-    """Answered with silence and still to come: more than none means that the converter is behind now."""
+    """Replaced with silence and still to come: above 0, the converter is behind."""
 
 
 class BufferManager:
-    """Input and output buffer under one law: output sample ``p`` is input sample ``p - delay``, or silence.
+    """Input and output buffer with one invariant: output sample ``p`` is input sample ``p - delay``, or silence.
 
-    The delay grows only where the caller asks for sound that cannot have been converted yet (its
-    chunk is not full), which happens in the first moments of a stream. From then on it is constant:
-    what comes too late was answered with silence and is discarded and counted when it comes; what a
-    full buffer drops leaves silence of the same length.
+    The delay grows if the caller asks for sound that cannot have been converted yet (its chunk is not full),
+    which happens in the first moments of a stream, and by ``hold_back``. Otherwise it is constant: sound that
+    comes too late was replaced with silence, and is discarded and counted when it comes; what a full input
+    drops is replaced with silence of the same length. Only a full output, from which nobody reads, shortens it.
     """
 
     def __init__(self, config: BufferConfig) -> None:
@@ -62,15 +62,15 @@ class BufferManager:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all sound and begin a new timeline; the counts of what was lost stay."""
+        """Discard all sound and begin a new timeline; the counts of lost samples stay."""
         self._input.clear()
-        self._output.clear()  # NaN stands for silence in it
+        self._output.clear()  # NaN means silence in it
         self._declick = Declick()
-        self._gap_samples = 0  # dropped from the input, their silence not yet in the output
+        self._gap_samples = 0  # dropped from the input; their silence is not in the output yet
         self._converting_samples = 0
         self._overdue_samples = 0
         self._delay_samples = 0
-        self._held_back_samples = 0  # silence, still to be read before the output
+        self._held_back_samples = 0  # silence still to be read before the output
 
     @property
     def delay_samples(self) -> int:
@@ -78,10 +78,10 @@ class BufferManager:
         return self._delay_samples
 
     def write_input(self, audio: Samples) -> None:
-        """Append captured sound, (n,); the oldest chunks are dropped and counted when the buffer is full."""
+        """Append captured sound, (n,); if the buffer is full, the oldest chunks are dropped and counted."""
         excess = len(self._input) + len(audio) - self._input.capacity_samples
         if excess > 0:
-            # whole chunks: the next one begins where it would have begun, so blocks find it as full as ever
+            # whole chunks, so that the next one begins where it would have begun and fills at the usual times
             dropped = -(-excess // self.config.chunk_size) * self.config.chunk_size
             audio = np.concatenate([self._input.pull(len(self._input)), audio])[dropped:]
             self._dropped_samples += dropped
@@ -99,9 +99,9 @@ class BufferManager:
         return self._input.pull(self.config.chunk_size)
 
     def write_output(self, audio: Samples | None) -> None:
-        """Append what the chunk under way became, (chunk_size,); None, after a failure, is silence."""
+        """Append the converted chunk, (chunk_size,); None, after a failure, means silence."""
         if not self._converting_samples:
-            return  # a new timeline was begun while the chunk was under way
+            return  # a new timeline began while the chunk was being converted
         if audio is None:
             self._append_silence(self._converting_samples)
         else:
@@ -109,16 +109,16 @@ class BufferManager:
         self._converting_samples = 0
 
     def hold_back(self, samples: int) -> None:
-        """Lengthen the delay by silence before all that waits: room for a converter that takes long for its chunk."""
+        """Lengthen the delay by putting silence before all buffered output: time for a slow converter."""
         self._delay_samples += samples
         self._held_back_samples += samples
 
     def is_due(self, size: int) -> bool:
-        """Whether waiting for the converter would bring more of the next ``size`` samples."""
+        """Whether waiting for the converter would yield more of the next ``size`` samples."""
         return len(self._output) < min(size - self._held_back_samples, self._convertible_samples())
 
     def read_output(self, size: int) -> Samples:
-        """The next ``size`` samples of the timeline, (size,); silence stands for what is not there."""
+        """The next ``size`` samples of the timeline, (size,); silence replaces what is missing."""
         unborn = max(0, size - self._held_back_samples - self._convertible_samples())
         self._delay_samples += unborn
         early = min(size, self._held_back_samples + unborn)
@@ -129,7 +129,7 @@ class BufferManager:
         return self._declick.process(np.concatenate([_silence(early), ready, _silence(late)]))
 
     def get_buffer_health(self) -> BufferHealth:
-        """What waits and what was lost."""
+        """What is buffered and what was lost."""
         return BufferHealth(
             input_samples=len(self._input),
             output_samples=len(self._output),
@@ -141,7 +141,7 @@ class BufferManager:
         )
 
     def _convertible_samples(self) -> int:
-        """How much of the timeline ahead the sound captured so far will fill, converted or not."""
+        """How far the sound captured so far, converted or not, will fill the timeline ahead."""
         whole_chunks = len(self._input) // self.config.chunk_size * self.config.chunk_size
         gap = self._gap_samples if whole_chunks else 0
         coming = self._converting_samples + gap + whole_chunks - self._overdue_samples
@@ -153,11 +153,11 @@ class BufferManager:
         self._push_output(audio[late:])
 
     def _append_silence(self, samples: int) -> None:
-        """No loss of its own: what it stands for is counted where it was lost."""
+        """Not counted as a loss: that is counted where the sound was lost."""
         self._push_output(_silence(samples - self._take_overdue(samples)))
 
     def _take_overdue(self, samples: int) -> int:
-        """How many of the next samples were answered with silence already."""
+        """How many of the next samples were already replaced with silence."""
         late = min(self._overdue_samples, samples)
         self._overdue_samples -= late
         return late

@@ -1,9 +1,8 @@
-"""The whole way of the voice through the converter: gate, conversion, loudness, formants, gain, limiter."""
+"""The whole signal chain: gate, conversion, loudness, formants, gain, limiter."""
 
 import numpy as np
 
-from rwc_pw.errors import ConversionError
-from rwc_pw.streaming.backend import ConversionBackend, Samples
+from rwc_pw.streaming.backend import ConversionBackend, Samples, amplitude
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.formant import FormantShifter
 from rwc_pw.streaming.gate import NoiseGate
@@ -11,8 +10,7 @@ from rwc_pw.streaming.limiter import Limiter
 from rwc_pw.streaming.loudness import LoudnessMix
 
 GATE_HYSTERESIS_DB = 6.0
-LOUDEST = 1e3  # +60 dBFS; beyond it, and for what is not a number, a sample is an error
-GAIN_RAMP_SAMPLES = 480  # 10 ms: from one gain to another
+GAIN_RAMP_SAMPLES = 480  # 10 ms, from one gain to the next
 
 
 class VoiceChain(ConversionBackend):
@@ -32,11 +30,11 @@ class VoiceChain(ConversionBackend):
         self._loudness = loudness
         self._formant = formant
         self._limiter = limiter
-        self._gain = self._wanted_gain = _factor(gain_db)
+        self._gain = self._wanted_gain = np.float32(amplitude(gain_db))
 
     @property
     def latency_samples(self) -> int:
-        """The delays of all of them."""
+        """The sum of the stages' delays."""
         return self.converter.latency_samples + self._formant.latency_samples + self._limiter.latency_samples
 
     def initialize(self) -> None:
@@ -44,9 +42,7 @@ class VoiceChain(ConversionBackend):
         self._reset()
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
-        _check(audio_chunk)
         if context is not None:
-            _check(context)
             self._reset()
             context = self._gate.process(context)
         heard = self._gate.process(audio_chunk)
@@ -65,7 +61,7 @@ class VoiceChain(ConversionBackend):
         self._gate.set_levels(config.gate_db, config.gate_db - GATE_HYSTERESIS_DB)
         self._loudness.rate = config.rms_mix_rate
         self._formant.semitones = config.formant_of_rvc
-        self._wanted_gain = _factor(config.gain_db)
+        self._wanted_gain = np.float32(amplitude(config.gain_db))
         return True
 
     def cleanup(self) -> None:
@@ -86,12 +82,3 @@ class VoiceChain(ConversionBackend):
         gains: Samples = np.full(len(sound), self._gain)
         gains[: len(ramp)] = ramp
         return sound * gains
-
-
-def _check(heard: Samples) -> None:
-    if not np.abs(heard).max(initial=0.0) < LOUDEST:
-        raise ConversionError("The sound from the microphone holds values that no sound has.")
-
-
-def _factor(gain_db: float) -> np.float32:
-    return np.float32(10.0 ** (gain_db / 20.0))

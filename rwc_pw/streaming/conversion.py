@@ -1,4 +1,4 @@
-"""From what the user set to the converter that does it."""
+"""Creates the converter for a configuration."""
 
 from rwc_pw.streaming.backend import ConversionBackend
 from rwc_pw.streaming.batch import BatchConverter
@@ -15,7 +15,7 @@ from rwc_pw.voices.rvc_voice import BATCH
 
 
 def create_backend(config: ConversionConfig) -> ConversionBackend:
-    """The converter, not yet initialised; ``UsageError`` where it would leave the voice recognisable."""
+    """The converter, not yet initialised; ``UsageError`` if it would leave the voice recognisable."""
     converter = _converter(config)
     return VoiceChain(
         converter,

@@ -1,4 +1,4 @@
-"""What a conversion is to do."""
+"""What a conversion should do."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,57 +6,56 @@ from pathlib import Path
 from rwc_pw.errors import UsageError
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.ultimate import RvcSettings
-from rwc_pw.streaming.loudness import OWN_LOUDNESS
-from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME, FORMANT_RANGE_SEMITONES, PITCH_RANGE_SEMITONES
+from rwc_pw.voices import options
+from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME
 from rwc_pw.voices.f0_method import AUTO, FCPE, NETWORK_DETECTORS, RMVPE, detector_of
-from rwc_pw.voices.rvc_voice import BACKENDS, BATCH, LOOK_AHEAD_RANGE_MS, STREAMING
+from rwc_pw.voices.rvc_voice import BACKENDS, BATCH, STREAMING
 
-MOST_RVC_CHUNK_SAMPLES = 16384
-BLOCK_SAMPLES = 960  # of StreamingConverter, which takes one or more; the least for BatchConverter, too
+CHUNK_STEP_SAMPLES = 960  # StreamingConverter takes whole blocks of 20 ms
 
 
 @dataclass(frozen=True)
 class ConversionConfig:
-    """Shifts are semitones added to the voice's own; ``UsageError`` for what is out of range."""
+    """Shifts are semitones added to the voice's own; ``UsageError`` for values out of range."""
 
     voice: str = DEFAULT_VOICE_NAME
-    """A built-in voice, where there is no ``model_path``."""
+    """A built-in voice, used if there is no ``model_path``."""
     model_path: Path | None = None
-    """An RVC voice: its folder in the store, or any ``.pth``, which is brought in first."""
+    """An RVC voice: its folder in the store, or any ``.pth``, which is imported first."""
     assets_dir: Path | None = None
-    """ContentVec and the pitch models, in ultimate-rvc's layout; where `rwc-pw setup` puts them, if not given."""
-    chunk_size: int = 4096
-    """Samples of one conversion by an RVC voice; the pipeline is given ``chunk_samples``."""
+    """ContentVec and the pitch models, in ultimate-rvc's layout; by default where `rwc-pw setup` puts them."""
+    chunk_size: int = int(options.CHUNK_SAMPLES.default)
+    """Samples per conversion with an RVC voice; the pipeline uses ``chunk_samples``."""
     backend: str = BATCH
-    """What converts with an RVC voice: batch (BatchConverter) or streaming (StreamingConverter)."""
-    pitch_shift: float = 0.0
-    formant_shift: float = 0.0
-    index_rate: float = 0.75
-    """The share of the features that come from the voice's index, 0 to 1; for RVC voices."""
-    protect: float = 0.33
-    """How much consonants and breath are kept from the index, 0 (most) to 0.5 (not at all); for RVC voices."""
-    rms_mix_rate: float = OWN_LOUDNESS
-    """1 leaves the voice its own loudness, 0 gives it that of the speaker; for RVC voices."""
+    """The converter for an RVC voice: batch (BatchConverter) or streaming (StreamingConverter)."""
+    pitch_shift: float = options.PITCH.default
+    formant_shift: float = options.FORMANT.default
+    index_rate: float = options.INDEX_RATE.default
+    """The share of the features that comes from the voice's index, 0 to 1; for RVC voices."""
+    protect: float = options.PROTECT.default
+    """How much consonants and breath are protected from the index, 0 (most) to 0.5 (not at all); for RVC voices."""
+    rms_mix_rate: float = options.RMS_MIX_RATE.default
+    """1 keeps the voice's own loudness, 0 gives it the speaker's; for RVC voices."""
     f0_method: str = AUTO
-    """What finds the pitch for RVC voices: swiftf0 (streaming alone), fcpe, rmvpe, or what suits the backend."""
-    look_ahead: int = 10
-    """Milliseconds, 10 to 160; with more StreamingConverter speaks nearer to what is said offline, and later."""
+    """The pitch detector for RVC voices: swiftf0 (streaming only), fcpe, rmvpe, or auto, the backend's default."""
+    look_ahead: int = int(options.LOOK_AHEAD_MS.default)
+    """Milliseconds, 10 to 160; more brings StreamingConverter closer to the offline sound, and delays it."""
     use_rmvpe: bool = True
-    """Whether RMVPE suits the backend batch; without it FCPE does."""
-    gain_db: float = 0.0
-    gate_db: float = -50.0
-    """The microphone counts as silent below, in dBFS."""
+    """Whether the batch backend's default detector is RMVPE; otherwise it is FCPE."""
+    gain_db: float = options.GAIN_DB.default
+    gate_db: float = options.GATE_DB.default
+    """The level in dBFS below which the microphone counts as silent."""
 
     def __post_init__(self) -> None:
         if self.model_path is None:
             return
-        _check("chunk_size", self.chunk_size, BLOCK_SAMPLES, MOST_RVC_CHUNK_SAMPLES)
-        _check("pitch_shift", self.pitch_shift, -PITCH_RANGE_SEMITONES, PITCH_RANGE_SEMITONES)
-        _check("formant_shift", self.formant_shift, -FORMANT_RANGE_SEMITONES, FORMANT_RANGE_SEMITONES)
-        _check("index_rate", self.index_rate, 0, 1)
-        _check("rms_mix_rate", self.rms_mix_rate, 0, 1)
-        _check("protect", self.protect, 0, 0.5)
-        _check("look_ahead", self.look_ahead, *LOOK_AHEAD_RANGE_MS)
+        _check("chunk_size", self.chunk_size, options.CHUNK_SAMPLES)
+        _check("pitch_shift", self.pitch_shift, options.PITCH)
+        _check("formant_shift", self.formant_shift, options.FORMANT)
+        _check("index_rate", self.index_rate, options.INDEX_RATE)
+        _check("rms_mix_rate", self.rms_mix_rate, options.RMS_MIX_RATE)
+        _check("protect", self.protect, options.PROTECT)
+        _check("look_ahead", self.look_ahead, options.LOOK_AHEAD_MS)
         if self.backend not in BACKENDS:
             raise UsageError(f"There is no backend {self.backend!r}.", f"Choose {' or '.join(BACKENDS)}.")
         detector_of(self.backend, self.f0_method)
@@ -68,31 +67,42 @@ class ConversionConfig:
 
     @property
     def chunk_samples(self) -> int:
-        """``chunk_size`` as the converter takes it: StreamingConverter in whole blocks of 20 ms."""
-        return self.chunk_size if self.backend == BATCH else -(-self.chunk_size // BLOCK_SAMPLES) * BLOCK_SAMPLES
+        """``chunk_size`` as the converter takes it; for StreamingConverter rounded up to whole blocks of 20 ms."""
+        if self.backend == BATCH:
+            return self.chunk_size
+        return -(-self.chunk_size // CHUNK_STEP_SAMPLES) * CHUNK_STEP_SAMPLES
+
+    def is_loaded_like(self, other: "ConversionConfig") -> bool:
+        """Whether the converter loaded for one can be adjusted to the other."""
+        return self._loaded == other._loaded
+
+    @property
+    def _loaded(self) -> tuple[object, ...]:
+        voice = self.backend, self.model_path, self.assets_dir
+        return *voice, self.chunk_samples, self.look_ahead_frames, self.detector
 
     @property
     def look_ahead_frames(self) -> int:
-        """``look_ahead`` in whole frames of 10 ms."""
+        """``look_ahead``, rounded up to whole frames of 10 ms."""
         return -(-self.look_ahead // 10)
 
     @property
     def formant_of_rvc(self) -> float:
-        """``formant_shift`` where a built-in voice does not move them itself."""
+        """``formant_shift`` for RVC voices; 0 for built-in voices, which shift their formants themselves."""
         return 0.0 if self.model_path is None else self.formant_shift
 
     @property
     def detector(self) -> str:
-        """What finds the pitch."""
+        """The pitch detector."""
         if self.backend == BATCH and self.f0_method == AUTO:
             return RMVPE if self.use_rmvpe else FCPE
         return detector_of(self.backend, self.f0_method)
 
     @property
     def device(self) -> str | None:
-        """The graphics card on which StreamingConverter computes, as torch calls it; None is the CPU.
+        """The graphics card on which StreamingConverter computes, in torch's terms; None is the CPU.
 
-        To find one for the first time may take seconds.
+        The first call may take seconds.
         """
         return graphics_card.device() if self.backend == STREAMING and self.detector in NETWORK_DETECTORS else None
 
@@ -106,6 +116,6 @@ class ConversionConfig:
         )
 
 
-def _check(what: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise UsageError(f"{what} is {value:g}.", f"Choose it between {least:g} and {most:g}.")
+def _check(what: str, value: float, option: options.Option) -> None:
+    if not option.least <= value <= option.most:
+        raise UsageError(f"{what} is {value:g}.", f"Choose it between {option.least:g} and {option.most:g}.")

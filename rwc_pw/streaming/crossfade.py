@@ -1,4 +1,4 @@
-"""From one sound to another without a click."""
+"""Crossfades from one sound to another, without a click."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from rwc_pw.streaming.backend import FADE_SAMPLES, Samples
 
 
 def crossfade(before: Samples, after: Samples) -> Samples:
-    """``after``, (n,), faded in over the end of ``before``, which may be shorter: ``FADE_SAMPLES`` at most."""
+    """``after``, (n,), faded in over the last ``FADE_SAMPLES`` at most of ``before``, which may be shorter."""
     end = min(len(before), len(after))
     start = max(0, end - FADE_SAMPLES)
     share = np.linspace(0, 1, end - start, endpoint=False, dtype=np.float32)

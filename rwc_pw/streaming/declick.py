@@ -1,4 +1,4 @@
-"""Joins two pieces of sound that do not follow each other, without a click."""
+"""Joins two pieces of sound that are not contiguous, without a click."""
 
 from itertools import pairwise
 
@@ -6,26 +6,29 @@ import numpy as np
 
 from rwc_pw.streaming.backend import Samples
 
-FADE_SAMPLES = 96  # 2 ms: shorter is heard as a click, longer smears consonants
-FADE = np.linspace(1, 0, FADE_SAMPLES, endpoint=False, dtype=np.float32)
+BEND_SAMPLES = 96  # 2 ms: shorter is heard as a click, longer smears consonants
+BEND = np.linspace(1, 0, BEND_SAMPLES, endpoint=False, dtype=np.float32)
 
 
 class Declick:
-    """Makes sound of a timeline in which NaN is silence; where either begins, 2 ms are bent, however it is cut."""
+    """Turns a timeline in which NaN means silence into sound.
+
+    Where sound or silence begins, 2 ms are bent to meet the level before; the chunking does not matter.
+    """
 
     def __init__(self) -> None:
-        self._level = np.float32(0)  # the last sample that was heard
+        self._level = np.float32(0)  # the last sample put out
         self._was_silent = True
         self._is_broken = False
         self._bend = np.float32(0)
         self._fade_left = 0
 
     def break_off(self) -> None:
-        """What comes next does not follow what was before."""
+        """The next samples are not contiguous with the previous ones."""
         self._is_broken = True
 
     def process(self, timeline: Samples) -> Samples:
-        """The sound, (n,), of the next (n,)."""
+        """The sound of the next stretch of the timeline, (n,) to (n,)."""
         if not len(timeline):
             return timeline
         silent = np.isnan(timeline)
@@ -39,8 +42,8 @@ class Declick:
 
     def _bend_piece(self, audio: Samples, *, begins: bool) -> None:
         if begins:
-            self._bend, self._fade_left = self._level - audio[0], FADE_SAMPLES
+            self._bend, self._fade_left = self._level - audio[0], BEND_SAMPLES
         bent = min(self._fade_left, len(audio))
-        audio[:bent] += self._bend * FADE[FADE_SAMPLES - self._fade_left :][:bent]
+        audio[:bent] += self._bend * BEND[BEND_SAMPLES - self._fade_left :][:bent]
         self._fade_left -= bent
         self._level = audio[-1]

@@ -1,4 +1,4 @@
-"""What a voice is made from when it is not made from the speaker's own vocal cords."""
+"""The sound sources that replace the speaker's vocal cords."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from rwc_pw.streaming.spectrum import Reals
 
 
 class Excitation(Protocol):
-    """A sound without end; its level does not matter."""
+    """An endless sound; its level does not matter."""
 
     def next_samples(self, count: int) -> Reals:
         """The next samples, (count,)."""

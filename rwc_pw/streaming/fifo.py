@@ -1,4 +1,4 @@
-"""A bounded first-in, first-out of samples."""
+"""A bounded first-in, first-out buffer of samples."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from rwc_pw.streaming.backend import Samples
 
 
 class SampleFifo:
-    """When full, the oldest samples go."""
+    """When full, it drops the oldest samples."""
 
     def __init__(self, capacity_samples: int) -> None:
         self.capacity_samples = capacity_samples
-        self._buffer = np.zeros(2 * capacity_samples, np.float32)  # room to move the content only now and then
+        self._buffer = np.zeros(2 * capacity_samples, np.float32)  # twice the size, so that the content is rarely moved
         self._start = 0
         self._end = 0
 
@@ -18,7 +18,7 @@ class SampleFifo:
         return self._end - self._start
 
     def push(self, samples: Samples) -> Samples:
-        """Append (n,); return the oldest, which had to go."""
+        """Append (n,); return the oldest samples, which were dropped."""
         excess = max(0, len(self) + len(samples) - self.capacity_samples)
         dropped = self.pull(excess)
         if never_stored := excess - len(dropped):
@@ -32,7 +32,7 @@ class SampleFifo:
         return dropped
 
     def pull(self, size: int) -> Samples:
-        """Remove and return the oldest ``size`` samples, or all when there are fewer."""
+        """Remove and return the oldest ``size`` samples, or all if there are fewer."""
         size = min(size, len(self))
         samples = self._buffer[self._start : self._start + size].copy()
         self._start += size

@@ -1,4 +1,4 @@
-"""Moves the formants of what a converter says."""
+"""Shifts the formants of a converter's output."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ from rwc_pw.voices.builtin import Voice
 
 
 class FormantShifter:
-    """At 0 semitones the sound passes as it is, without delay."""
+    """At 0 semitones the sound passes unchanged and undelayed."""
 
     def __init__(self, semitones: float) -> None:
         self.semitones = semitones
-        """It may be set from another thread; it holds from the next chunk on."""
+        """May be set from another thread; takes effect with the next chunk."""
         self.reset()
 
     @property
@@ -29,7 +29,7 @@ class FormantShifter:
         """The next samples, (n,) to (n,)."""
         vocoder = self._vocoder
         said = vocoder.convert_chunk(chunk) if vocoder else chunk
-        if self.semitones != self._is_at:
+        if self.semitones != self._current_semitones:
             self._vocoder = self._new_vocoder()
             after = self._vocoder.convert_chunk(chunk, self._before) if self._vocoder else chunk
             said = crossfade(said[:FADE_SAMPLES], after)
@@ -37,9 +37,9 @@ class FormantShifter:
         return said
 
     def fade_out(self, chunk: Samples) -> Samples:
-        """The next samples, the last ones, and all that is still inside: (n,) to (n + ``latency_samples``,)."""
+        """Process the last samples and flush what is still inside: (n,) to (n + ``latency_samples``,)."""
         return self.process(np.concatenate([chunk, np.zeros(self.latency_samples, np.float32)]))
 
     def _new_vocoder(self) -> VocoderBackend | None:
-        self._is_at = self.semitones
-        return VocoderBackend(Voice("", "", 0.0, self._is_at)) if self._is_at else None
+        self._current_semitones = self.semitones
+        return VocoderBackend(Voice("", "", 0.0, self._current_semitones)) if self._current_semitones else None

@@ -1,18 +1,18 @@
-"""A noise gate: what lies below the speaker's level becomes silence."""
+"""A noise gate: sound below the speaker's level becomes silence."""
 
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples, amplitude
 
 
 class NoiseGate:
     """Opens on a sample at ``open_db`` dBFS and closes ``hold_ms`` after the last one at ``close_db``.
 
     The gain moves in straight lines, 0 to 1 in ``attack_ms`` and 1 to 0 in ``release_ms``. It adds no delay,
-    and the output does not depend on how the input is cut. ``open_db=None`` switches the gate off.
+    and the output does not depend on the chunking of the input. ``open_db=None`` switches the gate off.
     """
 
     def __init__(
@@ -25,21 +25,21 @@ class NoiseGate:
     ) -> None:
         self.set_levels(open_db, close_db)
         self._hold_samples = _samples(hold_ms)
-        # The ramp is counted in whole steps, so that no way of cutting the input changes a rounding.
+        # The ramp is counted in whole steps, so that rounding does not depend on the chunking of the input.
         self._up = _samples(release_ms)
         self._down = _samples(attack_ms)
         self._top = self._up * self._down
         self.reset()
 
     def set_levels(self, open_db: float | None, close_db: float) -> None:
-        """Open and close at other levels from the next samples on."""
+        """Open and close at these levels from the next samples on."""
         if open_db is not None and close_db > open_db:
             raise ValueError(f"the gate would close at {close_db} dBFS, above {open_db} dBFS, where it opens")
-        self._open_level = 0.0 if open_db is None else _level(open_db)
-        self._close_level = 0.0 if open_db is None else _level(close_db)
+        self._open_level = 0.0 if open_db is None else amplitude(open_db)
+        self._close_level = 0.0 if open_db is None else amplitude(close_db)
 
     def reset(self) -> None:
-        """Close, as before the first sample."""
+        """Close the gate, as before the first sample."""
         self._is_open = False
         self._position = 0
         self._quiet_samples = 0
@@ -58,7 +58,7 @@ class NoiseGate:
         return (chunk * self._ramp(is_open)).astype(np.float32)
 
     def _decide(self, level: Samples) -> NDArray[np.bool_] | None:
-        """For each sample whether the gate is open; None when it stays as it is."""
+        """For each sample, whether the gate is open; None if it stays as it is."""
         n = len(level)
         if not self._is_open and level.max() < self._open_level:
             return None
@@ -73,7 +73,7 @@ class NoiseGate:
         return is_open
 
     def _ramp(self, is_open: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """The gain of each sample, (n,), one straight line per stretch of open or closed."""
+        """The gain of each sample, (n,), one straight line per open or closed stretch."""
         positions = np.empty(len(is_open))
         turns = np.flatnonzero(is_open[1:] != is_open[:-1]) + 1
         for start, end in zip([0, *turns], [*turns, len(is_open)], strict=True):
@@ -82,10 +82,6 @@ class NoiseGate:
             self._position = int(line[-1])
             positions[start:end] = line
         return positions / self._top
-
-
-def _level(db: float) -> float:
-    return float(10.0 ** (db / 20.0))
 
 
 def _samples(duration_ms: float) -> int:

@@ -6,23 +6,23 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples, amplitude
 
-# Gains are counted in whole steps of 1 / UNITY, so that no way of cutting the input changes a rounding.
+# Gains are whole multiples of 1 / UNITY, so that rounding does not depend on the chunking of the input.
 UNITY = 1 << 24
 Gains = NDArray[np.int64]
 
 
 class Limiter:
-    """Keeps |output| at ``ceiling_db`` dBFS or below; quieter sound is only delayed, bit for bit.
+    """Keeps |output| at ``ceiling_db`` dBFS or below; quieter sound is only delayed, bit-exact.
 
-    The gain comes down over ``lookahead_ms`` before a peak: the least gain of the window ahead, then its
-    moving average. It comes back up at 1 / ``release_ms``.
+    The gain falls over ``lookahead_ms`` before a peak: the least gain of the window ahead, then its moving
+    average. It rises again at 1 / ``release_ms``.
     """
 
     def __init__(self, ceiling_db: float = -1.0, lookahead_ms: float = 2.0, release_ms: float = 100.0) -> None:
-        # A float32, rounded down.
-        self._ceiling = float(np.nextafter(np.float32(10.0 ** (ceiling_db / 20.0)), np.float32(0.0)))
+        # As a float32, rounded down.
+        self._ceiling = float(np.nextafter(np.float32(amplitude(ceiling_db)), np.float32(0.0)))
         self._lookahead_samples = max(1, math.ceil(lookahead_ms * SAMPLE_RATE_HZ / 1000))
         self._rise_per_sample = math.ceil(UNITY * 1000 / (release_ms * SAMPLE_RATE_HZ))
         self.reset()
@@ -53,13 +53,13 @@ class Limiter:
         return (sound[:n] * gains).astype(np.float32)
 
     def _is_idle(self) -> bool:
-        """Whether the gain has been 1 for a whole window, so that a quiet chunk leaves all as it is."""
+        """Whether the gain has been 1 for a whole window, so that a quiet chunk changes nothing."""
         return bool(self._needed.min() == UNITY and self._held.min() == UNITY)
 
     def _gains(self, level: Samples) -> NDArray[np.float64]:
-        """The gain of each sample that leaves now, (n,), from the level of each that enters."""
+        """The gain of each outgoing sample, (n,), from the level of each incoming one."""
         n, window = len(level), self._lookahead_samples + 1
-        # In float64 and rounded down: the product, rounded to float32, cannot pass the ceiling.
+        # In float64 and rounded down, so that the product, rounded to float32, cannot exceed the ceiling.
         allowed = (UNITY * self._ceiling / np.maximum(level, self._ceiling).astype(np.float64)).astype(np.int64)
         needed = np.concatenate((self._needed, allowed))
         least = sliding_window_view(needed, window).min(axis=1)

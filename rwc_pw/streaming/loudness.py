@@ -1,4 +1,4 @@
-"""Draws the loudness of what is said towards that of what was heard."""
+"""Moves the output's loudness towards that of the input."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,20 +6,20 @@ from numpy.typing import NDArray
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 
 WINDOW_SAMPLES = SAMPLE_RATE_HZ // 25
-LEAST_RMS = 1e-3  # what is said more quietly is not raised further
+LEAST_RMS = 1e-3  # output quieter than this is not amplified further
 OWN_LOUDNESS = 1.0
 
 
 class LoudnessMix:
-    """RVC-Project's ``rms_mix_rate``: 1 leaves the voice its own loudness, 0 gives it that of the speaker.
+    """RVC-Project's ``rms_mix_rate``: 1 keeps the voice's own loudness, 0 gives it the speaker's.
 
-    The gain is the ratio of both root mean squares, each of the last 40 ms, to the power of 1 - ``rate``.
+    The gain is the ratio of the two RMS values, each over the last 40 ms, to the power of 1 - ``rate``.
     """
 
     def __init__(self, rate: float, delay_samples: int) -> None:
-        """What is said lies ``delay_samples`` behind what is heard."""
+        """``said`` lies ``delay_samples`` behind ``heard``."""
         self.rate = rate
-        """It may be set from another thread; it holds from the next chunk on."""
+        """May be set from another thread; takes effect with the next chunk."""
         self._delay_samples = delay_samples
         self.reset()
 
@@ -44,7 +44,7 @@ class LoudnessMix:
 
 
 def _rms(sound: Samples) -> NDArray[np.float64]:
-    """Of the last ``WINDOW_SAMPLES`` at each of the samples that follow the first ``WINDOW_SAMPLES``."""
+    """The RMS of the last ``WINDOW_SAMPLES`` at each sample after the first ``WINDOW_SAMPLES``."""
     energy = np.cumsum(np.square(sound, dtype=np.float64))
     mean: NDArray[np.float64] = np.maximum(energy[WINDOW_SAMPLES:] - energy[:-WINDOW_SAMPLES], 0) / WINDOW_SAMPLES
     rms: NDArray[np.float64] = np.sqrt(mean)

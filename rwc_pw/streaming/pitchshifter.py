@@ -1,4 +1,4 @@
-"""Moves the peaks of a spectrum to another pitch, each with its phases as they are."""
+"""Shifts the peaks of a spectrum to another pitch, each with its phase relations intact."""
 
 import math
 
@@ -12,12 +12,12 @@ _ANGLES = 512  # of the search for the fundamental's phase
 
 
 class PitchShifter:
-    """Phase-locked pitch shift of frames that follow each other ``hop_samples`` apart.
+    """Phase-locked pitch shift of frames that are ``hop_samples`` apart.
 
-    Each peak moves with the bins around it and is turned by the phase that its new frequency has gained
-    (Laroche and Dolson, "New phase-vocoder techniques for pitch-shifting", 1999). Where there is a pitch, the turn
-    of its h-th harmonic is h times one angle, so that the pulses of the voice stay pulses. The spectra must have
-    their phases relative to the point where the output is strongest.
+    Each peak moves with the bins around it and is rotated by the phase that its new frequency has gained
+    (Laroche and Dolson, "New phase-vocoder techniques for pitch-shifting", 1999). If there is a pitch, its h-th
+    harmonic is rotated by h times one angle, so that the voice's pulses stay pulses. The spectra's phases must be
+    relative to the point where the output is strongest.
     """
 
     def __init__(self, frame_samples: int, hop_samples: int, sample_rate_hz: int) -> None:
@@ -35,9 +35,9 @@ class PitchShifter:
     def shift(
         self, spectrum: Complexes, flat: Complexes, peaks: Indices, heights: Reals, pitch_bins: float, ratio: float
     ) -> Complexes:
-        """``flat`` with its pitch times ``ratio``, (bins,).
+        """``flat`` with its pitch multiplied by ``ratio``, (bins,).
 
-        ``spectrum`` is the frame before its envelope was taken out, with ``heights`` at ``peaks``.
+        ``spectrum`` is the frame before its envelope was removed, with ``heights`` at ``peaks``.
         """
         frequencies = self._frequencies(spectrum, peaks)
         moves = (ratio - 1.0) * frequencies
@@ -45,7 +45,7 @@ class PitchShifter:
         if pitch_bins:
             self._lock(turns, frequencies, heights, pitch_bins)
         borders = (peaks[1:] + peaks[:-1] + 1) // 2
-        turns = np.remainder(turns, _TURN)  # wrapped, or hours would wear the precision away
+        turns = np.remainder(turns, _TURN)  # wrapped, or precision would be lost over hours
         self._previous = spectrum
         self._turns = np.repeat(turns, self._widths(borders))
         return self._move(flat, peaks, borders, moves, np.exp(1j * turns))
@@ -58,7 +58,7 @@ class PitchShifter:
         return frequencies
 
     def _lock(self, turns: Reals, frequencies: Reals, heights: Reals, pitch_bins: float) -> None:
-        """Set ``turns`` of the harmonics to h times the angle that is nearest to them all."""
+        """Set the harmonics' ``turns`` to h times the angle that fits them all best."""
         order = np.rint(frequencies / _refine(pitch_bins, frequencies, heights)).astype(np.intp)
         locked = np.flatnonzero((order > 0) & (frequencies < self._top_locked_bin))
         if not len(locked):
@@ -79,7 +79,7 @@ class PitchShifter:
         return widths
 
     def _move(self, flat: Complexes, peaks: Indices, borders: Indices, moves: Reals, rotations: Complexes) -> Complexes:
-        """Each output bin from its peak's bins, ``moves`` further down; zero where two peaks move apart."""
+        """Each output bin, taken from its peak's bins ``moves`` further down; zero where two peaks move apart."""
         positions = peaks + moves
         meet = np.ceil((positions[1:] + positions[:-1]) / 2).astype(np.intp)
         meet = np.maximum.accumulate(np.clip(meet, 0, self._bins))
@@ -95,7 +95,7 @@ class PitchShifter:
 
 
 def _refine(pitch_bins: float, frequencies: Reals, heights: Reals) -> float:
-    """The pitch that fits best the first eight harmonics."""
+    """The pitch that best fits the first eight harmonics."""
     order = np.rint(frequencies / pitch_bins)
     near = (order >= 1) & (order <= 8) & (np.abs(frequencies - order * pitch_bins) < 0.2 * pitch_bins)
     weights = heights * near * order

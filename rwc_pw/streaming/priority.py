@@ -1,4 +1,4 @@
-"""Real-time priority for what carries sound."""
+"""Real-time priority for whatever carries sound."""
 
 import os
 import threading
@@ -7,9 +7,9 @@ REAL_TIME_PRIORITY = 10  # below PipeWire's own data threads (88), above everyth
 
 
 def raise_priority(pid: int = 0) -> bool:
-    """Ask for it for the calling thread, or the main thread of process ``pid``; whether it was granted.
+    """Request it for the calling thread, or the main thread of process ``pid``; return whether it was granted.
 
-    Where the user may not (no ``rtprio`` limit), sound is carried at ordinary priority.
+    If the user may not have it (no ``rtprio`` limit), sound is carried at ordinary priority.
     """
     try:
         os.sched_setscheduler(pid, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(REAL_TIME_PRIORITY))
@@ -19,7 +19,7 @@ def raise_priority(pid: int = 0) -> bool:
 
 
 def may_raise_priority() -> bool:
-    """Whether it would be granted to this user, tried in a thread of its own."""
+    """Whether it would be granted to this user, tried in a separate thread."""
     granted: list[bool] = []
     trial = threading.Thread(target=lambda: granted.append(raise_priority()))
     trial.start()

@@ -10,12 +10,12 @@ import numpy as np
 
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
 from rwc_pw.rvc import graphics_card
-from rwc_pw.rvc.compiled import VoiceCompiler
+from rwc_pw.rvc.compiled import VoiceCompiler, VoiceSources
 from rwc_pw.rvc.cpu_step import CpuStep, DetectPitch
 from rwc_pw.rvc.pitch import SalienceDetector, detect_pitch
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.retrieval import Retrieval
-from rwc_pw.rvc.step import StepSettings
+from rwc_pw.rvc.step import Step, StepSettings
 from rwc_pw.rvc.stream import RvcStream
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.conversion_config import ConversionConfig
@@ -25,21 +25,21 @@ from rwc_pw.voices.rvc_voice import INDEX_FILE
 log = logging.getLogger(__name__)
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 100
-MARGINS_PER_S = 400  # so much sound is resampled before a block, and after one that is said, and cut off again
-DAMAGE = (OSError, RuntimeError, ValueError, KeyError)  # what files raise that are not as they were written
+MARGINS_PER_S = 400  # 1/400 s before an input block, and after an output block, is resampled with it and cut off again
+REMOVE_AND_ADD = "Remove the voice, and add it again."
+DAMAGE = (OSError, RuntimeError, ValueError, KeyError)  # what damaged files raise
 
 
 class StreamingConverter(ConversionBackend):
     """Speaks in an RVC voice, on a graphics card or else on the CPU, in chunks of ``config.chunk_samples``."""
 
     def __init__(self, config: ConversionConfig) -> None:
-        """``config.model_path`` names the voice; ``UsageError`` when there is none such."""
+        """``config.model_path`` names the voice; ``UsageError`` if there is no such voice."""
         self._voice = StoredVoice(config)
         self._config = config
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES, config.look_ahead_frames)
-        self._compiler = VoiceCompiler(
-            self._voice.folder, self._voice.assets_dir, config.detector, self._plan, self._voice.compiled_dir
-        )
+        sources, ahead = (self._voice.folder, self._voice.assets_dir), config.look_ahead_frames
+        self._compiler = VoiceCompiler(*sources, config.detector, ahead, self._voice.compiled_dir)
         self._rate_hz = self._voice.facts.sample_rate_hz
         self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
         self._stream: RvcStream | None = None
@@ -49,11 +49,11 @@ class StreamingConverter(ConversionBackend):
 
     @property
     def latency_samples(self) -> int:
-        """How far it looks ahead; half a frame, which says what was heard at its beginning; and the resampling."""
-        return self._plan.look_ahead_frames * FRAME_SAMPLES + FRAME_SAMPLES // 2 + self._margin_samples
+        """The look-ahead; half a frame, since a frame represents the sound at its beginning; and the resampling."""
+        return self._plan.delay_frames * FRAME_SAMPLES + FRAME_SAMPLES // 2 + self._margin_samples
 
     def initialize(self) -> None:
-        """Load the voice, compiled if it is not yet; ``UnavailableError`` without the extra or ContentVec."""
+        """Load the voice, compiling it if needed; ``UnavailableError`` without the extra or ContentVec."""
         stream = self._stream or self._load()
         if self._compiler.cancelled:
             raise ConversionError("the converter has been given back")
@@ -63,11 +63,11 @@ class StreamingConverter(ConversionBackend):
             self._reset(stream, np.zeros(0, np.float32))
 
     def compile(self, on_progress: Callable[[float], None]) -> None:
-        """Compile the voice, if it is not yet, before it is wanted; raises what ``initialize`` raises."""
+        """Compile the voice ahead of use, unless it is compiled; raises what ``initialize`` raises."""
         self._compiler.compile(on_progress)
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
-        """Convert (``chunk_samples``,) to as many; ``UsageError`` for another length."""
+        """Convert (``chunk_samples``,) to as many; ``UsageError`` for any other length."""
         import soxr
 
         stream = self._stream
@@ -83,15 +83,15 @@ class StreamingConverter(ConversionBackend):
             heard = np.concatenate([self._heard, audio_chunk])
             self._heard = heard[-len(self._heard) :]
             resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
-            # the end of the block before was resampled as if silence followed, and is heard again
+            # the previous block's end was resampled as if silence followed, so it is given again
             return self._at_48_khz(stream.convert(resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
-        """The 10 ms that it had foreseen."""
+        """The 10 ms already predicted with the previous block."""
         return self._at_48_khz(self._stream.foreseen) if self._stream else np.zeros(0, np.float32)
 
     def adjust(self, config: ConversionConfig) -> bool:
-        """Another pitch, index rate or protection, from the next chunk on; all else takes a new converter."""
+        """Change pitch, index rate or protection from the next chunk on; anything else takes a new converter."""
         is_loaded = self._voice.is_meant_by(config)
         if is_loaded:
             self._config = config
@@ -100,13 +100,13 @@ class StreamingConverter(ConversionBackend):
         return is_loaded
 
     def cleanup(self) -> None:
-        """End it for good, also from another thread, while it is loaded."""
+        """End it for good; may be called from another thread while the voice is being loaded."""
         self._compiler.cancel()
         self._stream = None
 
     @contextmanager
     def _card_watched(self) -> Iterator[None]:
-        """What it raises is a ``ConversionError``, after which the voice is loaded for the CPU."""
+        """Turn the card's errors into ``ConversionError``, after which the voice is loaded for the CPU."""
         try:
             yield
         except RuntimeError as error:
@@ -117,45 +117,58 @@ class StreamingConverter(ConversionBackend):
             raise ConversionError(f"the graphics card failed: {error}") from error
 
     def _load(self) -> RvcStream:
+        retrieval = self._retrieval()
         if device := self._config.device:
+            sources = self._compiler.sources()
             try:
-                return self._open_on_card(device)
+                return self._open_on_card(sources, retrieval, device)
             except RuntimeError as error:
                 graphics_card.give_up(error)
         self._is_on_card = False
         folders = self._compiler.compile()
         try:
-            return self._open(*folders)
+            return self._open(*folders, retrieval)
         except DAMAGE as error:
             log.warning("the compiled voice cannot be used, and is made anew: %s", error)
         for folder in filter(None, folders):
             shutil.rmtree(folder, ignore_errors=True)
         try:
-            return self._open(*self._compiler.compile())
+            return self._open(*self._compiler.compile(), retrieval)
         except DAMAGE as error:
             raise RwcPwError(
                 f"The voice {self._voice.facts.name} cannot be used: {error}.",
-                "Remove it, and add it again.",
+                REMOVE_AND_ADD,
             ) from error
 
-    def _open(self, content: Path, network: Path, detector: Path | None) -> RvcStream:
+    def _open(self, content: Path, network: Path, detector: Path | None, retrieval: Retrieval | None) -> RvcStream:
         def open_detector() -> DetectPitch:
             return SalienceDetector(detector, self._plan.window_samples) if detector else detect_pitch
 
-        return RvcStream(CpuStep(content, network, self._plan, open_detector, self._retrieval()), self._plan)
+        return self._tried(CpuStep(content, network, self._plan, open_detector, retrieval))
 
-    def _open_on_card(self, device: str) -> RvcStream:
+    def _open_on_card(self, sources: VoiceSources, retrieval: Retrieval | None, device: str) -> RvcStream:
         from rwc_pw.rvc.card_step import CardStep
 
         self._is_on_card = True
-        sources = self._compiler.sources()
-        step = CardStep(sources.contentvec, self._voice.folder, self._plan, sources.detector, self._retrieval(), device)
+        step = CardStep(sources.contentvec, self._voice.folder, self._plan, sources.detector, retrieval, device)
+        return self._tried(step)
+
+    def _tried(self, step: Step) -> RvcStream:
+        """Convert a first block; ``RuntimeError`` if the result is not finite."""
         stream = RvcStream(step, self._plan)
-        stream.convert(np.ones(self._plan.block_frames * CONTENT_FRAME_SAMPLES, np.float32))  # whether it can
+        said = stream.convert(np.ones(self._plan.block_frames * CONTENT_FRAME_SAMPLES, np.float32))
+        if not np.isfinite(said).all():
+            raise RuntimeError("it returned numbers that are not finite")
         return stream
 
     def _retrieval(self) -> Retrieval | None:
-        return Retrieval(self._voice.folder / INDEX_FILE) if self._voice.facts.has_index else None
+        if not self._voice.facts.has_index:
+            return None
+        path = self._voice.folder / INDEX_FILE
+        try:
+            return Retrieval(path)
+        except (OSError, RuntimeError) as error:  # faiss raises no other
+            raise RwcPwError(f"{path} is damaged.", REMOVE_AND_ADD) from error
 
     def _set(self, stream: RvcStream, config: ConversionConfig) -> None:
         stream.settings = StepSettings(2 ** (config.pitch_shift / 12), config.index_rate, config.protect)
@@ -169,7 +182,7 @@ class StreamingConverter(ConversionBackend):
         self._said = np.zeros(2 * self._rate_hz // MARGINS_PER_S, np.float32)
 
     def _at_48_khz(self, said: Samples) -> Samples:
-        """The block that ends a margin earlier: to be resampled as part of the whole it needs what follows."""
+        """The block, resampled, ending one margin earlier: continuous resampling needs the sound that follows."""
         import soxr
 
         if not self._margin_samples:

@@ -1,4 +1,4 @@
-"""The built-in converter: moves pitch and formants in the short-time spectrum."""
+"""The built-in converter: shifts pitch and formants in the short-time spectrum."""
 
 import numpy as np
 from stftpitchshift.resampler import linear as stretch
@@ -19,10 +19,10 @@ ROBOT_PITCH_HZ = 110.0
 class VocoderBackend(ConversionBackend):
     """Speaks in a built-in ``voice``.
 
-    Frames lie on a grid of ``HOP_SAMPLES`` that starts with the first sample, so the output is the same, bit for
-    bit, however the input is cut. A frame of ``FRAME_SAMPLES`` looks back; only its newest ``SYNTHESIS_SAMPLES``
-    are heard, and a sample is done when the last frame that holds it is: at the latest, ``SYNTHESIS_SAMPLES - 1``
-    after it came in. No shorter delay holds for every way of cutting the input.
+    Frames lie on a grid of ``HOP_SAMPLES`` that starts with the first sample, so the output is bit-identical for
+    any chunking of the input. A frame of ``FRAME_SAMPLES`` looks back; only its newest ``SYNTHESIS_SAMPLES`` are
+    put out, and a sample is finished with the last frame that contains it: at the latest ``SYNTHESIS_SAMPLES - 1``
+    after it came in. No shorter delay works for every chunking of the input.
     """
 
     def __init__(self, voice: Voice) -> None:
@@ -43,7 +43,7 @@ class VocoderBackend(ConversionBackend):
 
     @property
     def latency_samples(self) -> int:
-        """One less than the synthesis window: 21 ms."""
+        """One sample less than the synthesis window: 21 ms."""
         return SYNTHESIS_SAMPLES - 1
 
     def initialize(self) -> None:
@@ -72,7 +72,7 @@ class VocoderBackend(ConversionBackend):
         pass
 
     def _next_hop(self, hop: Samples) -> Samples:
-        """Take in the next ``HOP_SAMPLES`` and give those that are done."""
+        """Take in the next ``HOP_SAMPLES`` and return those that are finished."""
         _push(self._heard, hop)
         if self._excitation:
             _push(self._excited, self._excitation.next_samples(HOP_SAMPLES))
@@ -88,7 +88,7 @@ class VocoderBackend(ConversionBackend):
         return done
 
     def _spectrum(self, sound: Reals) -> Complexes:
-        """The spectrum of a frame, its phases relative to the middle of the synthesis window."""
+        """The spectrum of a frame, with phases relative to the middle of the synthesis window."""
         after = SYNTHESIS_SAMPLES // 2
         np.multiply(sound[-after:], self._analysis[-after:], out=self._rolled[:after])
         np.multiply(sound[:-after], self._analysis[:-after], out=self._rolled[after:])
@@ -110,13 +110,13 @@ class VocoderBackend(ConversionBackend):
         return converted * np.sqrt(power / converted_power) if converted_power else converted
 
     def _power_when_heard(self) -> float:
-        """The frame's power, weighed as its output is: a source that has no loudness of its own gets it in time."""
+        """The frame's power, weighted as its output is, so that a source of constant level follows the speech."""
         heard = self._heard[-SYNTHESIS_SAMPLES:] * self._heard_window
         return float(np.dot(heard, heard))
 
 
 def _push(buffer: Reals, new: Reals | Samples) -> None:
-    """Move ``new`` in at the end of ``buffer`` and as much out at its start."""
+    """Append ``new`` to ``buffer``, and drop as much from its start."""
     buffer[: -len(new)] = buffer[len(new) :]
     buffer[-len(new) :] = new
 

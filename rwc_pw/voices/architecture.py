@@ -10,25 +10,25 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 FEATURES = {"v1": 256, "v2": 768}
-"""Of ContentVec, per frame."""
+"""How many features ContentVec has per frame."""
 SAMPLE_RATES_HZ = (32_000, 40_000, 48_000)
 FLOWS = (0, 2, 4, 6)  # every other one only reverses the channels and has no weights
 WAVENET_LAYERS = 3
 RELATIVE_POSITIONS = 21
-PITCHES = 256
+PITCH_EMBEDDINGS = 256
 CONFIG_LENGTH = 18
-MOST_WEIGHTS = 250_000_000  # five times what everybody's voices have
+MOST_WEIGHTS = 250_000_000  # five times those of common voices
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
 
 class ArchitectureError(ValueError):
-    """The declaration is no RVC voice's; the message says why, as the end of a sentence."""
+    """The declaration is not that of an RVC voice; the message says why, as the end of a sentence."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One voice's network; lengths of convolutions in samples of their input."""
+    """One voice's network; convolution lengths are in samples of their input."""
 
     version: str
     has_pitch: bool
@@ -52,11 +52,13 @@ class Architecture:
 
     @classmethod
     def from_config(cls, config: Any, version: Any, has_pitch: Any, speakers: int) -> Self:
-        """What a file declares by its ``config``, ``version`` and ``f0``; ``ArchitectureError`` when it is no voice's.
+        """What a file declares in its ``config``, ``version`` and ``f0``; ``ArchitectureError`` if that is no voice.
 
-        ``speakers`` is what the weights say: training leaves another number in the config.
+        ``speakers`` comes from the weights: training leaves another number in the config.
         """
-        _check(isinstance(config, list) and len(config) == CONFIG_LENGTH, f"its config has not {CONFIG_LENGTH} entries")
+        _check(
+            isinstance(config, list) and len(config) == CONFIG_LENGTH, f"its config is not {CONFIG_LENGTH} entries long"
+        )
         _check(version in FEATURES and isinstance(version, str), "it is neither of version v1 nor v2")
         _check(has_pitch in (0, 1), "it does not say whether it follows the pitch")
         _check(config[9] == "1", "its residual blocks are not of kind 1")
@@ -86,7 +88,7 @@ class Architecture:
 
     @property
     def config(self) -> list[Any]:
-        """The 18 entries by which a file declares it."""
+        """The 18 entries with which a file declares the network."""
         encoder = [self.inter, self.hidden, self.filter, self.heads, self.layers, self.kernel, self.dropout]
         resblocks = ["1", list(self.resblock_kernels), [list(dilations) for dilations in self.resblock_dilations]]
         decoder = [list(self.upsample_rates), self.upsample, list(self.upsample_kernels)]
@@ -94,7 +96,7 @@ class Architecture:
         return [self.spectrum_bins, self.segment_frames, *encoder, *resblocks, *decoder, *ends]
 
     def shapes(self) -> Shapes:
-        """Each weight's name and shape, without those of the posterior encoder, which only training needs."""
+        """Each weight's name and shape, except those of the posterior encoder, which only training needs."""
         yield from self._text_encoder()
         yield from self._decoder()
         yield from self._flow()
@@ -114,7 +116,7 @@ class Architecture:
         hidden = self.hidden
         yield from _biased("enc_p.emb_phone", hidden, FEATURES[self.version])
         if self.has_pitch:
-            yield "enc_p.emb_pitch.weight", (PITCHES, hidden)
+            yield "enc_p.emb_pitch.weight", (PITCH_EMBEDDINGS, hidden)
         for layer in range(self.layers):
             attention = f"enc_p.encoder.attn_layers.{layer}"
             yield f"{attention}.emb_rel_k", (1, RELATIVE_POSITIONS, hidden // self.heads)
@@ -163,7 +165,7 @@ def _biased(name: str, outputs: int, *others: int) -> Shapes:
 
 
 def _normed(name: str, first: int, *others: int, biases: int | None = None) -> Shapes:
-    """A convolution under weight normalisation (Salimans and Kingma, 2016): its length and its direction."""
+    """A weight-normalised convolution (Salimans and Kingma, 2016): magnitude ``g`` and direction ``v``."""
     yield f"{name}.weight_g", (first, 1, 1)
     yield f"{name}.weight_v", (first, *others)
     yield f"{name}.bias", (first if biases is None else biases,)

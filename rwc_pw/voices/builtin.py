@@ -1,18 +1,17 @@
-"""The voices that need no model: how far each moves the speaker's pitch and formants."""
+"""The voices that need no model: how far each shifts the speaker's pitch and formants."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rwc_pw.errors import UsageError
+from rwc_pw.voices.options import FORMANT, PITCH, Option
 
-PITCH_RANGE_SEMITONES = 24.0
-FORMANT_RANGE_SEMITONES = 12.0
 LEAST_PITCH_SEMITONES = 2.0
 LEAST_FORMANT_SEMITONES = 1.0
 
 
 class Effect(StrEnum):
-    """What takes the place of the speaker's vocal cords."""
+    """What replaces the speaker's vocal cords."""
 
     NONE = "none"
     ROBOT = "robot"
@@ -23,7 +22,7 @@ class Effect(StrEnum):
 class Voice:
     """A target voice; semitones are relative to the speaker, except the pitch of a robot.
 
-    A robot speaks on one note, ``pitch_semitones`` above or below its own; a whisper has no pitch.
+    A robot speaks on one note, its own shifted by ``pitch_semitones``; a whisper has no pitch.
     """
 
     name: str
@@ -33,7 +32,7 @@ class Voice:
     effect: Effect = Effect.NONE
 
     def with_shift(self, pitch_semitones: float, formant_semitones: float) -> "Voice":
-        """This voice with both offsets added; UsageError when out of range or too close to the real voice."""
+        """This voice with both offsets added; ``UsageError`` if out of range or too close to the real voice."""
         shifted = replace(
             self,
             pitch_semitones=self.pitch_semitones + pitch_semitones,
@@ -44,9 +43,9 @@ class Voice:
 
 
 def check_voice(voice: Voice) -> None:
-    """Raise UsageError unless ``voice`` is in range and hides the speaker's own voice."""
-    _check_range(voice, "pitch", voice.pitch_semitones, PITCH_RANGE_SEMITONES)
-    _check_range(voice, "formant", voice.formant_semitones, FORMANT_RANGE_SEMITONES)
+    """Raise ``UsageError`` unless ``voice`` is in range and hides the speaker's own voice."""
+    _check_range(voice, "pitch", voice.pitch_semitones, PITCH)
+    _check_range(voice, "formant", voice.formant_semitones, FORMANT)
     disguised = (
         voice.effect is not Effect.NONE
         or abs(voice.pitch_semitones) >= LEAST_PITCH_SEMITONES
@@ -61,11 +60,11 @@ def check_voice(voice: Voice) -> None:
         )
 
 
-def _check_range(voice: Voice, what: str, total_semitones: float, range_semitones: float) -> None:
-    if not abs(total_semitones) <= range_semitones:  # also refuses NaN
+def _check_range(voice: Voice, what: str, total_semitones: float, option: Option) -> None:
+    if not option.least <= total_semitones <= option.most:  # also refuses NaN
         raise UsageError(
             f"The {what} of the voice '{voice.name}' would be {total_semitones:+g} semitones in all.",
-            f"Choose an offset that keeps it between {-range_semitones:g} and {range_semitones:+g}.",
+            f"Choose an offset that keeps it between {option.least:g} and {option.most:+g}.",
         )
 
 

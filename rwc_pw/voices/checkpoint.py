@@ -1,6 +1,7 @@
-"""A stranger's ``.pth``, read without running anything in it, and the one that we write for ultimate-rvc.
+"""Reads a stranger's ``.pth`` without executing anything in it, and writes the one that ultimate-rvc loads.
 
-torch is imported here only, and only in processes of their own.
+Only ``rwc_pw.voices.inspector``, a process with limits, opens strangers' models and indexes. Stored voices, which
+we wrote ourselves, may be read anywhere.
 """
 
 import json
@@ -9,23 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rwc_pw.voices.architecture import Architecture, ArchitectureError
+from rwc_pw.voices.archive import TooManyEntriesError, opened_archive
 from rwc_pw.voices.rvc_voice import MODEL_FILE
 
 if TYPE_CHECKING:
     import torch
 
 LARGEST_PICKLE_BYTES = 4 << 20
-MOST_ENTRIES = 5000
-TORCH_PREFIX = "parametrizations.weight.original"  # newer names of weight_g and weight_v
+TORCH_PREFIX = "parametrizations.weight.original"  # in the newer names of weight_g and weight_v
 TRAINING_ONLY = "enc_q."
+CONTENTVEC_NAMES = (None, "contentvec", "hubert_base")  # in files of Applio, ultimate-rvc, and of others that have none
 
 
 class BadVoiceError(ValueError):
-    """The file is no voice; the message says why, as the end of a sentence that begins with its name."""
+    """The file is not a voice; the message says why, as the end of a sentence that begins with the file's name."""
 
 
 def look_at(path: Path) -> None:
-    """Refuse what cannot be a voice before anything is loaded: ``BadVoiceError``."""
+    """Raise ``BadVoiceError`` for what cannot be a voice, before anything is loaded."""
     with path.open("rb") as file:
         start = file.read(512)
     if not start:
@@ -33,10 +35,12 @@ def look_at(path: Path) -> None:
     if start.lstrip()[:1] == b"<":
         raise BadVoiceError("is a web page, not a voice")
     if not zipfile.is_zipfile(path):
-        raise BadVoiceError("is not in PyTorch's format of today, or it is cut short")
+        raise BadVoiceError("is not in PyTorch's current format, or it is cut short")
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, opened_archive(file) as archive:
             entries = archive.infolist()
+    except TooManyEntriesError as error:
+        raise BadVoiceError("holds more than any voice does") from error
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise BadVoiceError("is damaged") from error
     _check_entries(entries, path.stat().st_size)
@@ -46,29 +50,31 @@ def _check_entries(entries: list[zipfile.ZipInfo], file_bytes: int) -> None:
     pickles = [entry for entry in entries if entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise BadVoiceError("is an archive, but not of a voice")
-    if len(entries) > MOST_ENTRIES or pickles[0].file_size > LARGEST_PICKLE_BYTES:
+    if pickles[0].file_size > LARGEST_PICKLE_BYTES:
         raise BadVoiceError("holds more than any voice does")
     if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
-        raise BadVoiceError("is compressed, as no voice is")  # whatever it would expand to
+        raise BadVoiceError("is compressed, as no voice is")  # however large it would become
     if len({entry.filename for entry in entries}) != len(entries):
-        raise BadVoiceError("names a part of it twice")
+        raise BadVoiceError("contains an entry twice")
     if sum(entry.file_size for entry in entries) > file_bytes:
         raise BadVoiceError("declares more than is in it")
 
 
 def read_checkpoint(path: Path) -> tuple[Architecture, dict[str, "torch.Tensor"]]:
-    """The network and its weights; ``BadVoiceError`` for whatever is not a voice. ``look_at`` it first."""
+    """The network and its weights; ``BadVoiceError`` if the file is not a voice. Call ``look_at`` first."""
     import torch
 
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # an edge: what a stranger's file raises in torch has no end of names
+    except Exception as error:  # a boundary: a stranger's file can make torch raise anything
         reason = "would run code" if "weights_only" in str(error) or "Weights only" in str(error) else "is damaged"
         raise BadVoiceError(reason) from error
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("weight"), dict):
         raise BadVoiceError("is a PyTorch file, but not a voice ready for use: it has no weights under `weight`")
     if checkpoint.get("vocoder", "HiFi-GAN") != "HiFi-GAN":
         raise BadVoiceError("needs a vocoder other than HiFi-GAN, which is not known here")
+    if (embedder := checkpoint.get("embedder_model")) not in CONTENTVEC_NAMES:
+        raise BadVoiceError(f"was trained with the embedder {embedder!a:.80}, and only ContentVec is known here")
     weights = _named_as_usual(checkpoint["weight"])
     speakers = weights.get("emb_g.weight")
     if not _is_plain(speakers) or speakers is None or speakers.dim() != 2:
@@ -84,7 +90,7 @@ def read_checkpoint(path: Path) -> tuple[Architecture, dict[str, "torch.Tensor"]
 
 
 def _named_as_usual(weights: dict[Any, Any]) -> dict[str, Any]:
-    """Without what only training needs, and weight normalisation by its older names, which ultimate-rvc takes."""
+    """Drop the weights only used in training; name weight normalisation in the older way, as ultimate-rvc expects."""
     named: dict[str, Any] = {}
     for name, weight in weights.items():
         if not isinstance(name, str):
@@ -119,7 +125,7 @@ def _check_weights(weights: dict[str, "torch.Tensor"], shapes: dict[str, tuple[i
 
 
 def store_model(architecture: Architecture, weights: dict[str, "torch.Tensor"], folder: Path) -> None:
-    """Write the model into ``folder`` as safetensors; the numbers stay as exact as they came."""
+    """Write the model into ``folder`` as safetensors, with the weights' precision unchanged."""
     from safetensors.torch import save_file
 
     metadata = {
@@ -131,11 +137,11 @@ def store_model(architecture: Architecture, weights: dict[str, "torch.Tensor"], 
 
 
 def read_stored(voice_folder: Path) -> tuple["dict[str, torch.Tensor]", dict[str, str]]:
-    """A stored voice's weights, and what its safetensors say of them: ``config`` in JSON, ``version``, ``f0``."""
+    """A stored voice's weights and their safetensors metadata: ``config`` in JSON, ``version``, ``f0``."""
     from safetensors import safe_open
 
     with safe_open(voice_folder / MODEL_FILE, "pt") as model:
-        return {name: model.get_tensor(name) for name in model.keys()}, model.metadata()  # noqa: SIM118 - it is no dict
+        return {name: model.get_tensor(name) for name in model.keys()}, model.metadata()  # noqa: SIM118 - it is not a dict
 
 
 def write_checkpoint(voice_folder: Path, path: Path) -> None:

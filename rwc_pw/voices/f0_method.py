@@ -1,4 +1,4 @@
-"""Which pitch detector is meant where an RVC voice speaks."""
+"""Which pitch detector an RVC voice uses."""
 
 from rwc_pw.errors import UsageError
 from rwc_pw.voices.rvc_voice import BATCH, STREAMING
@@ -6,14 +6,14 @@ from rwc_pw.voices.rvc_voice import BATCH, STREAMING
 AUTO = "auto"
 SWIFTF0, FCPE, RMVPE = "swiftf0", "fcpe", "rmvpe"
 DETECTORS = {BATCH: (RMVPE, FCPE), STREAMING: (FCPE, SWIFTF0, RMVPE)}
-"""What each backend can find the pitch with; the first is its own choice."""
+"""The pitch detectors of each backend, its default first."""
 NETWORK_DETECTORS = FCPE, RMVPE
-"""Those whose weights are files of the models folder, and which a graphics card computes; SwiftF0 is made for CPUs."""
+"""Those with weights in the models folder, which can run on a graphics card; SwiftF0 is made for CPUs."""
 F0_METHODS = (AUTO, *DETECTORS[STREAMING])
 
 
 def detector_of(backend: str, f0_method: str) -> str:
-    """The one that ``f0_method`` means; ``UsageError`` where the backend has none such."""
+    """The detector that ``f0_method`` means; ``UsageError`` if the backend does not have it."""
     known = DETECTORS[backend]
     if f0_method == AUTO:
         return known[0]

@@ -1,4 +1,4 @@
-"""Brings a stranger's voice in: its files are copied, read by a process that can do little, and stored as our own."""
+"""Imports a stranger's voice: its files are copied, read by a restricted process, and stored in our own format."""
 
 import json
 import subprocess
@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rwc_pw.desktop.private_folder import PrivateFolder
 from rwc_pw.errors import RwcPwError, missing_extra
+from rwc_pw.files.private_folder import PrivateFolder
 from rwc_pw.voices.rvc_voice import RvcVoice
 from rwc_pw.voices.source import copy_source
 from rwc_pw.voices.store import VoiceStore
@@ -27,11 +27,11 @@ def add_voice(
     index: Path | None = None,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> RvcVoice:
-    """Store the voice in ``source``: a ``.pth``, a folder or a ``.zip``, with its index or the one that is given.
+    """Store the voice in ``source``: a ``.pth``, a folder or a ``.zip``, with its own index or ``index``.
 
-    Nothing in it is run. It is there whole, or not at all: ``UnavailableError`` without the extra, ``UsageError`` for
-    a source or a name that cannot be, ``RwcPwError`` for a file that is no voice. ``on_progress`` is told the share
-    that is done.
+    Nothing in it is executed, and it is stored whole or not at all. ``UnavailableError`` without the extra,
+    ``UsageError`` for an impossible source or name, ``RwcPwError`` for a file that is not a voice. ``on_progress``
+    receives the fraction done.
     """
     check_can_add(store, name)
     staging = PrivateFolder(store.folder, STAGING_PREFIX)
@@ -53,7 +53,7 @@ def add_voice(
 
 
 def check_can_add(store: VoiceStore, name: str | None) -> None:
-    """What ``add_voice`` would raise whatever the source is."""
+    """Raise what ``add_voice`` would raise for any source."""
     if find_spec("torch") is None or find_spec("safetensors") is None:
         raise missing_extra("PyTorch")
     if name is not None:
@@ -61,7 +61,7 @@ def check_can_add(store: VoiceStore, name: str | None) -> None:
 
 
 def _inspect(model: Path, index: Path | None, folder: Path, source: Path) -> dict[str, Any]:
-    """What the inspector says of the voice; the stored form of it is in ``folder``."""
+    """The inspector's facts about the voice, whose stored form it writes into ``folder``."""
     request = {"model": str(model), "index": str(index) if index else "", "folder": str(folder)}
     try:
         done = subprocess.run(
@@ -78,7 +78,7 @@ def _inspect(model: Path, index: Path | None, folder: Path, source: Path) -> dic
         raise RwcPwError(f"{source} takes longer to read than any voice.", "Get it from elsewhere.") from error
     try:
         answer = json.loads(done.stdout)
-    except ValueError:  # it was ended, by its limits or by what it read
+    except ValueError:  # its limits, or what it read, ended it
         answer = {"problem": "cannot be read: it asks for more than a voice may, or it is damaged"}
     if "problem" in answer:
         raise RwcPwError(f"{source} {answer['problem']}.", "It has been left alone. Get the voice from elsewhere.")
@@ -86,7 +86,7 @@ def _inspect(model: Path, index: Path | None, folder: Path, source: Path) -> dic
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """No more than Python needs to find our modules, and nobody's home."""
+    """Only what Python needs to find our modules; no user's home."""
     path = ":".join(entry for entry in sys.path if entry)
     return {
         "PATH": "/usr/bin:/bin",

@@ -1,4 +1,4 @@
-"""The process that reads strangers' files: before it touches them it limits itself."""
+"""The process that reads strangers' files, after limiting its own resources."""
 
 import json
 import os
@@ -9,22 +9,22 @@ from pathlib import Path
 from rwc_pw.voices.architecture import FEATURES
 from rwc_pw.voices.checkpoint import BadVoiceError, look_at, read_checkpoint, store_model
 from rwc_pw.voices.rvc_voice import INDEX_FILE
+from rwc_pw.voices.source import LARGEST_FILE_BYTES
 
 LONGEST_CPU_S = 120
-LARGEST_WRITTEN_BYTES = 2 << 30
 MOST_OPEN_FILES = 128
-MEMORY_BYTES = 4 << 30  # on top of what torch itself maps
+MEMORY_BYTES = 4 << 30  # in addition to what torch itself maps
 MOST_INDEX_VECTORS = 2_000_000
 
 
 def main() -> None:
     """Read a request from standard input, write the answer to standard output."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # libraries print
+    os.dup2(2, 1)  # libraries print to standard output
     request = json.load(sys.stdin)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_CPU, LONGEST_CPU_S)
-    _limit(resource.RLIMIT_FSIZE, LARGEST_WRITTEN_BYTES)
+    _limit(resource.RLIMIT_FSIZE, LARGEST_FILE_BYTES)
     _limit(resource.RLIMIT_NOFILE, MOST_OPEN_FILES)
     try:
         answer = inspect(Path(request["model"]), request["index"] and Path(request["index"]), Path(request["folder"]))
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def inspect(model: Path, index: Path | None, folder: Path) -> dict[str, object]:
-    """Check a voice and its index, and write what is stored of them into ``folder``; ``BadVoiceError``."""
+    """Check a voice and its index, and write their stored form into ``folder``; ``BadVoiceError`` if they are bad."""
     look_at(model)
     import torch
 
@@ -61,7 +61,7 @@ def _store_index(path: Path, features: int, folder: Path) -> None:
 
     try:
         index = faiss.read_index(str(path))
-    except RuntimeError as error:  # faiss knows no other
+    except RuntimeError as error:  # the only error faiss raises
         raise BadVoiceError("comes with an index that is damaged, or not of faiss") from error
     if type(index) not in (faiss.IndexIVFFlat, faiss.IndexFlat, faiss.IndexFlatL2):
         raise BadVoiceError(f"comes with an index of a kind that no voice has, {type(index).__name__}")

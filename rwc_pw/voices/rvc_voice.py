@@ -1,9 +1,10 @@
 """An RVC voice as it is stored."""
 
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rwc_pw.errors import RwcPwError
 
@@ -11,14 +12,12 @@ VOICE_FILE = "voice.toml"
 MODEL_FILE = "model.safetensors"
 INDEX_FILE = "model.index"
 BACKENDS = BATCH, STREAMING = "batch", "streaming"
-"""What speaks in it: ultimate-rvc, or its network by ourselves."""
-LOOK_AHEAD_RANGE_MS = 10, 160
-"""How far the flow and the generator may look ahead; further is no nearer to what they say offline."""
+"""The converters: ultimate-rvc, or our own for the voice's network."""
 
 
 @dataclass(frozen=True)
 class RvcVoice:
-    """What voice.toml says."""
+    """The content of voice.toml."""
 
     name: str
     version: str
@@ -29,8 +28,8 @@ class RvcVoice:
     speakers: int
     has_index: bool
     source_sha256: str
-    licence: str = ""
-    """For the user to note: the files say nothing of it."""
+    licence: str = field(default="", compare=False)
+    """For the user to fill in: the voice's files do not state it, and it does not change the voice."""
 
     @property
     def description(self) -> str:
@@ -48,13 +47,22 @@ class RvcVoice:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """What ``folder``'s voice.toml says, under the folder's name; ``RwcPwError`` when it cannot be used."""
+        """Read ``folder``'s voice.toml; the voice is named after the folder. ``RwcPwError`` if it cannot be used."""
         path = folder / VOICE_FILE
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-            known = {item.name: values[item.name] for item in fields(cls) if item.name != "name"}
-        except (OSError, ValueError, KeyError) as error:
+            values = {**tomllib.loads(path.read_text(encoding="utf-8")), "name": folder.name}
+            return cls(**{item.name: _value(values, item) for item in fields(cls)})
+        except (OSError, ValueError) as error:
             raise RwcPwError(
                 f"{path} cannot be used: {error}.", f"Run `rwc-pw voices remove {folder.name}` and add the voice again."
             ) from error
-        return cls(name=folder.name, **known)
+
+
+def _value(values: Mapping[str, object], item: "Field[Any]") -> Any:
+    """That field's value; ``ValueError`` if it is missing or of another type."""
+    value = values.get(item.name, item.default)
+    if value is MISSING:
+        raise ValueError(f"{item.name} is missing")
+    if type(value) is not item.type:
+        raise ValueError(f"{item.name} is {value!r}")
+    return value

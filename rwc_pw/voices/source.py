@@ -1,4 +1,4 @@
-"""What people share a voice as: a ``.pth``, a folder, or a ``.zip``; the voice's files are copied out of it."""
+"""The forms in which people share voices: a ``.pth``, a folder or a ``.zip``. Copies the voice's files out of it."""
 
 import hashlib
 import lzma
@@ -13,30 +13,30 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar
 
 from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.voices.archive import TooManyEntriesError, opened_archive
 
 LARGEST_FILE_BYTES = 2 << 30
 MOST_RATIO = 100  # weights hardly compress
-MOST_ENTRIES = 10_000
 BLOCK_BYTES = 1 << 20
-TRAINING = ("G_", "D_")  # what training goes on from; no voice is in it alone
+TRAINING = ("G_", "D_")  # checkpoints for further training, not usable as voices
 File = TypeVar("File")
 COPIES = {".pth": "source.pth", ".index": "source.index"}
 
 
 @dataclass(frozen=True)
 class Copied:
-    """A voice's files, copied to where nobody changes them any more."""
+    """A voice's files, copied to where nobody else changes them."""
 
     name: str
-    """What the source itself is called."""
+    """The source's own name."""
     model: Path
     index: Path | None
     sha256: str
-    """Of the model's file."""
+    """Of the model file."""
 
 
 def copy_source(source: Path, index: Path | None, folder: Path) -> Copied:
-    """Copy the model and the index, if there is one, into ``folder``; ``UsageError`` where there is no single model."""
+    """Copy the model and the index, if any, into ``folder``; ``UsageError`` unless there is exactly one model."""
     if source.is_dir():
         copied = _copy_folder(source, folder)
     elif source.suffix.lower() == ".zip":
@@ -51,7 +51,7 @@ def copy_source(source: Path, index: Path | None, folder: Path) -> Copied:
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal; ``UsageError`` when it cannot be read."""
+    """The SHA-256 of a file, in hexadecimal; ``UsageError`` if it cannot be read."""
     with _opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -72,18 +72,17 @@ def _copy_files(name: str, model: Path, index: Path | None, folder: Path) -> Cop
 
 
 def _copy_archive(source: Path, folder: Path) -> Copied:
-    """Members go to names of our own, so none can lead out of ``folder``."""
+    """Members are written under our own names, so none can escape ``folder``."""
     with _opened(source) as file:
         try:
-            with zipfile.ZipFile(file) as archive:
-                entries = archive.infolist()
-                if len(entries) > MOST_ENTRIES:
-                    raise UsageError(f"{source} has more files in it than a voice.", "Unpack it and add the .pth.")
-                named = {entry.filename: entry for entry in entries if not entry.is_dir()}
+            with opened_archive(file) as archive:
+                named = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
                 model, index = _choose(named, source)
                 sha256 = _extract(archive, model, folder / COPIES[".pth"], source)
                 if index:
                     _extract(archive, index, folder / COPIES[".index"], source)
+        except TooManyEntriesError as error:
+            raise UsageError(f"{source} has more files in it than a voice.", "Unpack it and add the .pth.") from error
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, ValueError) as error:
             raise RwcPwError(f"{source} is damaged, or no zip.", "Get it again.") from error
     name = PurePosixPath(model.filename).stem
@@ -105,7 +104,7 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, sou
 
 
 def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None]:
-    """The model and the index among files: by RVC's names, those that are for use and not for training."""
+    """The model and the index among files: by RVC's naming, those for use, not for training."""
 
     def of_kind(suffix: str) -> list[str]:
         return [name for name in named if name.lower().endswith(suffix) and "__MACOSX" not in name]
@@ -122,11 +121,11 @@ def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None]:
 
 
 def _opened(path: Path) -> BufferedReader:
-    """A regular file, and nothing that would block or never end."""
+    """Open a regular file, and nothing that would block or never end."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "its name is none"
+        reason = getattr(error, "strerror", None) or "no file has such a name"
         raise UsageError(f"Cannot read {path}: {reason}.", "Name a .pth, a folder or a .zip.") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -135,7 +134,7 @@ def _opened(path: Path) -> BufferedReader:
 
 
 def _copy(file: IO[bytes], target: Path) -> str:
-    """Copy, and the SHA-256 of what was copied."""
+    """Copy ``file``; return the SHA-256 of what was copied."""
     digest, copied_bytes = hashlib.sha256(), 0
     try:
         with target.open("wb") as copy:

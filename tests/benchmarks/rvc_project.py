@@ -99,7 +99,7 @@ class Modules:
         source = torch.zeros(1, 1, PLAN.decoded_frames * self._decoder.samples_per_frame)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             self._encode(PLAN.window_samples, PLAN.text_frames)
-            self._decoder(frames, source, Carry(PLAN.provisional_frames))
+            self._decoder(frames, source, Carry(PLAN.look_ahead_frames))
         return counter.get_total_flops() / 1e9
 
     def theirs_gflop(self, window: Window) -> float:
@@ -122,7 +122,7 @@ class Streams:
         self._folder = folder
         folder.mkdir()
         export_content(contentvec, folder, "v2")
-        export_voice(voice, folder, PLAN.provisional_frames)
+        export_voice(voice, folder, PLAN.look_ahead_frames)
         export_offline(modules.offline, folder / "offline.xml")
 
     def ours(self, precision: str) -> RvcStream:

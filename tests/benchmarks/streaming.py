@@ -4,8 +4,8 @@ Needs the extra rwc-pw[rvc]. Rows:
 
 flop      per block, counted, over the least that a causal converter could do: each frame once, with RMVPE
 curve     what looking ahead less costs: the decoder's error against the offline network
-blocks    the time of a block, StreamingConverter as a whole: median, 95 and 99 of 100; it holds where the latter is at
-          most 0.9 of the block
+blocks    the time of a block, StreamingConverter as a whole: median, 95 and 99 of 100; the machine keeps up
+          where the latter is at most 0.9 of the block
 memory    of a process that speaks in a 48 kHz voice, after 10 s and after 60 s of sound
 batch     processor time per second of sound over BatchConverter's, each as it is set by default, in one thread
 delay     microphone to app in a 40 kHz voice on a private PipeWire: declared, and measured by the pitch
@@ -33,7 +33,7 @@ import soundfile
 
 from rwc_pw.config import Config
 from rwc_pw.demo.performance import perform
-from rwc_pw.desktop.paths import Paths
+from rwc_pw.files.paths import Paths
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.extra import package_folder
@@ -133,7 +133,7 @@ def flop(bench: Bench) -> None:
                 text(torch.zeros(1, plan.text_frames, FEATURES["v2"]), torch.ones(1, plan.text_frames).long())
                 source = torch.zeros(1, 1, plan.decoded_frames * decoder.samples_per_frame)
                 frames = torch.zeros(1, network.inter, plan.decoded_frames)
-                decoder(frames, source, Carry(plan.provisional_frames))
+                decoder(frames, source, Carry(plan.look_ahead_frames))
             ratio = counter.get_total_flops() / 1e9 / (LEAST_GFLOP[rate_hz] * block / 100)
             told.append(f"{10 * block} ms {ratio:.2f}")
         print(f"flop {rate_hz // 1000} kHz, over the least: {', '.join(told)}", flush=True)
@@ -189,7 +189,7 @@ def blocks(bench: Bench) -> None:
             middle, most, nearly_all = np.percentile(times_ms, [50, 95, 99])
             print(
                 f"blocks {rate_hz // 1000} kHz, {10 * block} ms: {middle:.0f}, {most:.0f}, {nearly_all:.0f} ms; "
-                f"{'holds' if nearly_all <= 9 * block else 'does not hold'}; opened again in {opened_s:.1f} s",
+                f"{'keeps up' if nearly_all <= 9 * block else 'too slow'}; opened again in {opened_s:.1f} s",
                 flush=True,
             )
             if nearly_all <= 9 * block:
@@ -296,7 +296,7 @@ def pitch(bench: Bench) -> None:
         for at in range(0, len(sound) - size, size):
             stream.convert(sound[at : at + size])
             found.append(stream._step._pitch_hz[-plan.block_frames :])
-        found_hz = np.concatenate(found)[plan.look_ahead_frames :]
+        found_hz = np.concatenate(found)[plan.delay_frames :]
         theirs_hz = expected_hz[: len(found_hz)]
         both = (found_hz > 0) & (theirs_hz > 0)
         cents = np.median(np.abs(1200 * np.log2(found_hz[both] / theirs_hz[both])))
@@ -334,7 +334,7 @@ def batch(bench: Bench) -> None:
 def processor_s(it: ConversionBackend) -> float:
     """Of this process, or of the one that works for BatchConverter."""
     if isinstance(it, BatchConverter):
-        pid = it._rvc._process.pid  # type: ignore[union-attr]
+        pid = it._rvc._process.pid
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
     used = resource.getrusage(resource.RUSAGE_SELF)

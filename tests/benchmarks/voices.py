@@ -9,23 +9,22 @@ the move of the long-term envelope along the log-frequency axis, and the level o
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 from scipy.signal import resample_poly, welch
 
+from rwc_pw.streaming import ConversionConfig, create_backend
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
-from rwc_pw.streaming.chain import VoiceChain
-from rwc_pw.streaming.gate import NoiseGate
-from rwc_pw.streaming.limiter import Limiter
 from rwc_pw.streaming.vocoder import VocoderBackend
 from rwc_pw.voices.builtin import BUILTIN_VOICES, Effect, Voice
 
 CHUNK_SAMPLES = 256
 PITCH_FRAME_SAMPLES = 2400
 ENVELOPE_STEPS_PER_SEMITONE = 10
-Reals = NDArray[np.float64]
+Reals = NDArray[np.floating[Any]]
 
 
 def load_speech(directory: Path, files: int, seconds: float) -> Samples:
@@ -95,7 +94,7 @@ def formant_move_semitones(before: Samples, after: Samples) -> float:
 def report(voice: Voice, speech: Samples) -> str:
     backend = VocoderBackend(voice)
     out, share = run(backend, speech)
-    _, chain_share = run(VoiceChain(VocoderBackend(voice), NoiseGate(), Limiter()), speech)
+    _, chain_share = run(create_backend(ConversionConfig(voice=voice.name)), speech)
     delay_samples = backend.latency_samples
     before, after = speech[: len(out) - delay_samples], out[delay_samples:]
     asked = 2 ** (voice.pitch_semitones / 12)
@@ -103,9 +102,11 @@ def report(voice: Voice, speech: Samples) -> str:
     both = np.isfinite(pitch_in) & np.isfinite(pitch_out)
     if voice.effect is Effect.NONE:
         pitch = f"x{np.median(pitch_out[both] / pitch_in[both]):.3f} (asked x{asked:.3f})"
+    elif np.isfinite(pitch_out).any():
+        low, middle, high = np.nanpercentile(pitch_out, [10, 50, 90])
+        pitch = f"{low:.0f} {middle:.0f} {high:.0f} Hz"
     else:
-        low, middle, high = np.nanpercentile(np.append(pitch_out, np.nan), [10, 50, 90])
-        pitch = f"{low:.0f} {middle:.0f} {high:.0f} Hz" if np.isfinite(pitch_out).any() else "none"
+        pitch = "none"
     delay_ms = 1000 * delay_samples / SAMPLE_RATE_HZ
     voiced = both.sum() / max(1, np.isfinite(pitch_in).sum())
     moved = formant_move_semitones(before, after)

@@ -107,6 +107,8 @@ def lies(checkpoint: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "weights in a list", changed(lambda voice: voice.update(weight=[1]))
     yield "training state", {"model": checkpoint["weight"], "optimizer": {}}
     yield "a weight is missing", changed(lambda voice: voice["weight"].pop("dec.conv_pre.bias"))
+    yield "another embedder", changed(lambda voice: voice.update(embedder_model="japanese-hubert-base"))
+    yield "a list for an embedder", changed(lambda voice: voice.update(embedder_model=["contentvec"]))
     yield "no speakers", changed(lambda voice: voice["weight"].pop("emb_g.weight"))
     yield "one weight more", changed(lambda voice: voice["weight"].update(extra=torch.zeros(1)))
     yield "a number for a name", changed(lambda voice: voice["weight"].update({1: torch.zeros(1)}))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rwc_pw import doctor
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import ConversionError
 from rwc_pw.rvc import cpu_step, graphics_card
 from rwc_pw.rvc.cpu_network import CpuNetwork
@@ -168,10 +167,9 @@ def test_a_machine_without_a_driver_has_none_and_needs_no_torch(monkeypatch, tmp
 def test_the_doctor_tells_where_voices_are_computed(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "missing", lambda _: [])
     monkeypatch.setattr(doctor, "prove", lambda _: [])
-    paths = Paths.from_environment({"HOME": str(tmp_path)})
-    [on_card] = doctor._check_rvc(paths)
+    [on_card] = doctor._check_rvc(tmp_path)
     graphics_card.give_up(RuntimeError("lost"))
-    [on_cpu] = doctor._check_rvc(paths)
+    [on_cpu] = doctor._check_rvc(tmp_path)
     assert (on_card.finding, on_cpu.finding) == (
         "computed on the graphics card",
         "computed on the CPU: no NVIDIA card can be used",

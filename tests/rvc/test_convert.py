@@ -1,5 +1,6 @@
 """Files in an RVC voice: as ultimate-rvc itself makes them, of any format and length."""
 
+import io
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from tests.rvc.reference import Reference
 from tests.rvc.test_checkable import pitch_hz
 
 pytestmark = pytest.mark.needs_rvc
+
+
+def wav(sound) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, sound, 48_000, format="WAV")
+    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +102,11 @@ def test_a_long_file_is_converted_in_pieces_without_a_gap_or_a_sample_too_many(c
     ("content", "target", "told"),
     [
         (b"no sound", "out.wav", "not sound"),
-        (None, "out.wav", "not sound"),
+        (None, "out.wav", "Cannot read .*No such file"),
         (b"", "out.mp5", "format"),
         (b"", "out.raw", "format"),
         (b"", "out.mp3", "format that can be written at 40000 Hz"),
-        (tone(0.1).tobytes(), "no/out.wav", "not sound|Cannot write"),
+        (wav(tone(0.1)), "no/out.wav", "Cannot write"),
     ],
 )
 def test_what_cannot_be_is_told_and_nothing_is_left(convert, tmp_path, content, target, told):
@@ -121,7 +128,7 @@ def test_when_it_fails_no_half_file_is_left_and_the_old_one_stays(stored, tmp_pa
 
 
 def test_a_pth_is_brought_in_first_and_only_once(voice_file, tmp_path, monkeypatch):
-    from rwc_pw.desktop.paths import Paths
+    from rwc_pw.files.paths import Paths
 
     monkeypatch.setattr(Paths, "voices_dir", tmp_path / "models")
     for _ in range(2):

@@ -44,7 +44,9 @@ def test_swift_f0_hears_the_pitch_that_rmvpe_heard(golden):
 def exported(weights: Path, folder: Path, detector: str, samples: int):
     from rwc_pw.rvc.pitch import SalienceDetector
 
-    subprocess.run([sys.executable, *EXPORT, str(weights), str(folder), detector], check=True)
+    arguments = [sys.executable, *EXPORT, str(weights), str(folder), detector]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as process:
+        assert process.wait() == 0
     return SalienceDetector(folder, samples)
 
 

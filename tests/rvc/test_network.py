@@ -9,6 +9,7 @@ import pytest
 from tests.rvc.synthesizer import FEATURES, UPSAMPLING, architecture
 
 pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
     pytest.mark.needs_rvc,
     pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning"),  # by ultimate-rvc, while it is imported
 ]

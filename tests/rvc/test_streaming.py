@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,9 +27,10 @@ pytestmark = pytest.mark.needs_rvc
 
 CHUNK = 4800
 KINDS = [("v1", 48_000), ("v2", 32_000), ("v2", 40_000)]
+KIND_ID = "{0[0]}-{0[1]}".format
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}")
+@pytest.fixture(scope="module", params=KINDS, ids=KIND_ID)
 def config(request, kept, assets_dir, tmp_path_factory):  # noqa: ARG001
     """One of a stored voice with an index."""
     version, rate_hz = request.param
@@ -99,9 +101,7 @@ def test_the_further_it_looks_ahead_the_later_it_speaks(fresh, config):
 
 
 @pytest.mark.usefixtures("kept")
-def test_swift_f0_finds_the_pitch_as_well_and_as_late(assets_dir, voice_file, tmp_path):
-    store = VoiceStore(tmp_path / "models")
-    stored = store.folder_of(add_voice(voice_file, store))
+def test_swift_f0_finds_the_pitch_as_well_and_as_late(assets_dir, stored):
     config = ConversionConfig(
         model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK, f0_method="swiftf0"
     )
@@ -116,9 +116,7 @@ def test_swift_f0_finds_the_pitch_as_well_and_as_late(assets_dir, voice_file, tm
 
 
 @pytest.mark.usefixtures("kept")
-def test_rmvpe_is_compiled_speaks_and_leaves_no_logs_where_we_were_started(
-    assets_dir, voice_file, tmp_path, monkeypatch
-):
+def test_rmvpe_is_compiled_speaks_and_leaves_no_logs_where_we_were_started(assets_dir, stored, tmp_path, monkeypatch):
     """Of random weights, which find some pitch or other."""
     import torch
     from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E
@@ -128,8 +126,6 @@ def test_rmvpe_is_compiled_speaks_and_leaves_no_logs_where_we_were_started(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         torch.save(E2E(4, 1, (2, 2)).state_dict(), models / "rvc/predictors/rmvpe.pt")
-    store = VoiceStore(tmp_path / "models")
-    stored = store.folder_of(add_voice(voice_file, store))
     started_in = tmp_path / "home"
     started_in.mkdir()
     monkeypatch.chdir(started_in)
@@ -207,14 +203,24 @@ def test_what_is_compiled_is_kept_and_a_replaced_voice_is_compiled_anew(fresh, c
     assert not (Path.home() / "intel").exists()  # where openvino notes what it reports to its makers
 
 
+@pytest.mark.parametrize("config", KINDS[:1], indirect=True, ids=KIND_ID)  # all is made anew thrice: it takes long
 def test_what_was_damaged_is_made_anew(fresh, config, kept):
+    def cut(whole: bytes) -> bytes:
+        return whole[:100]
+
+    def overwritten(whole: bytes) -> bytes:  # with what is no number, in the middle
+        start = len(whole) // 4
+        return whole[:start] + b"\xff" * 4096 + whole[start + 4096 :]
+
     assert spoken(fresh, tone(0.5), CHUNK).any()
-    for name in ("decoder.bin", "facts.json"):
+    for name, damage in (("decoder.bin", cut), ("decoder.bin", overwritten), ("facts.json", cut)):
         [damaged] = kept.glob(f"Kind-*/{name}")
-        damaged.write_bytes(damaged.read_bytes()[:100])
+        damaged.write_bytes(damage(damaged.read_bytes()))
         anew = StreamingConverter(config)
         anew.initialize()
-        assert spoken(anew, tone(0.5), CHUNK).any()
+        heard = spoken(anew, tone(0.5), CHUNK)
+        assert heard.any()
+        assert np.isfinite(heard).all()
 
 
 def test_who_waits_for_the_compiler_is_released_by_the_cleanup(config, monkeypatch):
@@ -232,6 +238,36 @@ def test_who_waits_for_the_compiler_is_released_by_the_cleanup(config, monkeypat
         assert begun.wait(10)
         one.cleanup()
         assert isinstance(waiting.exception(10), RwcPwError)
+
+
+def test_the_compiler_ends_with_whoever_asked_for_it(config, tmp_path):
+    arguments = (str(config.model_path), str(tmp_path), "voice", "1")
+    with subprocess.Popen([sys.executable, *compiled.EXPORT, *arguments], stdin=subprocess.PIPE) as process:
+        process.stdin.close()
+        assert process.wait(60) == 1
+    assert not list(tmp_path.glob("*"))
+
+
+TWO_NETWORKS = """
+import signal, sys
+from pathlib import Path
+from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.quiet_openvino import load_openvino
+
+openvino, path = load_openvino(), Path(sys.argv[1])
+source = openvino.opset13.parameter([-1], name="x")
+openvino.save_model(openvino.Model([openvino.opset13.relu(source)], [source]), path)
+one, other = CpuNetwork(path, [4]), CpuNetwork(path, [4])
+del one, other  # in this order
+signal.signal(signal.SIGALRM, lambda *_: print("heard"))
+signal.raise_signal(signal.SIGALRM)
+"""
+
+
+def test_after_networks_have_gone_signals_arrive_as_before(tmp_path):
+    program = (sys.executable, "-c", TWO_NETWORKS, str(tmp_path / "network.xml"))
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
 
 
 def test_without_contentvec_the_line_to_run_is_told(config, tmp_path):
@@ -254,9 +290,7 @@ def test_a_voice_without_pitch_speaks_too(assets_dir, tmp_path):
 
 @pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("size", [1024, 16384])
-def test_the_shortest_and_the_longest_chunk_speak_too(assets_dir, voice_file, tmp_path, size):
-    store = VoiceStore(tmp_path / "models")
-    stored = store.folder_of(add_voice(voice_file, store))
+def test_the_shortest_and_the_longest_chunk_speak_too(assets_dir, stored, size):
     config = ConversionConfig(
         model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=size, pitch_shift=5
     )
@@ -266,16 +300,17 @@ def test_the_shortest_and_the_longest_chunk_speak_too(assets_dir, voice_file, tm
     assert pitch_hz(heard) == pytest.approx(170 * 2 ** (5 / 12), rel=0.01)
 
 
-@pytest.mark.usefixtures("kept")
-def test_a_voice_may_be_called_contentvec_and_a_damaged_index_is_told(assets_dir, voice_file, tmp_path):
+def test_a_voice_may_be_called_contentvec_and_a_damaged_index_is_told(assets_dir, voice_file, tmp_path, kept):
     store = VoiceStore(tmp_path / "models")
     make_index(tmp_path / "voice.index", dimension=768, vectors=500)
     stored = store.folder_of(add_voice(voice_file, store, name="ContentVec", index=tmp_path / "voice.index"))
     config = ConversionConfig(model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK)
     StreamingConverter(config).initialize()
     (stored / "model.index").write_bytes(b"no index")
-    with pytest.raises(RwcPwError, match="ContentVec cannot be used"):
+    compiled_before = sorted(kept.iterdir())
+    with pytest.raises(RwcPwError, match=r"ContentVec/model\.index is damaged"):
         StreamingConverter(config).initialize()
+    assert sorted(kept.iterdir()) == compiled_before
 
 
 def test_a_backend_that_is_none_is_told(tmp_path):

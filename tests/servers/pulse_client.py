@@ -12,13 +12,45 @@ from tests.servers.sound import DEADLINE_S, RATE_HZ
 
 def record(headless: HeadlessPipeWire, source_name: str, seconds: float) -> np.ndarray:
     """What ``parec`` hears: mono float32 at 48 kHz."""
-    argv = ("parec", f"--device={source_name}", "--raw", "--format=float32le", f"--rate={RATE_HZ}", "--channels=1")
-    argv += ("--latency-msec=50",)
-    with subprocess.Popen(argv, env=headless.environment, stdout=subprocess.PIPE) as parec:
+    with _parec(headless, source_name) as parec:
         try:
             return _samples(headless, parec, seconds)
         finally:
             parec.terminate()
+
+
+class Listening:
+    """``parec`` from a source, until the end of the block."""
+
+    def __init__(self, headless: HeadlessPipeWire, source_name: str) -> None:
+        self._parec = _parec(headless, source_name)
+
+    def __enter__(self) -> "Listening":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._parec.poll() is None:
+            self.rest()
+
+    def next(self, seconds: float) -> np.ndarray:
+        """The next sound that it hears, which must come, silence too: mono float32."""
+        assert self._parec.stdout is not None
+        wanted_bytes = round(seconds * RATE_HZ) * 4
+        heard = self._parec.stdout.read(wanted_bytes)
+        assert len(heard) == wanted_bytes, "the recording ended"
+        return np.frombuffer(heard, np.float32)
+
+    def rest(self) -> np.ndarray:
+        """End it; what it had heard by then."""
+        self._parec.terminate()
+        heard, _ = self._parec.communicate()
+        return np.frombuffer(heard[: len(heard) // 4 * 4], np.float32)
+
+
+def _parec(headless: HeadlessPipeWire, source_name: str) -> "subprocess.Popen[bytes]":
+    argv = ("parec", f"--device={source_name}", "--raw", "--format=float32le", f"--rate={RATE_HZ}", "--channels=1")
+    argv += ("--latency-msec=50",)
+    return subprocess.Popen(argv, env=headless.environment, stdout=subprocess.PIPE)
 
 
 def record_with_ffmpeg(headless: HeadlessPipeWire, source_name: str, seconds: float) -> np.ndarray:

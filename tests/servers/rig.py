@@ -7,7 +7,7 @@ from typing import Self
 
 import pytest
 
-from rwc_pw.desktop.dropin import dropin_text, source_properties
+from rwc_pw.desktop.dropin import source_properties
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from rwc_pw.pipewire.node_manager import NodeManager, NodeState
 from rwc_pw.streaming import BufferConfig, ConversionBackend, StreamingPipeline
@@ -34,7 +34,7 @@ class Rig:
             self._patch.setenv(name, value)
         self.pipeline.start()
         self._thread.start()
-        self.wait(lambda state: not state.fault or "PipeWire" not in state.fault)
+        self.wait(lambda state: not state.fault or "PipeWire" not in state.fault.reason)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -58,7 +58,7 @@ class Rig:
 
     def _run(self, quantum: int) -> None:
         asyncio.set_event_loop(self._loop)
-        self.nodes = NodeManager(self.pipeline, source_properties(dropin_text()), quantum, self._note)
+        self.nodes = NodeManager(self.pipeline, source_properties(), quantum, self._note)
         self._task = self._loop.create_task(self.nodes.run())
         self._loop.run_until_complete(asyncio.wait([self._task]))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())

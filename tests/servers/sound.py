@@ -1,8 +1,11 @@
 """Measuring what comes out of a private PipeWire: how late it is to the sample, and what it is."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from rwc_pw.pipewire.recording import DEADLINE_S, PairRecorder, Player, connect, record_pair
+from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.pipewire.recording import DEADLINE_S, PairRecorder, Player, connect
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ as RATE_HZ
 
 __all__ = (
@@ -16,6 +19,24 @@ __all__ = (
     "record_pair",
     "tone",
 )
+
+
+def record_pair(
+    headless: HeadlessPipeWire,
+    left_port: str,
+    right_port: str,
+    *,
+    seconds: float = 1.0,
+    until: Callable[[], object] | None = None,
+) -> np.ndarray:
+    """What two output ports carry, (n, 2): for ``seconds``, or until ``until()`` returns."""
+    with PairRecorder(headless, left_port, right_port) as recorder:
+        if until is not None:
+            until()
+            return recorder.frames()
+        frames = round(seconds * RATE_HZ)
+        recorder.wait(frames, timeout_s=DEADLINE_S + seconds)
+        return recorder.frames()[:frames]
 
 
 def delay_samples(reference: np.ndarray, heard: np.ndarray, window: int, *, longest: int = RATE_HZ) -> np.ndarray:

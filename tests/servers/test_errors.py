@@ -4,9 +4,13 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
+from rwc_pw.errors import UnavailableError
+from rwc_pw.pipewire import devices
 from tests.servers.program import configure
 from tests.servers.test_recovery import ours
 
@@ -17,6 +21,30 @@ def test_without_a_session_bus(program):
     assert "no D-Bus session bus" in program.complaint("bypass", "on", code=69)
     assert program.status()["state"] == "off"
     program("disable")
+
+
+def test_a_bus_that_the_environment_does_not_name_is_found(headless, program):
+    program("enable")
+    del program.environment["DBUS_SESSION_BUS_ADDRESS"]
+    assert program.status()["state"] == "armed"
+    program("disable")
+    assert ours(headless, "rwc_pw daemon") == []
+
+
+def test_what_another_program_feeds_is_not_said_to_be_off(headless, program):
+    with subprocess.Popen(program.argv("real-time"), env=program.environment, stdout=subprocess.DEVNULL) as other:
+        try:
+            headless.wait_for(lambda graph: graph.feeders())
+            assert "Another rwc-pw feeds RWC Voice" in program.complaint("disable", code=1)
+        finally:
+            other.terminate()
+
+
+def test_apps_that_pipewire_does_not_serve_are_told_of(monkeypatch):
+    served = SimpleNamespace(server_info=lambda: SimpleNamespace(server_name="pulseaudio"))
+    monkeypatch.setattr(devices, "connected_pulse", lambda: nullcontext(served))
+    with pytest.raises(UnavailableError, match="served by pulseaudio"):
+        devices.default_source()
 
 
 def test_a_daemon_that_does_not_answer_is_not_said_to_be_off(headless, program):
@@ -86,9 +114,9 @@ def test_with_a_configuration_that_cannot_be(program, text, told):
     "arguments",
     [
         ("use", "nobody"),
-        ("set",),
         ("set", "--pitch", "25"),
-        ("real-time", "-c", "512"),
+        ("set", "--chunk-size", "63"),
+        ("real-time", "-c", "63"),
         ("real-time", "-p", "25"),
         ("real-time", "-r", "2"),
         ("real-time", "-m", "nobody"),

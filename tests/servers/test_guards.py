@@ -1,12 +1,16 @@
 """What must never happen: our voice in the speakers, the speakers in our voice, our voice in itself."""
 
+import subprocess
+
 import numpy as np
 import pytest
 
+from rwc_pw.pipewire.graph import Graph
 from rwc_pw.pipewire.headless import SPEAKERS
+from rwc_pw.pipewire.link_limit import MOST
 from rwc_pw.streaming import IdentityBackend
 from tests.servers.program import Program
-from tests.servers.pulse_client import record
+from tests.servers.pulse_client import Listening, record, source_names
 from tests.servers.rig import Rig
 from tests.servers.sound import Player, record_pair, tone
 
@@ -31,12 +35,62 @@ def test_nothing_of_ours_plays_in_the_speakers(headless, program):
     assert not speakers.any()
 
 
+def test_who_goes_on_recording_when_it_is_switched_off_never_gets_the_real_microphone(headless, program):
+    program("enable")
+    with Player(headless, tone(200, 30)), Listening(headless, "rwc_voice") as app:
+        assert np.abs(app.next(1.0)).max() > 0.05
+        done = program.run("disable")
+        assert done.returncode == 0
+        assert "your real microphone" in done.stderr
+        app.next(0.5)  # what it had still to hear
+        assert not app.next(1.5).any()
+        assert "rwc_voice" in source_names(headless)
+    headless.wait_for(lambda graph: not graph.listeners() or None)
+    program("disable")
+    assert "rwc_voice" not in source_names(headless)
+
+
+def test_who_records_when_the_session_manager_restarts_never_gets_the_real_microphone(headless, program):
+    program("enable")
+    program("set", "--gate", "0")  # nothing that is said is loud enough: whatever is heard is the real microphone
+    with Player(headless, tone(200, 30)), Listening(headless, "rwc_voice") as app, program.watched() as watch:
+        app.next(1.0)
+        headless.kill("wireplumber")
+        watch.until(state="degraded")
+        headless.restart("wireplumber")
+        watch.until(reason="")
+        assert not app.rest().any()
+
+
 def test_a_link_to_the_speakers_that_somebody_makes_is_removed(headless, program):
     program("enable")
     [(output, _)] = links_of(headless, "rwc_pw.playback")
     headless.run("pw-link", output, f"{SPEAKERS}:playback_FL")
     headless.wait_for(lambda _: len(links_of(headless, "rwc_pw.playback")) == 1 or None)
     assert links_of(headless, "rwc_pw.playback") == [(output, "rwc_voice:input_MONO")]
+
+
+def test_who_removes_our_links_each_time_is_told_of_and_does_not_keep_us_busy(headless, program):
+    """As a patchbay in exclusive mode does."""
+    program("enable")
+    removed = 0
+    with program.watched() as watch:
+        watch.until(state="armed")
+
+        def told_of(graph: Graph) -> bool:
+            nonlocal removed
+            for link in graph.links:
+                if graph.nodes[link.input_node_id].name == "rwc_voice":
+                    ports = str(link.output_port_id), str(link.input_port_id)
+                    unlink = subprocess.run(("pw-link", "-d", *ports), env=headless.environment, check=False)
+                    removed += unlink.returncode == 0
+            return removed > 2 * MOST
+
+        headless.wait_for(told_of, timeout_s=30)
+        assert "removes the links" in watch.until(state="degraded")["reason"]
+        watch.until(state="armed")
+        with Player(headless, tone(200, 10)):
+            assert np.abs(record(headless, "rwc_voice", 1.5)).max() > 0.05
 
 
 def test_without_a_microphone_what_the_speakers_play_is_not_the_voice(start_headless):
@@ -74,6 +128,16 @@ def test_rwc_voice_as_the_new_default_leaves_the_microphone_as_it_is(headless, p
         assert np.abs(record(headless, "rwc_voice", 1.5)).max() > 0.05
     assert headless.run("pactl", "get-default-source").strip() == "rwc_voice"
     assert program.status()["input_device"] == "headless_microphone"
+
+
+def test_a_microphone_that_is_muted_is_told(headless, program):
+    program("enable")
+    with Player(headless, tone(200, 30)), program.watched() as watch:  # 1.4.2 mutes no source that is suspended
+        watch.until(state="armed")
+        headless.run("pactl", "set-source-mute", "headless_microphone", "1")
+        assert "is muted" in watch.until(state="degraded")["reason"]
+        headless.run("pactl", "set-source-mute", "headless_microphone", "0")
+        watch.until(state="armed")
 
 
 @pytest.mark.parametrize("asked", ["rwc_voice", "headless_speakers"])

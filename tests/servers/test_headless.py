@@ -10,7 +10,7 @@ import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.pipewire.headless import MICROPHONE, SERVERS, SPEAKERS, HeadlessPipeWire
-from rwc_pw.pipewire.recording import installed_pw_cat
+from rwc_pw.pipewire.recording import pw_cat_of
 from tests.servers.conftest import processes, traces
 
 SOURCE = "default.audio.source"
@@ -51,7 +51,7 @@ def writes_of_a_recorder(headless: HeadlessPipeWire, *, latency: int) -> set[int
         "-o0",
         "pw-cat",
         "--record",
-        *installed_pw_cat().raw_flag,
+        *pw_cat_of(headless).raw_flag,
         "--latency",
         str(latency),
         "--rate",

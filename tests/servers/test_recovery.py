@@ -4,6 +4,7 @@ import os
 import select
 import signal
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,15 @@ from tests.servers.sound import Player, tone
 
 
 def ours(headless: HeadlessPipeWire, word: str) -> list[int]:
-    return [pid for pid, line in processes(headless.root) if word in line and "setpriv" not in line]
+    """The processes with that word; not those that one of them has just forked, and that are yet to become others."""
+    pids = [pid for pid, line in processes(headless.root) if word in line and "setpriv" not in line]
+    return [pid for pid in pids if parent_of(pid) not in pids]
+
+
+def parent_of(pid: int) -> int | None:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
 
 
 def is_heard(headless: HeadlessPipeWire) -> bool:

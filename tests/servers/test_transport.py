@@ -35,14 +35,16 @@ def test_it_is_two_quanta_late_and_says_so(start_headless, quantum):
         Player(headless, noise(8)),
         AppRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder,
     ):
-        recorder.wait(4 * RATE_HZ, timeout_s=10)
-        declared = rig.declared_samples()
+        declared = []
+        for half_seconds in range(2, 9):  # the first second may still settle
+            recorder.wait(half_seconds * RATE_HZ // 2, timeout_s=10)
+            declared.append(rig.declared_samples())
         pair = recorder.frames()
-    measured = delays(pair)[10:]  # the first second may still settle
+    measured = delays(pair)[10:]
     assert len(measured) >= 20
     assert np.median(measured) <= 2 * quantum + RATE_HZ // 1000
     assert measured.max() - measured.min() <= quantum
-    assert np.median(measured) == pytest.approx(declared, abs=2 * RATE_HZ // 1000)
+    assert np.median(measured) == pytest.approx(np.median(declared), abs=2 * RATE_HZ // 1000)
 
 
 def test_every_sample_of_speech_arrives_once_and_in_order(start_headless, speech):
@@ -128,7 +130,7 @@ def test_when_the_converter_fails_there_is_silence_and_then_the_converted_voice_
     with Rig(headless, backend, chunk_size=1024) as rig, Player(headless, noise(6)):
         backend.armed = True
         pair = record_pair(headless, MICROPHONE_PORT, VOICE_PORT, seconds=3)
-        assert rig.pipeline.get_metrics().error == ""
+        assert rig.pipeline.get_metrics().fault is None
     assert not escaped(pair)
     said, heard = pair[-RATE_HZ:, 0], pair[-RATE_HZ:, 1]
     assert np.isfinite(delay_samples(said, -heard, WINDOW, longest=RATE_HZ // 5)).sum() >= 5
@@ -149,7 +151,7 @@ def test_when_the_sound_is_carried_no_more_it_is_told_and_all_is_begun_anew(star
 
         monkeypatch.setattr(rig.pipeline, "process_input", fail_once)
         with PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT):
-            rig.wait(lambda state: "ended unexpectedly" in state.fault)
+            rig.wait(lambda state: state.fault is not None and "ended unexpectedly" in state.fault.reason)
             rig.wait(lambda state: not state.fault)
         with Player(headless, noise(6)):
             assert record_pair(headless, MICROPHONE_PORT, VOICE_PORT, seconds=1)[:, 1].any()

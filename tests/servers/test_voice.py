@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.servers import chromium
+from tests.servers.program import config_file
 from tests.servers.pulse_client import record, record_with_ffmpeg
 from tests.servers.sound import RATE_HZ, PairRecorder, Player, record_pair
 
@@ -77,14 +78,25 @@ def test_a_change_while_people_listen_is_heard_without_a_click(speaking, program
 
 
 def test_the_real_voice_is_heard_under_bypass_alone_and_a_restart_ends_it(speaking, program):
-    program("bypass", "on")
+    assert "Your real voice" in program("bypass", "on")
     assert pitch_hz(record(speaking, "rwc_voice", 1.5), RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
-    program("bypass", "off")
+    assert "Your real voice" in program.complaint("use", "deeper", code=0)
+    assert "Your real voice" in program("enable")
+    assert program("bypass", "off") == program.complaint("use", "deeper", code=0) == ""
     assert pitch_hz(record(speaking, "rwc_voice", 1.5), RATE_HZ) == pytest.approx(PITCH_HZ * DEEPER, rel=0.02)
     program("bypass", "on")
     program("disable")
     program("enable")
     assert not program.status()["bypass"]
+
+
+def test_a_size_of_chunk_is_that_of_the_voice_in_use(speaking, program):
+    program("set", "--chunk-size", "2048")
+    with PairRecorder(speaking, "headless_microphone:capture_MONO", "rwc_voice:capture_MONO") as recorder:
+        recorder.wait(RATE_HZ, timeout_s=10)
+        assert program.status()["latency_ms"] > 1000 * 2048 / RATE_HZ
+    program("set", "--chunk-size", "0")
+    assert "chunk_size" not in config_file(program).read_text()
 
 
 def test_muted_it_is_silent(speaking, program):
@@ -95,6 +107,10 @@ def test_muted_it_is_silent(speaking, program):
         watch.until(muted=True)
         program("mute", "off")
         assert record(speaking, "rwc_voice", 0.5).any()
+        watch.until(muted=False)
+        program("mute", "toggle")
+        watch.until(muted=True)
+        program("mute", "toggle")
         watch.until(muted=False)
 
 

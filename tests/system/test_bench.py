@@ -8,19 +8,11 @@ import numpy as np
 import pytest
 
 from rwc_pw import bench as benching
-from rwc_pw.bench import bench, smallest_held
+from rwc_pw.bench import bench, recommended
 from rwc_pw.streaming import ConversionConfig, IdentityBackend, conversion_times
+from tests.unit.clock import Clock
 
 TAKES_S = 0.006
-
-
-class Clock:
-    """One that only a conversion moves."""
-
-    now_s = 0.0
-
-    def monotonic(self) -> float:
-        return self.now_s
 
 
 class Slow(IdentityBackend):
@@ -43,19 +35,19 @@ def slow(monkeypatch):
 @pytest.mark.usefixtures("slow")
 def test_the_smallest_size_that_holds_is_found_and_its_delay_told():
     found = list(bench(ConversionConfig(), seconds=1, quantum=256))
-    assert [(figures.chunk_samples, figures.holds) for figures in found] == [
+    assert [(figures.chunk_samples, figures.keeps_up) for figures in found] == [
         (128, False),
         (256, False),
         (512, True),
         (1024, True),
     ]
-    best = smallest_held(found)
+    best = recommended(found)
     assert best.chunk_samples == 512
     assert best.p99_ms == pytest.approx(6)
     assert best.real_time_factor == pytest.approx(6 / (512 / 48))
-    filling, converting, transport = 512 - 256, 1.2 * 0.006 * 48_000 - 128, 2 * 256
-    assert best.delay_ms == pytest.approx((filling + converting + transport) / 48, abs=0.1)
-    assert smallest_held(found[:2]) is None
+    filling, converting, transport = 512 - 256, 256, 2 * 256
+    assert best.delay_ms == (filling + converting + transport) / 48
+    assert recommended(found[:2]) is None
 
 
 def run(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -77,13 +69,11 @@ def test_a_built_in_voice_is_measured_and_drawn(tmp_path):
     assert not list((tmp_path / "STATE").glob("*"))  # a built-in voice's chunk is not ours to choose
 
 
-def test_it_tells_people_what_to_choose(tmp_path):
-    told = run(tmp_path, "--voice", "robot").stdout.splitlines()
+def test_it_tells_people_what_to_choose_also_where_the_picture_cannot_be_written(tmp_path):
+    (tmp_path / "bench.png").mkdir()
+    done = run(tmp_path, "--voice", "robot", "--picture", str(tmp_path / "bench.png"))
+    told = done.stdout.splitlines()
     assert "128 samples" in told[0]
-    assert told[-1].startswith(("Recommended: chunks of", "This machine keeps up with none"))
-
-
-def test_a_picture_that_cannot_be_written_is_told(tmp_path):
-    told = run(tmp_path, "--voice", "robot", "--picture", str(tmp_path / "nowhere/bench.png"))
-    assert told.returncode == 1
-    assert "Cannot write" in told.stderr
+    assert told[-1].startswith(("Choose it: `rwc-pw set --chunk-size", "This machine keeps up with none"))
+    assert done.returncode == 1
+    assert "Cannot write" in done.stderr

@@ -63,6 +63,16 @@ def test_what_cannot_be_written_holds_until_the_end(tmp_path):
     assert chosen.get(ANNA) == 3840
 
 
+def test_what_could_not_be_written_is_written_with_the_next_choice(tmp_path):
+    folder = tmp_path / "state"
+    folder.write_text("no folder")
+    chosen = ChosenChunks(folder / "chunks.json")
+    chosen.keep(ANNA, 3840)
+    folder.unlink()
+    chosen.keep(OTTO, 4800)
+    assert ChosenChunks(folder / "chunks.json").get(ANNA) == 3840
+
+
 def test_of_a_voice_that_is_no_more_nothing_is_kept(tmp_path):
     path = tmp_path / "chunks.json"
     chosen = ChosenChunks(path)

@@ -52,8 +52,8 @@ def test_what_the_file_says_holds(file):
         ("gain", {}, "gain: {} is not a number."),
         ("pitch", float("nan"), "pitch: nan is not between -24 and 24."),
         ("gate", float("-inf"), "gate: -inf is not between -120 and 0."),
-        ("rvc_models", "~nobody-of-that-name/models", "rvc_models: ~nobody-of-that-name/models is not the whole path"),
-        ("rvc_models", "models", "rvc_models: models is not the whole path of a folder."),
+        ("rvc_models", "~no-such-user/models", "rvc_models: ~no-such-user/models is not an absolute path"),
+        ("rvc_models", "models", "rvc_models: models is not an absolute path."),
     ],
 )
 def test_a_wrong_entry_is_told_with_what_would_be_right(key, value, complaint):
@@ -218,8 +218,9 @@ def test_a_refused_change_changes_nothing(file):
 
 def test_the_name_of_a_voice_that_is_no_more_is_replaced(file):
     written(file, 'voice = "Anna"\npitch = 2.5\n')
-    with pytest.raises(ConfigError, match="there is no voice 'Anna'"):
+    with pytest.raises(ConfigError, match="there is no voice 'Anna'") as caught:
         save_config(file, {"gain": 1.0})
+    assert "rwc-pw use deeper" in caught.value.remedy
     save_config(file, {"voice": "giant"})
     assert file.read_text() == 'voice = "giant"\npitch = 2.5\n'
     written(file, 'voice = "Anna"\npitsh = 2.5\n')

@@ -39,12 +39,11 @@ class Machine:
         """One that writes down how it is called, and fails."""
         self.add(name, f'echo "{name} $*" >> "{self.notes}"; echo "no such package" >&2; exit 1')
 
-    def add_python(self, name, version, has_rvc=False):
+    def add_python(self, name, version):
         """One that says it is this version, and writes down what else it is asked for."""
         self.add(
             name,
             f"""case "$1 $2" in
-    "-c "*ultimate_rvc*) exit {0 if has_rvc else 1} ;;
     "-c import sys, "*) exec "{sys.executable}" -c "import sys; sys.version_info = {version}
 $2" ;;
     *) echo "{name} $*" >> "{self.notes}"; exit 1 ;;
@@ -55,8 +54,10 @@ esac""",
         """The environment of an earlier installation; its pip writes down what it is asked for, and fails."""
         venv = self.home / ".local/share/rwc-pw/venv"
         (venv / "bin").mkdir(parents=True)
-        self.add_python("venv's", version, has_rvc)
+        self.add_python("venv's", version)
         (self.programs / "venv's").rename(venv / "bin/python")
+        if has_rvc:
+            (venv / "lib/python3.12/site-packages/ultimate_rvc").mkdir(parents=True)
         return venv
 
     def add_what_runs_it(self):
@@ -194,10 +195,24 @@ def test_a_python_of_pyenv_serves_where_none_is_on_path(machine):
 @pytest.mark.parametrize("has_rvc", [False, True])
 def test_an_upgrade_keeps_the_extra_and_adds_none(machine, has_rvc):
     machine.add_what_runs_it()
+    machine.add("ffmpeg", "")
+    machine.add("ffprobe", "")
+    machine.add_python("python3", (3, 14))
     machine.add_venv((3, 12), has_rvc)
     machine.install()
     requirement = machine.notes.read_text().split()[-1]
     assert requirement == ("uv" if has_rvc else str(INSTALL.parent))
+
+
+def test_an_upgrade_keeps_the_extra_also_where_the_python_of_its_environment_is_gone(machine):
+    machine.add_what_runs_it()
+    machine.add("ffmpeg", "")
+    machine.add("ffprobe", "")
+    machine.add_python("python3", (3, 14))  # would do without the extra
+    machine.add_python("python3.12", (3, 12))
+    venv = machine.add_venv((3, 10), has_rvc=True)
+    machine.install()
+    assert machine.notes.read_text() == f"python3.12 -m venv {venv}\n"
 
 
 def test_an_environment_whose_python_is_too_old_for_rvc_is_made_anew_and_comes_back_where_that_fails(machine):

@@ -7,7 +7,7 @@ import pytest
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import Graph, Node
-from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, LONGEST_RETRY_S, NodeManager, _graphs
+from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, NodeManager, _graphs
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.streaming import BufferConfig, IdentityBackend, StreamingPipeline
@@ -38,20 +38,12 @@ def test_only_streams_that_appeared_shorten_the_pause_before_the_next_try():
     pipeline = StreamingPipeline(IdentityBackend(), BufferConfig())
     manager = NodeManager(pipeline, "", 256, lambda _: None)
     streams = Streams(None, pipeline, 256)
-    manager._retry_s = LONGEST_RETRY_S
+    manager._backoff.next_s()
     manager._check_streams(Graph(), streams)
-    assert manager._retry_s == LONGEST_RETRY_S
+    assert manager._backoff.next_s() == 2 * FIRST_RETRY_S
     names = streams.capture_node, streams.playback_node
     manager._check_streams(Graph({id: Node(id, name, "", "idle") for id, name in enumerate(names)}), streams)
-    assert manager._retry_s == FIRST_RETRY_S
-
-
-def test_without_our_streams_nothing_is_well():
-    manager = NodeManager(StreamingPipeline(IdentityBackend(), BufferConfig()), "", 256, lambda _: None)
-    node = Node(1, "rwc_voice", "Audio/Source/Virtual", "idle")
-    assert "our streams" in manager._fault([node], node)
-    manager._streams_seen = True
-    assert manager._fault([node], node) == ""
+    assert manager._backoff.next_s() == FIRST_RETRY_S
 
 
 def test_no_tool_outlives_those_who_are_cancelled_while_they_wait_for_its_end():

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import struct
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -71,7 +73,7 @@ def test_a_name_that_cannot_be_is_refused(store: VoiceStore, name: str) -> None:
         store.check_new(name)
 
 
-@pytest.mark.parametrize("text", ["", "name = 1", "version = 'v2'\n[", "\ud800"])
+@pytest.mark.parametrize("text", ["", "name = 1", "version = 'v2'\n[", "\ud800", "version = 2"])
 def test_a_damaged_description_is_told(store: VoiceStore, text: str) -> None:
     adopt(store, VOICE)
     (store.folder / "Ann/voice.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
@@ -83,6 +85,32 @@ def test_a_damaged_description_is_told(store: VoiceStore, text: str) -> None:
     assert found.name == "Bert"
     store.remove("Ann")
     assert store.names() == ["Bert"]
+
+
+@pytest.mark.parametrize(
+    ("key", "line", "told"),
+    [
+        ("sample_rate_hz", 'sample_rate_hz = "40k"', "sample_rate_hz is '40k'"),
+        ("speakers", "speakers = true", "speakers is True"),
+        ("version", "", "version is missing"),
+    ],
+)
+def test_which_entry_of_a_description_is_wrong_is_told(store: VoiceStore, key: str, line: str, told: str) -> None:
+    adopt(store, VOICE)
+    change(store.folder / "Ann/voice.toml", key, line)
+    with pytest.raises(RwcPwError, match=told):
+        store.find("Ann")
+
+
+def test_a_licence_may_be_left_out(store: VoiceStore) -> None:
+    adopt(store, VOICE)
+    change(store.folder / "Ann/voice.toml", "licence", "")
+    assert store.find("Ann") == VOICE
+
+
+def change(description: Path, key: str, line: str) -> None:
+    lines = description.read_text().splitlines()
+    description.write_text("\n".join(line if text.startswith(f"{key} =") else text for text in lines))
 
 
 def test_a_voice_is_meant_by_its_name_before_any_folder_and_by_a_path_from_here(
@@ -166,6 +194,21 @@ def test_a_hostile_zip_is_refused(tmp_path: Path, entries, told: str) -> None:
             archive.writestr(name, content)
     with pytest.raises(RwcPwError, match=told):
         copy_source(path, None, shared(tmp_path / "to"))
+
+
+def test_a_zip_of_very_many_entries_is_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
+    """In memory, an entry takes ten times its 47 bytes in the archive."""
+    entry = struct.pack("<4s4B4H3L5H2L", b"PK\1\2", 20, 0, 20, *[0] * 8, 1, *[0] * 6) + b"x"
+    entries = entry * 150_000
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entries), 0, 0)
+    (tmp_path / "shared.zip").write_bytes(entries + end)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UsageError, match="more files in it than a voice"):
+            copy_source(tmp_path / "shared.zip", None, shared(tmp_path / "to"))
+        assert tracemalloc.get_traced_memory()[1] < len(entries) + 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])

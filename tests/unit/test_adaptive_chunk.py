@@ -1,6 +1,6 @@
 import pytest
 
-from rwc_pw.streaming.chunk_choice import FEWEST, AdaptiveChunk, chunk_sizes, holds
+from rwc_pw.streaming.chunk_choice import FEWEST, AdaptiveChunk, chunk_sizes, keeps_up
 from rwc_pw.streaming.conversion_times import ConversionTimes
 
 MIDDLE = 4800  # 100 ms
@@ -15,12 +15,12 @@ def spoken(seconds: float, load: float, chunk: int = MIDDLE) -> ConversionTimes:
 
 
 def test_a_size_holds_where_99_of_100_leave_a_tenth_of_it_free():
-    assert holds(spoken(10, 0.75))
-    assert not holds(spoken(10, 0.85))
+    assert keeps_up(spoken(10, 0.75))
+    assert not keeps_up(spoken(10, 0.85))
     times = spoken(9, 0.5)
     for _ in range(4):
         times.add(0.095)
-    assert not holds(times)
+    assert not keeps_up(times)
 
 
 def test_too_much_load_takes_the_next_larger_size():

@@ -98,7 +98,7 @@ class Listener:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_each_sample_of_the_output_is_that_of_the_input_before_the_delay_and_what_is_missing_is_counted(seed):
-    with mock.patch.object(declick, "FADE_SAMPLES", 0):
+    with mock.patch.object(declick, "BEND_SAMPLES", 0):
         it = Listener(seed)
         everyday = [it.write, it.begin_chunk, it.end_chunk, it.listen]
         for _ in range(60):
@@ -128,7 +128,7 @@ def hum(count: int) -> Samples:
     return (0.5 * np.sin(np.arange(count) * 2 * np.pi / 400)).astype(np.float32)
 
 
-LARGEST_STEP = 0.5 * 2 * np.pi / 400 + 2.0 / declick.FADE_SAMPLES  # the hum's own, and the steepest fade
+LARGEST_STEP = 0.5 * 2 * np.pi / 400 + 2.0 / declick.BEND_SAMPLES  # the hum's own, and the steepest fade
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -147,7 +147,7 @@ def test_where_nothing_is_lost_nothing_is_changed_however_the_sound_is_cut(chunk
 def test_after_any_stall_the_delay_is_what_it_was(chunk, block, converted_chunks, input_ms):
     buffers = BufferManager(BufferConfig(chunk, input_buffer_ms=input_ms, output_buffer_ms=50.0))
     buffers.hold_back(chunk - 1)
-    calm = 2 + (buffers.config.capacity_samples(input_ms) + declick.FADE_SAMPLES) // block
+    calm = 2 + (buffers.config.capacity_samples(input_ms) + declick.BEND_SAMPLES) // block
     rhythm = [*converted_chunks, *[1_000_000] * (2 * calm)]
     sound = hum(block * len(rhythm))
     pieces = zip(np.split(sound, len(rhythm)), rhythm, strict=True)
@@ -186,7 +186,7 @@ def test_silence_becomes_silence_within_two_milliseconds_even_sample_by_sample()
     buffers.write_input(np.full(200, 0.5, np.float32))
     gone = np.concatenate([buffers.read_output(1) for _ in range(200)])
     assert gone[0] == pytest.approx(0.5)
-    assert not gone[declick.FADE_SAMPLES :].any()
+    assert not gone[declick.BEND_SAMPLES :].any()
 
 
 def test_silence_held_back_comes_before_what_is_already_converted():
@@ -270,7 +270,7 @@ def test_the_first_sound_of_a_timeline_does_not_click():
     buffers = BufferManager(BufferConfig(100))
     first = cycle(buffers, np.full(200, 0.5, np.float32))
     buffers.reset()
-    assert np.abs(np.diff([0.0, *first])).max() <= 0.51 / declick.FADE_SAMPLES
+    assert np.abs(np.diff([0.0, *first])).max() <= 0.51 / declick.BEND_SAMPLES
     np.testing.assert_array_equal(cycle(buffers, np.full(200, 0.5, np.float32)), first)
 
 

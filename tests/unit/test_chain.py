@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from rwc_pw.errors import ConversionError
 from rwc_pw.streaming.backend import ConversionBackend, IdentityBackend, Samples
 from rwc_pw.streaming.chain import VoiceChain
 from rwc_pw.streaming.conversion_config import ConversionConfig
@@ -51,19 +50,6 @@ def test_no_gain_gets_past_the_limiter() -> None:
 def test_the_gate_hears_the_microphone_not_the_gain() -> None:
     chain = a_chain(gain_db=40.0, gate=NoiseGate(open_db=-30.0, close_db=-36.0))
     assert not chain.convert_chunk(noise(2000, level=0.01)).any()
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
-def test_what_is_no_sound_is_an_error_and_no_converter_hears_it(value: float) -> None:
-    class Deaf(IdentityBackend):
-        def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
-            raise AssertionError
-
-    broken = noise(700)
-    broken[300] = value
-    for heard, context in ((broken, None), (noise(700), broken)):
-        with pytest.raises(ConversionError, match="microphone"):
-            a_chain(Deaf()).convert_chunk(heard, context)
 
 
 class Recorder(IdentityBackend):

@@ -42,7 +42,7 @@ def test_the_command_line_is_what_this_version_understands(version, help_text, v
 
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_the_stream_keeps_no_device_awake_and_connects_to_nothing_by_itself(verb):
-    words = getattr(PwCat(needs_raw_flag=True), verb)("rwc-pw.one", 512)
+    words = getattr(PwCat("1.4.2", needs_raw_flag=True), verb)("rwc-pw.one", 512)
     properties = dict(re.findall(r'([\w.-]+) = "([^"]*)"', words[words.index("--properties") + 1]))
     assert properties["node.name"] == "rwc-pw.one"
     assert properties["node.passive"] == properties["node.dont-reconnect"] == "true"
@@ -53,7 +53,7 @@ def test_the_stream_keeps_no_device_awake_and_connects_to_nothing_by_itself(verb
 
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_the_stream_dies_with_us_and_holds_nothing_back(verb):
-    words = getattr(PwCat(needs_raw_flag=False), verb)("rwc-pw.one", 512)
+    words = getattr(PwCat("1.4.2", needs_raw_flag=False), verb)("rwc-pw.one", 512)
     before = words[: words.index("pw-cat")]
     assert before[:3] == ["setpriv", "--pdeathsig", "KILL"]
     assert before[-4:] == [str(os.getpid()), "stdbuf", "-i0", "-o0"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
-from rwc_pw.streaming.sola import FADE_SAMPLES, SEARCH_SAMPLES, Sola
+from rwc_pw.streaming.sola import SEARCH_SAMPLES, SOLA_FADE_SAMPLES, Sola
 
 CHUNK = 4096
 
@@ -26,7 +26,7 @@ def test_each_piece_gives_as_much_as_it_is_longer_than_the_overlap() -> None:
 
 @pytest.mark.parametrize("phases", [[0.0, 0.0, 0.0, 0.0], [0.0, 2.0, 4.0, 1.0]], ids=["same", "different"])
 def test_a_tone_stays_a_tone_whatever_phase_the_pieces_have(phases: list[float]) -> None:
-    heard = joined(phases)[FADE_SAMPLES:]
+    heard = joined(phases)[SOLA_FADE_SAMPLES:]
     envelope = np.abs(heard[: len(heard) // 480 * 480].reshape(-1, 480)).max(axis=1)  # more than one period each
     assert envelope.min() > 0.38
     steps = np.abs(np.diff(heard))
@@ -40,7 +40,7 @@ def test_it_tells_how_late_it_is() -> None:
     for end in ends:
         heard = sola.join(said[end - CHUNK - sola.overlap_samples : end])
         delay = sola.latency_samples
-        assert FADE_SAMPLES <= delay <= FADE_SAMPLES + SEARCH_SAMPLES
+        assert SOLA_FADE_SAMPLES <= delay <= SOLA_FADE_SAMPLES + SEARCH_SAMPLES
         np.testing.assert_array_equal(heard[-100:], said[end - delay - 100 : end - delay])
 
 

@@ -13,7 +13,9 @@ RUNNING = Status(
     dropped_ms=1.5,
     late_ms=0.0,
 )
-DEGRADED = Status(State.DEGRADED, reason="there is no microphone", voice="deeper", bypass=True, muted=True)
+DEGRADED = Status(
+    State.DEGRADED, reason="there is no microphone", remedy="Connect one.", voice="deeper", bypass=True, muted=True
+)
 
 
 @pytest.mark.parametrize("status", [Status(), RUNNING, DEGRADED], ids=lambda status: status.state)
@@ -37,6 +39,7 @@ def test_a_state_that_nobody_knows_is_not_swallowed():
 
 def test_a_daemon_that_is_off_has_nothing_to_say():
     assert describe(Status()) == [("RWC Voice", "off")]
+    assert ("Voice", "none yet") in describe(Status(State.DEGRADED, loading="Otto"))
     assert describe(Status(reason="no session bus")) == [("RWC Voice", "off: no session bus")]
 
 
@@ -51,9 +54,15 @@ def test_people_are_told_in_words():
     }
 
 
+def test_who_listens_to_silence_is_not_told_that_nobody_listens():
+    assert dict(describe(Status(State.RUNNING, listeners=("Zoom",))))["Latency"] == "not measured, no sound flows"
+    assert dict(describe(Status(State.ARMED)))["Latency"] == "not measured, nobody listens"
+
+
 def test_silence_and_the_real_voice_are_never_told_as_a_disguise():
     told = dict(describe(DEGRADED))
     assert told["RWC Voice"] == "degraded: there is no microphone"
+    assert told["Remedy"] == "Connect one."
     assert told["Voice"] == "your own, unconverted (bypass)"
     assert told["Muted"] == "yes"
     assert (told["Microphone"], told["Listening"]) == ("none", "nobody")

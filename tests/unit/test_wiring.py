@@ -1,7 +1,7 @@
 import pytest
 
 from rwc_pw.pipewire.graph import LINK_GROUP, Graph, Link, Node, Port
-from rwc_pw.pipewire.wiring import Wiring, choose_microphone, plan_wiring
+from rwc_pw.pipewire.wiring import Wiring, choose_microphone, fault_in, plan_wiring
 
 
 def source(id: int, name: str, priority: int = 0, media_class: str = "Audio/Source", **props: object) -> Node:
@@ -156,3 +156,23 @@ def test_of_two_streams_of_one_name_the_newer_is_fed_and_the_older_cut_off():
     older = Node(19, "our_playback", "Stream/Output/Audio", "running")
     graph = linked(COMPLETE[0], (190, 100), nodes=(*NODES, older), ports=(*PORTS, Port(190, 19, "output_MONO", "out")))
     assert plan(graph) == Wiring(COMPLETE[1:], ((190, 100),), channels=1)
+
+
+@pytest.mark.parametrize(
+    ("graph", "microphone", "wanted", "has_streams", "told"),
+    [
+        (graph_of(HEADSET), HEADSET, "", True, "no RWC Voice"),
+        (EVERYTHING, HEADSET, "", False, "our streams"),
+        (EVERYTHING, Node(18, "usb", "Audio/Source", "error"), "", True, "usb cannot be opened"),
+        (EVERYTHING, Node(18, "usb", "Audio/Source", "idle", muted=True), "", True, "usb is muted"),
+        (EVERYTHING, None, "usb", True, "usb is not connected"),
+        (EVERYTHING, None, "", True, "no microphone"),
+    ],
+)
+def test_why_no_sound_can_flow(graph, microphone, wanted, has_streams, told):
+    assert told in fault_in(graph, microphone, wanted, has_streams).reason
+
+
+@pytest.mark.parametrize("microphone", [HEADSET, Node(18, "speakers", "Audio/Sink", "idle", muted=True)])
+def test_with_a_microphone_and_all_that_is_ours_sound_can_flow(microphone):
+    assert fault_in(EVERYTHING, microphone, microphone.name, True) is None

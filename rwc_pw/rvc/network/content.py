@@ -1,10 +1,10 @@
-"""ContentVec, which hears what is said (Qian et al., 2022), as transformers' HuBERT."""
+"""ContentVec (Qian et al., 2022), which extracts what is said, as transformers' HuBERT."""
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
+from rwc_pw.rvc.weights import read_weights
 from rwc_pw.voices.architecture import FEATURES
 
 
@@ -18,7 +18,7 @@ class Content(nn.Module):
         config = HubertConfig.from_pretrained(folder)
         config._attn_implementation = "eager"
         self._hubert = HubertModel(config)
-        weights = torch.load(folder / "pytorch_model.bin", map_location="cpu", weights_only=True)
+        weights = read_weights(folder / "pytorch_model.bin")
         own = {name: weight for name, weight in weights.items() if not name.startswith("final_proj.")}
         self._hubert.load_state_dict(own, strict=False)
         self._projection = nn.Identity()

@@ -11,14 +11,14 @@ from rwc_pw.voices.architecture import Architecture
 
 
 class Decoder(nn.Module):
-    """Frames (1, inter, n) and their source to their sound, (1, 1, n · ``samples_per_frame``).
+    """Frames (1, inter, n) and their source to sound, (1, 1, n · ``samples_per_frame``).
 
-    Those that are provisional are what the others look ahead to: with 37 of them it says what the offline network
-    says, with fewer nearly so.
+    The provisional frames are the look-ahead of the others: with 37 of them the output equals the offline network's,
+    with fewer it is close.
     """
 
     def __init__(self, weights: Weights, network: Architecture) -> None:
-        """``weights`` as the store keeps them; the voice's first speaker speaks."""
+        """``weights`` as stored; the voice's first speaker is used."""
         super().__init__()
         plain = without_weight_norm(weights)
         speaker = plain["emb_g.weight"][:1, :, None]
@@ -27,5 +27,5 @@ class Decoder(nn.Module):
         self._generator = Generator(plain, network, speaker)
 
     def forward(self, frames: Tensor, source: Tensor | None, carry: Carry) -> Tensor:
-        """``source``, (1, 1, n · ``samples_per_frame``), is there where the voice follows the pitch."""
+        """``source``, (1, 1, n · ``samples_per_frame``), is given if the voice follows the pitch."""
         return self._generator(self._flow(frames, carry), source, carry)

@@ -1,4 +1,4 @@
-"""Compiles a voice for the CPU, in a process of its own: torch is not wanted where the sound flows.
+"""Compiles a voice for the CPU, in its own process: the process that carries the sound should not load torch.
 
     python -m rwc_pw.rvc.network.export VOICE TARGET voice FRAMES
     python -m rwc_pw.rvc.network.export CONTENTVEC TARGET v1|v2
@@ -6,12 +6,15 @@
 
 write to the folder TARGET, in OpenVINO's form, ``text.xml`` (features and pitch to mean and log deviation),
 ``decoder.xml`` (frames, source and carried state to sound and state) and ``facts.json``; ``content.xml`` (sound to
-features); or ``salience.xml`` (magnitudes to the salience of pitches) and ``facts.json``. Blocks may have any length:
-whoever opens them fixes it. FRAMES are those to which a voice looks ahead.
+features); or ``salience.xml`` (magnitudes to the salience of pitches) and ``facts.json``. The block length is left
+open, and fixed on loading. FRAMES is the voice's look-ahead. The process ends when its standard input
+closes, and so with its parent.
 """
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,11 +34,12 @@ from rwc_pw.rvc.quiet_openvino import load_openvino
 from rwc_pw.voices.architecture import FEATURES
 
 EXAMPLE = Plan(block_frames=10)
-EXAMPLE_FRAMES = 64  # of a detector
+EXAMPLE_FRAMES = 64  # for a detector
+NICENESS = 19  # another voice may be speaking
 
 
 class _Flat(nn.Module):
-    """The decoder with its state as plain inputs and outputs."""
+    """The decoder, with its state as plain inputs and outputs."""
 
     def __init__(self, decoder: Decoder, has_pitch: bool, provisional_frames: int) -> None:
         super().__init__()
@@ -44,7 +48,7 @@ class _Flat(nn.Module):
         self._provisional_frames = provisional_frames
 
     def forward(self, *values: Tensor) -> tuple[Tensor, ...]:
-        """Frames, then the source where there is one, then the state."""
+        """Takes the frames, the source if there is one, then the state."""
         frames, *others = values
         source = others.pop(0) if self._has_pitch else None
         carry = Carry(self._provisional_frames, others)
@@ -58,7 +62,7 @@ def export_content(contentvec: Path, target: Path, version: str) -> None:
 
 def export_voice(voice: Path, target: Path, provisional_frames: int) -> None:
     network, weights = read_voice(voice)
-    plan = replace(EXAMPLE, provisional_frames=provisional_frames)
+    plan = replace(EXAMPLE, look_ahead_frames=provisional_frames)
     with torch.no_grad():
         features = torch.zeros(1, plan.text_frames, FEATURES[network.version])
         pitch = torch.ones(1, plan.text_frames, dtype=torch.long)
@@ -93,16 +97,24 @@ def export_detector(weights: Path, target: Path, detector: str) -> None:
 def _save(
     module: nn.Module, path: Path, block: list[Tensor], length_axis: int = 1, state: Sequence[Tensor] = ()
 ) -> None:
-    """The inputs are those of a ``block``, whose length is left open, and the ``state``."""
+    """Convert ``module`` and save it; its inputs are the ``block``, whose length is left open, and the ``state``."""
     openvino = load_openvino()
     shapes = [list(value.shape) for value in (*block, *state)]
     for shape in shapes[: len(block)]:
         shape[length_axis] = -1
-    model = openvino.convert_model(module, example_input=(*block, *state), input=shapes)
+    traced = torch.jit.trace(module, (*block, *state), check_trace=False)  # convert_model itself would trace it twice
+    model = openvino.convert_model(traced, example_input=(*block, *state), input=shapes)
     openvino.save_model(model, path, compress_to_fp16=True)
 
 
+def _end_with_standard_input() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    os.nice(NICENESS)
     source, target, (what, *frames) = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     if what == "voice":
         export_voice(source, target, int(*frames))

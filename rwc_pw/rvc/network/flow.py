@@ -1,4 +1,4 @@
-"""The flow, backwards: from what the text encoder says to what the generator speaks (VITS, Kim et al., 2021)."""
+"""The inverse flow: from the text encoder's output to the generator's input (VITS, Kim et al., 2021)."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from rwc_pw.voices.architecture import FLOWS, WAVENET_LAYERS
 
 
 class Flow(nn.Module):
-    """Frames (1, inter, n) to (1, inter, n); it looks 24 of them ahead and as far back."""
+    """Frames (1, inter, n) to (1, inter, n); sees 24 frames ahead and as many back."""
 
     def __init__(self, weights: Weights, speaker: Tensor) -> None:
         """``speaker`` is the embedding, (1, channels, 1)."""
@@ -22,7 +22,7 @@ class Flow(nn.Module):
 
 
 class _Coupling(nn.Module):
-    """One half of the channels stays, and tells what is taken from the other."""
+    """One half of the channels is unchanged, and determines what is subtracted from the other."""
 
     def __init__(self, weights: Weights, name: str, speaker: Tensor) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The generator: from the flow's frames and a source to sound (NSF-HiFiGAN; Kong et al., 2020; Wang et al., 2019)."""
+"""The generator: the flow's frames and a source become sound (NSF-HiFiGAN; Kong et al., 2020; Wang et al., 2019)."""
 
 import math
 
@@ -14,7 +14,7 @@ LAST_SLOPE = 0.01
 
 
 class Generator(nn.Module):
-    """(1, inter, n) frames to (1, 1, n · samples per frame) of sound; it looks 9 to 13 frames ahead and as far back."""
+    """(1, inter, n) frames to (1, 1, n · samples per frame) of sound; sees 9 to 13 frames ahead and as many back."""
 
     def __init__(self, weights: Weights, network: Architecture, speaker: Tensor) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class Generator(nn.Module):
         self._post = Conv(weights, "dec.conv_post", per_frame=math.prod(network.upsample_rates))
 
     def forward(self, frames: Tensor, source: Tensor | None, carry: Carry) -> Tensor:
-        """``source``, (1, 1, n · samples per frame), is there where the voice follows the pitch."""
+        """``source``, (1, 1, n · samples per frame), is given if the voice follows the pitch."""
         block = self._pre(frames, carry) + self._condition
         for stage in self._stages:
             block = stage(functional.leaky_relu(block, SLOPE), source, carry)
@@ -32,7 +32,7 @@ class Generator(nn.Module):
 
 
 class _Stage(nn.Module):
-    """More samples of fewer channels, the source added, and the mean of the residual blocks."""
+    """Upsamples to fewer channels, adds the source, and averages the residual blocks."""
 
     def __init__(self, weights: Weights, network: Architecture, number: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class _Stage(nn.Module):
 
 
 class _Source(nn.Module):
-    """The source, of which ``samples`` are one of the stage's values, and ``per_frame`` of these one frame."""
+    """Downsamples the source by ``samples``, so that it has ``per_frame`` values per frame, as this stage has."""
 
     def __init__(self, weights: Weights, name: str, samples: int, per_frame: int) -> None:
         super().__init__()

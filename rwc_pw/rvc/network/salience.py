@@ -1,7 +1,7 @@
-"""The networks that find the pitch, as their packages have them, between the spectrum and the decoding.
+"""The networks that detect the pitch, taken from their packages, without the spectrum before and the decoding after.
 
-Each takes magnitudes of ``SPECTRUM_SAMPLES`` under a Hann window, one every 10 ms, (1, frames, 513), to the salience of
-``PITCHES`` in each frame. ``facts`` tell how the sound is padded before, and what the pitches are.
+Each maps magnitudes of ``SPECTRUM_SAMPLES`` under a Hann window, one every 10 ms, (1, frames, 513), to the salience of
+``SALIENCE_BINS`` pitches in each frame. ``facts`` states the padding of the sound and the range of the pitches.
 """
 
 import os
@@ -16,15 +16,15 @@ from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 from rwc_pw.rvc.weights import read_weights
 from rwc_pw.voices.f0_method import FCPE, RMVPE
 
-PITCHES = 360
+SALIENCE_BINS = 360
 RMVPE_LEAST_CENTS, RMVPE_STEP_CENTS = 1997.3794084376191, 20
 
 
 class Rmvpe(nn.Module):
-    """ultimate-rvc's (Wei et al., 2023), which takes multiples of 32 frames; each is centred."""
+    """ultimate-rvc's RMVPE (Wei et al., 2023), which takes multiples of 32 frames; its spectra are centred."""
 
     def __init__(self, path: Path) -> None:
-        os.environ.setdefault("URVC_NO_LOGGING", "1")  # else it makes ./logs
+        os.environ.setdefault("URVC_NO_LOGGING", "1")  # otherwise it creates ./logs
         from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E, N_MELS, MelSpectrogram
 
         super().__init__()
@@ -36,7 +36,7 @@ class Rmvpe(nn.Module):
             "multiple_frames": 32,
             "least_salience": 0.03,
             "least_cents": RMVPE_LEAST_CENTS,
-            "most_cents": RMVPE_LEAST_CENTS + RMVPE_STEP_CENTS * (PITCHES - 1),
+            "most_cents": RMVPE_LEAST_CENTS + RMVPE_STEP_CENTS * (SALIENCE_BINS - 1),
         }
 
     def forward(self, magnitudes: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class Rmvpe(nn.Module):
 
 
 class Fcpe(nn.Module):
-    """torchfcpe's (Luo et al., 2025), whose spectra begin (1024 - 160) / 2 samples before their frames."""
+    """torchfcpe's FCPE (Luo et al., 2025), whose spectra begin (1024 - 160) / 2 samples before their frames."""
 
     def __init__(self, path: Path) -> None:
         from torchfcpe.models_infer import InferCFNaiveMelPE
@@ -53,7 +53,7 @@ class Fcpe(nn.Module):
 
         super().__init__()
         stored = read_weights(path)
-        with redirect_stdout(None):  # it tells which of its settings are the usual ones
+        with redirect_stdout(None):  # it prints which settings are its defaults
             whole = InferCFNaiveMelPE(DotDict(stored["config_dict"]), stored["model"])
         self._mel = whole.wav2mel.mel_extractor
         self._network = whole.model

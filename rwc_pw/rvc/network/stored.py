@@ -1,4 +1,4 @@
-"""Stored voices, as their network needs them."""
+"""Reads stored voices for our own network."""
 
 import json
 from pathlib import Path

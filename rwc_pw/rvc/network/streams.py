@@ -1,4 +1,4 @@
-"""Convolutions over a stream of blocks: what each needs of the blocks before is state, in plain sight."""
+"""Convolutions over a stream of blocks; what each needs of earlier blocks is explicit state."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,21 +10,21 @@ Weights = Mapping[str, Tensor]
 
 
 class Carry:
-    """What goes from one block to the next: pieces of the past, in the order in which the network asks for them.
+    """The state from one block to the next: pieces of the past, in the order in which the network asks for them.
 
-    A block's last frames may be provisional: those before look ahead to them, and they come again as the first ones of
-    the next block. What looks beyond the block's end sees zeros. Everything is counted from the block's end, so that a
-    traced network takes blocks of any length.
+    A block's last frames may be provisional: the look-ahead of those before, given again as the first frames of the
+    next block. Beyond the block's end there are zeros. Everything is counted from the block's end, so that a traced
+    network takes blocks of any length.
     """
 
     def __init__(self, provisional_frames: int, before: Sequence[Tensor] | None = None) -> None:
-        """``before`` is ``after`` of the block before; without it, the past is zeros."""
+        """``before`` is the previous block's ``after``; without it, the past is zeros."""
         self.provisional_frames = provisional_frames
         self._before: Iterator[Tensor] | None = None if before is None else iter(before)
         self.after: list[Tensor] = []
 
     def join(self, block: Tensor, length: int, per_frame: int) -> Tensor:
-        """``block``, (…, n), of which ``per_frame`` values are one frame, behind the ``length`` ones before it."""
+        """``block``, (…, n), with ``per_frame`` values per frame, preceded by the last ``length`` values before it."""
         if not length:
             return block
         before = block.new_zeros((*block.shape[:-1], length)) if self._before is None else next(self._before)
@@ -38,7 +38,7 @@ class Conv(nn.Module):
     """A convolution, (channels, n) to (channels, n), centred on each value."""
 
     def __init__(self, weights: Weights, name: str, dilation: int = 1, per_frame: int = 1) -> None:
-        """``per_frame`` of the values are one frame."""
+        """There are ``per_frame`` values per frame."""
         super().__init__()
         self.weight = nn.Parameter(weights[f"{name}.weight"])
         self.bias = nn.Parameter(weights[f"{name}.bias"]) if f"{name}.bias" in weights else None
@@ -54,23 +54,23 @@ class Conv(nn.Module):
 class Upsample(nn.Module):
     """A transposed convolution: (channels, n) to (fewer, n · rate).
 
-    It is computed as ``rate`` convolutions at once, one for each phase of the output, which compilers know better
+    It is computed as ``rate`` convolutions at once, one per phase of the output, which compilers optimise better
     (Shi et al., "Is the deconvolution layer the same as a convolutional layer?", 2016).
     """
 
     def __init__(self, weights: Weights, name: str, rate: int, per_frame: int) -> None:
-        """``per_frame`` of the values that come in are one frame."""
+        """There are ``per_frame`` input values per frame."""
         super().__init__()
         weight = weights[f"{name}.weight"]
         self._rate = rate
         self._per_frame = per_frame
         kernel = weight.shape[-1]
-        first = (kernel - rate) // 2  # of the kernel's values, at the output's first phase
+        first = (kernel - rate) // 2  # the kernel value at the output's first phase
         self._past = (kernel - 1 - first) // rate
         self._future = (rate - 1 + first) // rate
         ahead = self._future * rate - first
         taps = functional.pad(weight, (ahead, (self._past + self._future + 1) * rate - ahead - kernel))
-        by_tap = taps.reshape(*weight.shape[:2], -1, rate)  # in, out, from the latest to the earliest, phase
+        by_tap = taps.reshape(*weight.shape[:2], -1, rate)  # (in, out, latest to earliest, phase)
         self.weight = nn.Parameter(by_tap.flip(2).permute(1, 3, 0, 2).reshape(-1, weight.shape[0], by_tap.shape[2]))
         self.bias = nn.Parameter(weights[f"{name}.bias"].repeat_interleave(rate))
 
@@ -81,7 +81,7 @@ class Upsample(nn.Module):
 
 
 def without_weight_norm(weights: Weights) -> dict[str, Tensor]:
-    """The same weights with each length and direction (Salimans and Kingma, 2016) multiplied into one, in float32."""
+    """The same weights with weight normalisation (Salimans and Kingma, 2016) multiplied out, in float32."""
     plain = {}
     for name, weight in weights.items():
         if name.endswith(".weight_v"):

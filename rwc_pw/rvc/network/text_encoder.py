@@ -1,4 +1,4 @@
-"""The text encoder: from ContentVec's features and the pitch to what the flow begins with (VITS, Kim et al., 2021)."""
+"""The text encoder: from ContentVec's features and the pitch to the flow's input (VITS, Kim et al., 2021)."""
 
 import math
 
@@ -14,9 +14,9 @@ FARTHEST = RELATIVE_POSITIONS // 2
 
 
 class TextEncoder(nn.Module):
-    """Features (1, n, 256 or 768) and pitch (1, n) to mean and log of the deviation, (1, inter, n) each.
+    """Features (1, n, 256 or 768) and pitch (1, n) to mean and log deviation, (1, inter, n) each.
 
-    It attends to all of its n frames: unlike the convolutions it has no state, and is given a window.
+    It attends to all n frames: unlike the convolutions, it has no state and is given a whole window.
     """
 
     def __init__(self, weights: Weights, network: Architecture) -> None:
@@ -40,7 +40,7 @@ class TextEncoder(nn.Module):
 
 
 class _Linear(nn.Module):
-    """Also what RVC stores as a convolution of one frame."""
+    """A linear layer, also for those that RVC stores as convolutions over one frame."""
 
     def __init__(self, weights: Weights, name: str) -> None:
         super().__init__()
@@ -112,9 +112,9 @@ class _Attention(nn.Module):
 
 
 def _positions(length: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Of each frame, the relative position that each frame has, and the frame at each relative position.
+    """For each frame, the relative position of every frame, and the frame at every relative position.
 
-    (length, length) and (length, ``RELATIVE_POSITIONS``); what is too far, or no frame, is the index behind the last.
+    (length, length) and (length, ``RELATIVE_POSITIONS``); one past the last index stands for too far, or no frame.
     """
     at = torch.arange(length, device=device)
     distance = at[None, :] - at[:, None] + FARTHEST

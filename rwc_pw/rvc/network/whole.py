@@ -1,6 +1,6 @@
-"""A whole block of a voice in torch, from what was heard to what is said, with nothing that waits for the host.
+"""A whole block of a voice in torch, from input to output, without synchronising with the host.
 
-It is ``rwc_pw/rvc/cpu_step.py`` again, in operations that a graphics card can be told at once.
+It does the same as ``rwc_pw/rvc/cpu_step.py``, in operations that a graphics card can run as one graph.
 """
 
 import math
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
-from rwc_pw.rvc.network.salience import NETWORKS, PITCHES
+from rwc_pw.rvc.network.salience import NETWORKS, SALIENCE_BINS
 from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
@@ -33,7 +33,7 @@ from rwc_pw.voices.architecture import FEATURES
 
 
 class WholeVoice(nn.Module):
-    """Blocks of ``plan.block_frames``; what the next one needs of one block is in its buffers."""
+    """Computes blocks of ``plan.block_frames``; the state for the next block is in its buffers."""
 
     _past_features: Tensor
     _past_pitch_hz: Tensor
@@ -43,7 +43,7 @@ class WholeVoice(nn.Module):
     def __init__(
         self, contentvec: Path, voice: Path, plan: Plan, detector: Path | None, indexed: Tensor | None
     ) -> None:
-        """``detector`` are its weights, if the voice has pitch; ``indexed`` are the index's features, (n, width)."""
+        """``detector``: its weights, if the voice has pitch; ``indexed``: the index's features, (n, width)."""
         super().__init__()
         network, weights = read_voice(voice)
         self._plan = plan
@@ -68,7 +68,7 @@ class WholeVoice(nn.Module):
             self.register_buffer(name, torch.zeros(shape))
 
     def halve(self) -> None:
-        """Compute the networks in float16; the pitch and the source stay as exact as they are."""
+        """Compute the networks in float16; the pitch and the source keep their precision."""
         for network in (self._content, self._text, self._decoder):
             network.half()
         for name in ("_past_features", *self._state):
@@ -102,7 +102,7 @@ class WholeVoice(nn.Module):
         return said[0, 0].float()
 
     def _heard_features(self, heard: Tensor, pitch_hz: Tensor, index_rate: Tensor, protect: Tensor) -> Tensor:
-        """Of the decoded frames, (1, decoded_frames, width)."""
+        """The features of the decoded frames, (1, decoded_frames, width)."""
         kind = self._past_features.dtype
         content = self._content(heard[None].to(kind))[0, self._plan.new_content].float()
         features = self._in_frames(content)
@@ -128,21 +128,21 @@ class WholeVoice(nn.Module):
 
     def _decoded(self, frames: Tensor, source: Tensor | None) -> Tensor:
         before = [getattr(self, name) for name in self._state]
-        carry = Carry(self._plan.provisional_frames, before)
+        carry = Carry(self._plan.look_ahead_frames, before)
         said: Tensor = self._decoder(frames, source, carry)
         for state, after in zip(before, carry.after, strict=True):
             state.copy_(after)
         return said
 
     def _state_shapes(self) -> list[torch.Size]:
-        plan, carry = self._plan, Carry(self._plan.provisional_frames)
+        plan, carry = self._plan, Carry(self._plan.look_ahead_frames)
         source = torch.zeros(1, 1, plan.decoded_frames * self.samples_per_frame) if self._pitch else None
         self._decoder(torch.zeros(1, self.channels, plan.decoded_frames), source, carry)
         return [state.shape for state in carry.after]
 
 
 class _Pitch(nn.Module):
-    """Sound (n,) to Hz, one every 10 ms, 0 where nothing is voiced: ``SalienceDetector``."""
+    """Sound (n,) to Hz, one value every 10 ms, 0 where unvoiced; the counterpart of ``SalienceDetector``."""
 
     _window: Tensor
     _cents: Tensor
@@ -154,7 +154,7 @@ class _Pitch(nn.Module):
         self._padding = int(facts["padding_samples"])
         self._least_salience = facts["least_salience"]
         _, self._missing_frames = frame_counts(plan.window_samples, facts)
-        pitches = torch.linspace(facts["least_cents"], facts["most_cents"], PITCHES, dtype=torch.float64)
+        pitches = torch.linspace(facts["least_cents"], facts["most_cents"], SALIENCE_BINS, dtype=torch.float64)
         self.register_buffer("_cents", pitches)
         self.register_buffer("_window", torch.hann_window(SPECTRUM_SAMPLES, dtype=torch.float64))
 
@@ -173,7 +173,7 @@ class _Pitch(nn.Module):
 
 
 class _Retrieval(nn.Module):
-    """``Retrieval``, of all that was indexed: a card need not look in the nearest cell alone."""
+    """``Retrieval`` over the whole index: a card can afford to search more than the nearest cell."""
 
     _indexed: Tensor
     _squares: Tensor

@@ -1,4 +1,4 @@
-"""Where rwc-pw's files lie, by the XDG base directory specification."""
+"""Where rwc-pw's files are, by the XDG base directory specification."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from rwc_pw.errors import UnavailableError
-
-APPLICATION_ID = "io.github.rwcpw.Voice"
+from rwc_pw.names import APPLICATION_ID
 
 
 @dataclass(frozen=True)
@@ -18,11 +17,11 @@ class Paths:
     data_home: Path
     state_home: Path
     command: Path
-    """What install.sh puts on PATH."""
+    """The command that install.sh puts on PATH."""
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str]) -> Self:
-        """The places ``env`` names; relative XDG values are ignored, as the specification says."""
+        """The places that ``env`` names; relative XDG values are ignored, as the specification requires."""
         return cls(
             config_home=_base_folder(env, "XDG_CONFIG_HOME", ".config"),
             data_home=_base_folder(env, "XDG_DATA_HOME", ".local/share"),
@@ -36,17 +35,17 @@ class Paths:
 
     @property
     def drop_in(self) -> Path:
-        """What makes PipeWire itself offer the microphone."""
+        """The file that makes PipeWire itself offer the microphone."""
         return self.config_home / "pipewire/pipewire.conf.d/50-rwc-voice.conf"
 
     @property
     def autostart_entry(self) -> Path:
-        """What makes the desktop start the daemon at login."""
+        """The file that makes the desktop start the daemon at login."""
         return self.config_home / f"autostart/{APPLICATION_ID}.desktop"
 
     @property
     def bus_service(self) -> Path:
-        """What makes the session bus start the daemon on the first call."""
+        """The file that makes the session bus start the daemon on the first call."""
         return self.data_home / f"dbus-1/services/{APPLICATION_ID}.service"
 
     @property
@@ -55,29 +54,39 @@ class Paths:
 
     @property
     def voices_dir(self) -> Path:
-        """Where RVC voices are kept: in a checkout's own ``models``, if this runs from one."""
+        """The folder of RVC voices: a checkout's own ``models`` if this runs from a checkout."""
         checkout = Path(__file__).parents[2]
         is_checkout = (checkout / "pyproject.toml").is_file() and (checkout / "models").is_dir()
-        return checkout / "models" if is_checkout else self.data_dir / "models"
+        return checkout / "models" if is_checkout else self.installed_voices_dir
+
+    @property
+    def installed_voices_dir(self) -> Path:
+        """The folder of RVC voices of an installation."""
+        return self.data_dir / "models"
 
     @property
     def assets_dir(self) -> Path:
-        """What every RVC voice needs, as ultimate-rvc lays it out."""
+        """What every RVC voice needs, in ultimate-rvc's layout."""
         return self.data_dir / "rvc-models"
 
     @property
     def compiled_dir(self) -> Path:
-        """RVC voices as StreamingConverter compiled them."""
+        """RVC voices, compiled by StreamingConverter."""
         return self.state_dir / "compiled"
 
     @property
     def chunks_file(self) -> Path:
-        """Which size of chunk was chosen for each RVC voice."""
+        """The chunk size chosen for each RVC voice."""
         return self.state_dir / "chunks.json"
 
     @property
+    def downloads_dir(self) -> Path:
+        """Voices that are being fetched."""
+        return self.state_dir / "downloads"
+
+    @property
     def state_dir(self) -> Path:
-        """Logs and what survives a restart."""
+        """What survives a restart."""
         return self.state_home / "rwc-pw"
 
 

@@ -1,4 +1,4 @@
-"""Writing small text files so that nobody ever reads half of one."""
+"""Writes small text files atomically."""
 
 import os
 import tempfile
@@ -8,16 +8,16 @@ from rwc_pw.errors import RwcPwError
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace ``path``, its folders made private; ``RwcPwError`` when the disk or the permissions refuse."""
+    """Replace ``path``, creating its folders as private; ``RwcPwError`` if the disk or the permissions refuse."""
     try:
         _make_folder(path.parent)
-        _replace(Path(os.path.realpath(path)), text)  # a link, as keepers of dotfiles make them, stays one
+        _replace(Path(os.path.realpath(path)), text)  # a symlink, as dotfile managers create, stays one
     except OSError as error:
         raise refusal("write", path, error) from error
 
 
 def make_folder(folder: Path) -> None:
-    """Make ``folder`` and its parents where they are not; ``RwcPwError`` where that cannot be."""
+    """Create ``folder`` and its parents if missing; ``RwcPwError`` if that fails."""
     try:
         _make_folder(folder)
     except OSError as error:
@@ -25,7 +25,7 @@ def make_folder(folder: Path) -> None:
 
 
 def refusal(verb: str, path: Path, error: OSError) -> RwcPwError:
-    """What to tell the user of ``error``."""
+    """The error that tells the user about ``error``."""
     return RwcPwError(
         f"Cannot {verb} {path}: {error.strerror}.",
         f"Free some space or mend the permissions of {path.parent}, then run the command again.",
@@ -33,14 +33,14 @@ def refusal(verb: str, path: Path, error: OSError) -> RwcPwError:
 
 
 def _make_folder(folder: Path) -> None:
-    """``folder`` and its parents, private to the user as the XDG specification asks."""
+    """Create ``folder`` and its parents, private to the user as the XDG specification requires."""
     if not folder.is_dir():
         _make_folder(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whoever reads ``path`` meanwhile sees the old file or the new one, whole."""
+    """Replace ``path``; a concurrent reader sees the whole old file or the whole new one."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".rwc-pw-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""RWC Voice in a terminal: the engine with live meters; no bus is needed."""
+"""RWC Voice in a terminal: the engine with live meters, without the session bus."""
 
 import asyncio
 import math
@@ -6,9 +6,10 @@ import math
 from rich.live import Live
 from rich.table import Table
 
+from rwc_pw.cli.shared import tell_who_keeps_it
 from rwc_pw.config import Config
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.engine import VoiceEngine
+from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.feeder import sole_feeder
 from rwc_pw.pipewire.source import read_graph, remove_source
 from rwc_pw.pipewire.transport import Levels
@@ -21,11 +22,11 @@ METER_CELLS = 30
 
 
 async def run(config: Config, paths: Paths) -> None:
-    """Until cancelled; a microphone that was not there before goes with us.
+    """Run until cancelled; remove RWC Voice afterwards if it was not there before and no app records it.
 
-    ``RwcPwError`` when another rwc-pw feeds RWC Voice already, ``UnavailableError`` without PipeWire.
+    ``RwcPwError`` if another rwc-pw already feeds RWC Voice, ``UnavailableError`` without PipeWire.
     """
-    with sole_feeder():  # nobody has it, or this says who to end
+    with sole_feeder():  # fail early if another process has it
         pass
     was_there = bool((await read_graph()).voice_nodes())
     engine = VoiceEngine(config, paths, on_change=lambda: None)
@@ -33,7 +34,7 @@ async def run(config: Config, paths: Paths) -> None:
         await until_one_ends(engine.run(), _show(engine))
     finally:
         if not was_there:
-            await remove_source()
+            tell_who_keeps_it(await remove_source())
 
 
 async def _show(engine: VoiceEngine) -> None:
@@ -44,7 +45,7 @@ async def _show(engine: VoiceEngine) -> None:
 
 
 def screen(status: Status, levels: Levels) -> Table:
-    """One picture of the meters."""
+    """The status and the meters at this moment."""
     table = Table.grid(padding=(0, 2))
     for name, value in describe(status):
         table.add_row(name, value)
@@ -54,7 +55,7 @@ def screen(status: Status, levels: Levels) -> Table:
 
 
 def meter(level: float) -> str:
-    """A bar for a sample's size, ``METER_FLOOR_DB`` to 0 dBFS."""
+    """A bar for a sample's magnitude, ``METER_FLOOR_DB`` to 0 dBFS."""
     level_db = 20 * math.log10(level) if level > 0 else -math.inf
     cells = round(METER_CELLS * min(1.0, max(0.0, 1 - level_db / METER_FLOOR_DB)))
     number = f"{level_db:6.1f} dBFS" if level_db > METER_FLOOR_DB else "silence"

@@ -1,7 +1,7 @@
 import pytest
 
-from rwc_pw.desktop.paths import Paths
 from rwc_pw.errors import UnavailableError
+from rwc_pw.files.paths import Paths
 
 
 def places(env):
