@@ -30,6 +30,8 @@ usage() {
 Usage: ./install.sh                        install or upgrade rwc-pw for you, and switch it on
        ./install.sh --rvc                  the same with what RVC voices need: 5 GB, Python 3.12 or 3.13
        ./install.sh --test [PYTEST ARGS]   run all tests, having installed what they need
+       ./install.sh --lock                 renew requirements.lock: the newest versions that fit together
+       ./install.sh --test-newest          run all tests on the newest versions, without changing requirements.lock
        ./install.sh --help
 
 Missing system packages are installed with apt, dnf or pacman, as root or through sudo. The Python packages go into
@@ -171,24 +173,28 @@ no_packages() {
         "A message is above; when the network or the disk is mended run $again again."
 }
 
-pip_install() { # VENV REQUIREMENT...
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}" </dev/null || no_packages
+# What requirements.lock names of the requirements' dependencies, verified by its hashes; conversion never imports what
+# pyproject.toml overrides. uv does it: pip can leave nothing out, and verifies no hash of a constraint. uv and its cache,
+# beside the environment for hard links, are deleted on success, and reused after a failure.
+install_locked() { # VENV LOCK REQUIREMENT...
+    local quiet=()
+    [[ -t 2 ]] || quiet=(--quiet)
+    install_uv "$1"
+    run_uv "$1" pip install "${quiet[@]}" --python "$1/bin/python" --project "$checkout" --constraints "$2" \
+        --build-constraints "$2" --compile-bytecode --reinstall-package rwc-pw "${@:3}" || no_packages
+    rm -rf -- "$1.uv"
 }
 
-# rwc-pw[rvc] without the packages that conversion never imports (listed in pyproject.toml): uv can leave them out, pip
-# cannot. The cache is beside the environment, for hard links; it is deleted on success, and reused after a failure.
-install_with_rvc() { # VENV REQUIREMENT...
-    local cache=$1.cache quiet=()
-    [[ -t 2 ]] || quiet=(--quiet)
-    pip_install "$1" uv
-    run_uv "$1" pip install "${quiet[@]}" --python "$1/bin/python" --project "$checkout" --cache-dir "$cache" \
-        --compile-bytecode --reinstall-package rwc-pw "$checkout[rvc]" "${@:2}" || no_packages
-    rm -rf -- "$cache"
+install_uv() { # VENV
+    mkdir -p -- "$1.uv"
+    awk '/^[^ ]/ { of_uv = /^uv==/ } of_uv' "$checkout/requirements.lock" >"$1.uv/requirements.txt"
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
+        --target "$1.uv" --requirement "$1.uv/requirements.txt" </dev/null || no_packages
 }
 
 # uv with pip's configuration, which uv does not read itself; uv's own variables take precedence.
 run_uv() { # VENV ARGS...
-    "$1/bin/python" - "$1/bin/uv" "${@:2}" <<'END'
+    "$1/bin/python" - "$1.uv/bin/uv" "${@:2}" --cache-dir "$1.uv/cache" <<'END'
 import ast
 import os
 import subprocess
@@ -196,7 +202,6 @@ import sys
 
 names = {
     "cert": "SSL_CERT_FILE",
-    "constraint": "UV_CONSTRAINT",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "index-url": "UV_DEFAULT_INDEX",
@@ -205,16 +210,18 @@ names = {
 }
 pip = [sys.executable, "-m", "pip", "config", "list"]
 lines = subprocess.run(pip, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout.splitlines()
-found = {}
+found, flags = {}, {}
 for section in ("global.", "install.", ":env:."):  # in pip's order of precedence
     for line in lines:
         key, _, value = line.partition("=")
         if key.startswith(section) and (name := names.get(key.removeprefix(section))):
             found[name] = ast.literal_eval(value).split()
+        if key == f"{section}no-index":
+            flags["--no-index"] = ast.literal_eval(value).lower() in ("1", "on", "true", "yes")
 os.environ.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # as pip does
 for name, words in found.items():
     os.environ.setdefault(name, ("," if name == "UV_FIND_LINKS" else " ").join(words))
-os.execv(sys.argv[1], sys.argv[1:])
+os.execv(sys.argv[1], [*sys.argv[1:], *(flag for flag, is_set in flags.items() if is_set)])
 END
 }
 
@@ -263,11 +270,7 @@ install_rwc_pw() { # [--rvc]
         make_venv "$venv" "$ANY_PYTHON"
     fi
     say "installing rwc-pw into $venv"
-    if [[ ${1-} == --rvc ]]; then
-        install_with_rvc "$venv"
-    else
-        pip_install "$venv" "$checkout"
-    fi
+    install_locked "$venv" "$checkout/requirements.lock" "$checkout${1:+[rvc]}"
     rm -rf -- "$venv.old"
     link_command "$venv/bin/rwc-pw"
     if session_runs "$venv/bin/python"; then
@@ -282,23 +285,44 @@ install_rwc_pw() { # [--rvc]
 }
 
 run_tests() { # PYTEST ARGS...
-    local venv=$checkout/.cache/test-venv requirements
+    test_with "$checkout/requirements.lock" "$checkout/.cache/test-venv" "$@"
+}
+
+# The tests on the newest release of everything, in an environment of their own.
+run_tests_on_newest() { # PYTEST ARGS...
+    local folder=$checkout/.cache/newest
+    mkdir -p -- "$folder"
+    write_lock "$folder/requirements.lock"
+    test_with "$folder/requirements.lock" "$folder/venv" "$@"
+}
+
+test_with() { # LOCK VENV PYTEST ARGS...
+    local venv=$2 requirement=$checkout
     cd -- "$checkout"
     ensure "$RUN_TABLE"$'\n'"$RVC_TABLE"$'\n'"$TEST_TABLE" || say "going on with the tests that can run without them."
     make_venv "$venv" "$ANY_PYTHON"
-    mapfile -t requirements < <("$venv/bin/python" -c 'import tomllib
-print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["test"], sep="\n")')
-    if fits "$venv/bin/python" "$RVC_PYTHON"; then
-        install_with_rvc "$venv" "${requirements[@]}"
-    else
-        pip_install "$venv" "$checkout" "${requirements[@]}"
-    fi
+    fits "$venv/bin/python" "$RVC_PYTHON" && requirement=$checkout[rvc]
+    install_locked "$venv" "$1" "$requirement" --group "$checkout/pyproject.toml:test"
     rm -rf -- "$venv.old"
     export PATH=$venv/bin:$PATH
     ruff check
     ruff format --check
     mypy --strict
-    pytest "$@"
+    pytest "${@:3}"
+}
+
+renew_lock() { write_lock "$checkout/requirements.lock"; }
+
+# The newest versions that fit together, of everything that any Python we support needs.
+write_lock() { # FILE
+    local venv=$checkout/.cache/lock-venv
+    make_venv "$venv" "$ANY_PYTHON"
+    install_uv "$venv"
+    # without the folders and second indexes of pip's configuration: they need not have each platform's files
+    UV_INDEX="" UV_FIND_LINKS="" run_uv "$venv" pip compile --quiet --project "$checkout" --universal --python-version 3.11 --upgrade --generate-hashes \
+        --all-extras --group "$checkout/pyproject.toml:test" --group "$checkout/pyproject.toml:install" \
+        --no-header --no-annotate --output-file "$1" "$checkout/pyproject.toml" || no_packages
+    rm -rf -- "$venv" "$venv.uv"
 }
 
 readonly again="./install.sh${1:+ $1}"
@@ -307,6 +331,8 @@ checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 case "$# ${1-}" in
     "0 " | "1 --rvc") task=install_rwc_pw ;;
     *[0-9]" --test") task=run_tests && shift ;;
+    *[0-9]" --test-newest") task=run_tests_on_newest && shift ;;
+    "1 --lock") task=renew_lock && shift ;;
     "1 -h" | "1 --help") usage && exit ;;
     *) die $EXIT_USAGE "\"$*\" is not understood." "Run ./install.sh --help for what is." ;;
 esac
