@@ -231,6 +231,18 @@ has_rvc() { # VENV, whose Python may be gone
     compgen -G "$1/lib/python3.*/site-packages/ultimate_rvc" >/dev/null
 }
 
+# What is installed already is not looked at while it is installed: an interrupted upgrade or a deleted file stays.
+check_rvc() { # VENV
+    rvc_works "$1" && return
+    say "what RVC voices need is damaged, and is installed anew"
+    install_locked "$1" "$checkout/requirements.lock" "$checkout[rvc]" --reinstall
+    rvc_works "$1" || die $EXIT_FAILED "What RVC voices need was installed, but does not work." "Run rwc-pw --debug doctor."
+}
+
+rvc_works() { # VENV
+    "$1/bin/python" -P -c 'from rwc_pw.extra import check_extra; check_extra()' </dev/null &>/dev/null
+}
+
 # Otherwise the daemon of the previous version would go on until the next login.
 stop_daemon() { # VENV
     "$1/bin/python" -c 'from rwc_pw.cli.microphone import stop_daemon; stop_daemon()' </dev/null 2>/dev/null ||
@@ -271,6 +283,7 @@ install_rwc_pw() { # [--rvc]
     fi
     say "installing rwc-pw into $venv"
     install_locked "$venv" "$checkout/requirements.lock" "$checkout${1:+[rvc]}"
+    [[ ${1-} != --rvc ]] || check_rvc "$venv"
     rm -rf -- "$venv.old"
     link_command "$venv/bin/rwc-pw"
     if session_runs "$venv/bin/python"; then

@@ -10,6 +10,7 @@ from typing import Literal
 from rwc_pw.config import Config, assets_dir_of, config_of
 from rwc_pw.control.client import Client
 from rwc_pw.errors import RwcPwError
+from rwc_pw.extra import check_extra
 from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.devices import default_source
 from rwc_pw.pipewire.graph import Graph
@@ -143,6 +144,7 @@ def _check_rvc(assets_dir: Path) -> list[Check]:
     if find_spec("ultimate_rvc") is None:
         return [Check("RVC voices", "ok", "not installed; `./install.sh --rvc` adds them")]
     try:
+        check_extra()
         if absent := missing(assets_dir):
             names = ", ".join(asset.name for asset in absent)
             return [Check("RVC voices", "warn", f"missing: {names}", "Run `rwc-pw setup`.")]

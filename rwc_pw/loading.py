@@ -119,8 +119,10 @@ class VoiceLoader:
             if device and graphics_card.has_failed():
                 self._changed.set()  # again, on the CPU
             else:
-                self.loading, self.fault = "", _fault_of(error)
-                log.warning("%s", self.fault.reason)
+                fault = _fault_of(error)
+                if fault != self.fault:  # it is said once, however often it is tried again
+                    log.warning("%s", fault.reason)
+                self.loading, self.fault = "", fault
         else:
             await self._deliver(LoadedVoice(kind, device, backend, times))
         finally:

@@ -16,7 +16,7 @@ from rwc_pw.errors import RwcPwError
 from rwc_pw.files.private_folder import LOCK, PrivateFolder
 from rwc_pw.files.writing import refusal
 from rwc_pw.rvc.assets import contentvec_folder, detector_file, require
-from rwc_pw.rvc.extra import package_folder
+from rwc_pw.extra import check_extra, package_folder
 from rwc_pw.voices.f0_method import NETWORK_DETECTORS
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 
@@ -137,6 +137,7 @@ class VoiceCompiler:
             code = self._process.wait()
         log.debug("%s", told)
         if code:
+            check_extra()
             why = (told.strip().splitlines() or [f"it ended with {code}"])[-1]
             raise RwcPwError(f"The voice could not be compiled: {why}.", "Run `rwc-pw doctor`.")
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rwc_pw.rvc.quiet_openvino import load_openvino
+from rwc_pw.extra import load_module
 
 THREADS = min(4, len(os.sched_getaffinity(0)))
 MADV_PAGEOUT = 21  # from <asm-generic/mman-common.h>, since Linux 5.4; older kernels refuse it, without harm
@@ -28,7 +28,7 @@ class CpuNetwork:
         _page_out(path.with_suffix(".bin"))
 
     def _compiled(self, path: Path, lengths: Sequence[int]) -> Any:
-        core = load_openvino().Core()
+        core = load_module("openvino").Core()
         model = core.read_model(path)
         inputs = zip(model.inputs, lengths, strict=False)
         model.reshape({port: _fixed(port.partial_shape, length) for port, length in inputs})

@@ -71,6 +71,7 @@ def locked(part: Path) -> Iterator[IO[bytes]]:
         try:
             yield file
         finally:
+            file.flush()  # Python 3.14 buffers 128 KiB: without this, a part would count as empty
             if os.fstat(file.fileno()).st_size == 0:
                 part.unlink(missing_ok=True)
 

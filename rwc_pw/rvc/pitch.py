@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from rwc_pw.extra import load_module
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 
@@ -74,9 +75,7 @@ class SalienceDetector:
 
 @cache
 def _swift_f0() -> Any:
-    from swift_f0 import SwiftF0
-
-    return SwiftF0(threads=1, spin=False)
+    return load_module("swift_f0").SwiftF0(threads=1, spin=False)
 
 
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(SPECTRUM_SAMPLES) / SPECTRUM_SAMPLES)).astype(np.float32)

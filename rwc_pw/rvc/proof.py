@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.rvc.assets import missing
-from rwc_pw.rvc.extra import package_folder
+from rwc_pw.extra import check_extra, package_folder
 
 MEASURE = ("-P", "-m", "rwc_pw.rvc.measure")
 LEAST_COSINE = 0.999
@@ -66,6 +66,7 @@ def _measure(assets_dir: Path, reference: Path) -> dict[str, float]:
     try:
         answer: dict[str, float] = json.loads(done.stdout)
     except ValueError:
+        check_extra()
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["its process was ended"]
         raise RwcPwError(
             f"What every RVC voice needs in {assets_dir} cannot be used: {said[-1].strip().rstrip('.')}.",

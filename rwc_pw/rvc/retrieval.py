@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rwc_pw.extra import load_module
+
 NEIGHBOURS = 8
 LEAST_DISTANCE = 1e-12  # for a feature that is itself in the index
 
@@ -13,9 +15,7 @@ class Retrieval:
     """A voice's faiss index, checked when it was imported."""
 
     def __init__(self, path: Path) -> None:
-        import faiss
-
-        self._index = faiss.read_index(str(path))
+        self._index = load_module("faiss").read_index(str(path))
         self.features: NDArray[np.float32] = self._index.reconstruct_n(0, self._index.ntotal)
         """All indexed features, (n, width)."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
 from rwc_pw.files.private_folder import PrivateFolder
 from rwc_pw.rvc.assets import require
-from rwc_pw.rvc.extra import package_folder
+from rwc_pw.extra import check_extra, package_folder
 from rwc_pw.voices.rvc_voice import RvcVoice
 
 WORKER = ("-P", "-m", "rwc_pw.rvc.worker")
@@ -112,6 +112,7 @@ class UltimateRvc:
             )
         except ConversionError as error:
             self._end()
+            check_extra()
             raise RwcPwError(f"The voice could not be loaded: {error.message}", "Run `rwc-pw doctor`.") from error
         except BaseException:
             self._end()

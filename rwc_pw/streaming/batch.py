@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 
 from rwc_pw.errors import ConversionError
+from rwc_pw.extra import load_module
 from rwc_pw.rvc.ultimate import UltimateRvc
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.conversion_config import ConversionConfig
@@ -39,6 +40,7 @@ class BatchConverter(ConversionBackend):
 
     def initialize(self) -> None:
         """Load the voice, unless it is loaded; ``UnavailableError`` without the extra."""
+        load_module("soxr")
         self._reset()
         if not self._rvc.is_alive:
             self._rvc.start()

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
+from rwc_pw.extra import load_module
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.compiled import VoiceCompiler, VoiceSources
 from rwc_pw.rvc.cpu_step import CpuStep, DetectPitch
@@ -174,8 +175,7 @@ class StreamingConverter(ConversionBackend):
         stream.settings = StepSettings(2 ** (config.pitch_shift / 12), config.index_rate, config.protect)
 
     def _reset(self, stream: RvcStream, before: Samples) -> None:
-        import soxr
-
+        soxr = load_module("soxr")
         stream.reset(np.asarray(soxr.resample(before, SAMPLE_RATE_HZ, CONTENT_RATE_HZ), np.float32))
         margins = 2 * SAMPLE_RATE_HZ // MARGINS_PER_S
         self._heard = np.concatenate([np.zeros(margins, np.float32), before])[-margins:]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rwc_pw.errors import RwcPwError, missing_extra
+from rwc_pw.extra import check_extra
 from rwc_pw.files.private_folder import PrivateFolder
 from rwc_pw.voices.rvc_voice import RvcVoice
 from rwc_pw.voices.source import copy_source
@@ -79,6 +80,8 @@ def _inspect(model: Path, index: Path | None, folder: Path, source: Path) -> dic
     try:
         answer = json.loads(done.stdout)
     except ValueError:  # its limits, or what it read, ended it
+        if done.returncode == 1:  # an error of Python's
+            check_extra()
         answer = {"problem": "cannot be read: it asks for more than a voice may, or it is damaged"}
     if "problem" in answer:
         raise RwcPwError(f"{source} {answer['problem']}.", "It has been left alone. Get the voice from elsewhere.")

@@ -34,7 +34,7 @@ from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
-from rwc_pw.rvc.quiet_openvino import load_openvino
+from rwc_pw.extra import load_module
 from rwc_pw.rvc.step import Array
 from rwc_pw.rvc.stream import RvcStream
 from tests.benchmarks.sola_stream import OfflineDecoder, SolaStream, Window, export_offline
@@ -174,7 +174,7 @@ def compare(bench: Bench, rate_hz: int) -> None:
         told = f"ours {ours:.1f} G, RVC-Project's with {context} {theirs:.1f} G: {ours / theirs:.2f}"
         print(f"flop {rate_hz // 1000} kHz: {told}", flush=True)
     streams = Streams(contentvec, voice, modules, bench.root / "exported")
-    has_bf16 = "BF16" in load_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    has_bf16 = "BF16" in load_module("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     for our_precision, their_precision in PRECISIONS:
         if our_precision == "bf16" and not has_bf16:
             continue

@@ -21,7 +21,7 @@ from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry, without_weight_norm
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
-from rwc_pw.rvc.quiet_openvino import load_openvino
+from rwc_pw.extra import load_module
 from rwc_pw.rvc.step import NOISE_SCALE, SINE_AMPLITUDE, UNVOICED_NOISE, VOICED_NOISE, Array
 
 CROSSFADE_FRAMES = 5  # what is set and heard
@@ -87,7 +87,7 @@ class OfflineDecoder(nn.Module):
 def export_offline(decoder: OfflineDecoder, path: Path) -> None:
     """Write it to ``path`` in OpenVINO's form."""
     example = (decoder.frames, decoder.source)
-    openvino = load_openvino()
+    openvino = load_module("openvino")
     with torch.no_grad():
         model = openvino.convert_model(decoder, example_input=example, input=[list(value.shape) for value in example])
     openvino.save_model(model, path, compress_to_fp16=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc import extra, ultimate
+from rwc_pw import extra
 from rwc_pw.rvc.ultimate import SCRATCH_PREFIX
 from rwc_pw.streaming import BatchConverter, ConversionConfig
 from rwc_pw.voices.importing import add_voice

@@ -252,9 +252,9 @@ TWO_NETWORKS = """
 import signal, sys
 from pathlib import Path
 from rwc_pw.rvc.cpu_network import CpuNetwork
-from rwc_pw.rvc.quiet_openvino import load_openvino
+from rwc_pw.extra import load_module
 
-openvino, path = load_openvino(), Path(sys.argv[1])
+openvino, path = load_module("openvino"), Path(sys.argv[1])
 source = openvino.opset13.parameter([-1], name="x")
 openvino.save_model(openvino.Model([openvino.opset13.relu(source)], [source]), path)
 one, other = CpuNetwork(path, [4]), CpuNetwork(path, [4])

@@ -30,7 +30,7 @@ from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
 from rwc_pw.rvc.plan import Plan
-from rwc_pw.rvc.quiet_openvino import load_openvino
+from rwc_pw.extra import load_module
 from rwc_pw.voices.architecture import FEATURES
 
 EXAMPLE = Plan(block_frames=10)
@@ -98,7 +98,7 @@ def _save(
     module: nn.Module, path: Path, block: list[Tensor], length_axis: int = 1, state: Sequence[Tensor] = ()
 ) -> None:
     """Convert ``module`` and save it; its inputs are the ``block``, whose length is left open, and the ``state``."""
-    openvino = load_openvino()
+    openvino = load_module("openvino")
     shapes = [list(value.shape) for value in (*block, *state)]
     for shape in shapes[: len(block)]:
         shape[length_axis] = -1
