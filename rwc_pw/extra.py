@@ -25,6 +25,7 @@ MODULES = (  # what RVC voices import; torch before ultimate-rvc, whose lazy mod
     "pydub",
     "ultimate_rvc.core.generate.common",
 )
+URVC_FOLDERS = ("AUDIO", "TEMP", "CONFIG", "LOGS", "MODELS", "VOICE_MODELS")  # it writes there where it is imported
 LONGEST_S = 300.0  # imports take long without bytecode on a busy machine
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def check_extra() -> None:
     ``UnavailableError`` if a package is missing, or installed but broken.
     """
     with tempfile.TemporaryDirectory(prefix="rwc-pw-") as scratch:
-        folders = {f"URVC_{name}_DIR": scratch for name in ("AUDIO", "TEMP", "CONFIG", "LOGS", "MODELS", "VOICE_MODELS")}
+        folders = {f"URVC_{name}_DIR": scratch for name in URVC_FOLDERS}
         try:
             done = subprocess.run(
                 [sys.executable, "-P", "-m", "rwc_pw.extra"],

@@ -32,8 +32,8 @@ SOCKETS = {"pipewire": "run/pipewire-0", "pipewire-pulse": "run/pulse/native"}
 LONGEST_SOCKET_PATH = 107  # sun_path of unix(7)
 # As with systemd: clients can connect at once, and wait in the queue of a server that is not up yet.
 SOCKET_ACTIVATION = ("sh", "-c", 'exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh")
-STOP_DEADLINE_S = 3.0
-RUN_DEADLINE_S = 10.0
+STOP_DEADLINE_S = 10.0
+DEADLINE_S = 60.0  # far more than anything awaited takes: only what fails waits so long
 FIRST_PATIENCE_S = 0.05
 
 Found = TypeVar("Found")
@@ -94,11 +94,11 @@ class HeadlessPipeWire:
     def run(self, *argv: str) -> str:
         """Run a program in this session; return its standard output."""
         try:
-            done = subprocess.run(argv, env=self.environment, capture_output=True, text=True, timeout=RUN_DEADLINE_S)
+            done = subprocess.run(argv, env=self.environment, capture_output=True, text=True, timeout=DEADLINE_S)
         except FileNotFoundError as error:
             raise UnavailableError(f"{argv[0]} is not installed.", f"Install {argv[0]}.") from error
         except subprocess.TimeoutExpired as error:
-            raise RwcPwError(f"{' '.join(argv)} did not end within {RUN_DEADLINE_S:g} s.") from error
+            raise RwcPwError(f"{' '.join(argv)} did not end within {DEADLINE_S:g} s.") from error
         if done.returncode:
             raise RwcPwError(f"{' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
@@ -144,7 +144,7 @@ class HeadlessPipeWire:
         self.run("pw-metadata", "0", "default.configured.audio.source", value, "Spa:String:JSON")
         self.wait_for_default("default.audio.source", name)
 
-    def wait_for(self, find: Callable[[Graph], Found | None], *, timeout_s: float = 10.0) -> Found:
+    def wait_for(self, find: Callable[[Graph], Found | None], *, timeout_s: float = DEADLINE_S) -> Found:
         """The first true result of ``find``, which is called whenever something in the graph comes, changes or goes.
 
         Not for metadata entries: before PipeWire 1.0, pw-dump reports those only along with a later change.
@@ -156,7 +156,7 @@ class HeadlessPipeWire:
                     return found
         raise RwcPwError(f"What was awaited did not come within {timeout_s:g} s.{self._obituary()}")
 
-    def wait_for_default(self, key: str, name: str, *, timeout_s: float = 10.0) -> None:
+    def wait_for_default(self, key: str, name: str, *, timeout_s: float = DEADLINE_S) -> None:
         """Wait until the session manager has made a node the default under ``key``, such as default.audio.source."""
         # A change that comes while another client binds the metadata is never reported to us, but a new binding gets
         # everything (module-metadata/metadata.c, 0.3.65 to 1.4.2): hence repeated bindings, with growing patience.
@@ -196,7 +196,7 @@ class HeadlessPipeWire:
         """Start WirePlumber and wait until it has chosen the default nodes."""
         server = self._spawn("wireplumber")
         self.wait_for(lambda graph: server.pid in graph.client_pids)
-        with closing(self._lines(("pw-metadata", "--monitor"), timeout_s=10.0)) as lines:
+        with closing(self._lines(("pw-metadata", "--monitor"), timeout_s=DEADLINE_S)) as lines:
             next(lines, None)  # 'Found "default" metadata'
         for key, name in self._defaults.items():
             self.wait_for_default(key, name)

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from rwc_pw.errors import RwcPwError
 from rwc_pw.pipewire.argv import DIES_WITH_US, PwCat
 from rwc_pw.pipewire.graph import Graph, Port
-from rwc_pw.pipewire.headless import HeadlessPipeWire, end
+from rwc_pw.pipewire.headless import DEADLINE_S, HeadlessPipeWire, end
 from rwc_pw.pipewire.headless_conf import MICROPHONE, SPEAKERS
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.streaming.priority import raise_priority
 
-DEADLINE_S = 10.0
 FRAME_BYTES = 8  # two channels of float32
 _numbers = itertools.count(1)
 
@@ -80,7 +79,7 @@ class Player(_Stream):
     def _connect(self) -> None:
         connect(self._headless, f"{self._name}:output_MONO", self._into)
 
-    def wait(self, timeout_s: float = 60.0) -> None:
+    def wait(self, timeout_s: float = DEADLINE_S) -> None:
         """Wait until everything has been played."""
         try:
             code = self._process.wait(timeout_s)

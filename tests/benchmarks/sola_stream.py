@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rwc_pw.extra import load_module
 from rwc_pw.rvc.cpu_step import coarse
 from rwc_pw.rvc.network.flow import Flow
 from rwc_pw.rvc.network.generator import Generator
@@ -21,7 +22,6 @@ from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.streams import Carry, without_weight_norm
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
-from rwc_pw.extra import load_module
 from rwc_pw.rvc.step import NOISE_SCALE, SINE_AMPLITUDE, UNVOICED_NOISE, VOICED_NOISE, Array
 
 CROSSFADE_FRAMES = 5  # what is set and heard

@@ -33,10 +33,10 @@ import soundfile
 
 from rwc_pw.config import Config
 from rwc_pw.demo.performance import perform
+from rwc_pw.extra import package_folder
 from rwc_pw.files.paths import Paths
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.cpu_network import CpuNetwork
-from rwc_pw.extra import package_folder
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.streaming import BatchConverter, ConversionBackend, ConversionConfig, StreamingConverter
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
 from rwc_pw import extra
+from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
+from rwc_pw.files.private_folder import PrivateFolder
 from rwc_pw.rvc.ultimate import SCRATCH_PREFIX
 from rwc_pw.streaming import BatchConverter, ConversionConfig
 from rwc_pw.voices.importing import add_voice
@@ -165,7 +166,7 @@ signal.pause()
     assert select.select([ended], [], [], 10)[0]
     os.close(ended)
     assert Path(folder).is_dir()
-    ultimate.PrivateFolder(scratch, SCRATCH_PREFIX).remove()
+    PrivateFolder(scratch, SCRATCH_PREFIX).remove()
     assert not Path(folder).exists()
 
 

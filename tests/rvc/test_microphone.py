@@ -26,6 +26,7 @@ from rwc_pw.status import State
 from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
+from tests.patience import PATIENCE_S
 from tests.rvc.checkable import make_voice
 from tests.rvc.synthesizer import UPSAMPLING
 from tests.servers import chromium
@@ -168,7 +169,7 @@ def test_a_voice_that_is_given_up_is_compiled_no_more(headless, at_home, assets_
     [compiler] = compilers
     ended = os.pidfd_open(compiler)
     assert at_home("set", "--look-ahead", "10") == ""
-    assert select.select([ended], [], [], 10)[0]
+    assert select.select([ended], [], [], PATIENCE_S)[0]
     os.close(ended)
     status = at_home.status()
     assert (status["voice"], status["loading"], status["state"]) == ("Checkable", "", "armed")
@@ -187,7 +188,7 @@ def test_a_converter_that_dies_is_silence_and_then_speaks_again(headless, at_hom
         os.kill(worker, signal.SIGKILL)
         watch.until(state="degraded")
         watch.until(state="running")
-        recorder.wait(len(recorder.frames()) + 3 * RATE_HZ, timeout_s=10)
+        recorder.wait(len(recorder.frames()) + 3 * RATE_HZ, timeout_s=PATIENCE_S)
         assert pitch_hz(recorder.frames()[:, 1], RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
 
 
@@ -198,14 +199,14 @@ def test_the_missions_own_command_brings_a_voice_in_and_speaks(headless, program
     arguments = ("real-time", "-m", str(model), "-p", "2", "-r", "0.5", "-c", "8192")
     process = subprocess.Popen(program.argv(*arguments), env=program.environment, stdout=subprocess.DEVNULL)
     try:
-        headless.wait_for(lambda graph: graph.feeders(), timeout_s=30)
+        headless.wait_for(lambda graph: graph.feeders(), timeout_s=PATIENCE_S)
         with Player(headless, voiced(60)), PairRecorder(headless, *PORTS) as recorder:
             while np.count_nonzero(heard := recorder.frames()[-RATE_HZ:, 1]) < 0.99 * RATE_HZ:  # for a second
-                recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=10)
+                recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=PATIENCE_S)
         assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (2 / 12), rel=0.01)
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(PATIENCE_S) == 130
     assert "Voice" in program("voices")
     program("use", "robot")
     program("voices", "remove", "Voice", "--yes")
@@ -257,16 +258,16 @@ def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program
             Player(headless, voiced(100)),
             PairRecorder(headless, *PORTS) as recorder,
         ):
-            recorder.wait(2 * RATE_HZ, timeout_s=10)
+            recorder.wait(2 * RATE_HZ, timeout_s=PATIENCE_S)
             program("use", "Otto")
             with program.watched() as watch:
                 watch.until(voice="Otto", loading="")
             late_ms = []
             for change in settings:
                 assert program("set", *change) == ""  # it is not loaded again
-                recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=10)
+                recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=PATIENCE_S)
                 late_ms.append(program.status()["late_ms"])
-            recorder.wait(len(recorder.frames()) + RATE_HZ, timeout_s=10)
+            recorder.wait(len(recorder.frames()) + RATE_HZ, timeout_s=PATIENCE_S)
             heard = recorder.frames()[RATE_HZ:, 1]
             told = program.status()
             assert "voice in use" in program.complaint("voices", "remove", "Otto", "--yes", code=2)
@@ -376,15 +377,15 @@ def heard_when(
         changed = asyncio.Event()
         it = engine.VoiceEngine(config_of(paths), paths, changed.set)
         running = asyncio.ensure_future(it.run())
-        await it.settle(10)
+        await it.settle(PATIENCE_S)
         recorder = PairRecorder(headless, *PORTS)
         await asyncio.to_thread(recorder.__enter__)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE_S):
                 while not expected(it):
                     await changed.wait()
                     changed.clear()
-            await asyncio.to_thread(recorder.wait, len(recorder.frames()) + RATE_HZ, 10)
+            await asyncio.to_thread(recorder.wait, len(recorder.frames()) + RATE_HZ, PATIENCE_S)
             return it.status().latency_ms, recorder.frames()[-RATE_HZ // 2 :, 1]
         finally:
             await asyncio.to_thread(recorder.__exit__)

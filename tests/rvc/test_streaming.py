@@ -17,6 +17,7 @@ from rwc_pw.streaming import BufferConfig, ConversionConfig, StreamingConverter,
 from rwc_pw.streaming.conversion_times import ConversionTimes
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
+from tests.patience import PATIENCE_S
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.conftest import tone
 from tests.rvc.synthesizer import FEATURES
@@ -160,7 +161,7 @@ def test_the_same_sound_is_said_however_it_arrives(config):
         blocks = []
         for start in range(0, len(said) // size * size, size):
             it.process_input(said[start : start + size])
-            blocks.append(it.get_output(size, timeout_s=10))
+            blocks.append(it.get_output(size, timeout_s=PATIENCE_S))
         delay = round(it.get_metrics().total_latency_ms * 48) - converter.latency_samples
         heard.append(np.concatenate(blocks)[delay:][: 10 * CHUNK])
         it.stop()
@@ -235,7 +236,7 @@ def test_who_waits_for_the_compiler_is_released_by_the_cleanup(config, monkeypat
     monkeypatch.setattr(subprocess, "Popen", begin)
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(one.initialize)
-        assert begun.wait(10)
+        assert begun.wait(PATIENCE_S)
         one.cleanup()
         assert isinstance(waiting.exception(10), RwcPwError)
 
@@ -244,7 +245,7 @@ def test_the_compiler_ends_with_whoever_asked_for_it(config, tmp_path):
     arguments = (str(config.model_path), str(tmp_path), "voice", "1")
     with subprocess.Popen([sys.executable, *compiled.EXPORT, *arguments], stdin=subprocess.PIPE) as process:
         process.stdin.close()
-        assert process.wait(60) == 1
+        assert process.wait(PATIENCE_S) == 1
     assert not list(tmp_path.glob("*"))
 
 
@@ -346,7 +347,7 @@ def test_nothing_that_changes_while_it_speaks_leaves_a_click_or_a_gap(assets_dir
             it.replace_backend(successor)
         for start in range(0, 48_000, CHUNK):
             it.process_input(tone(1)[start : start + CHUNK])
-            heard.append(it.get_output(CHUNK, timeout_s=10))
+            heard.append(it.get_output(CHUNK, timeout_s=PATIENCE_S))
     it.stop()
     sound = np.concatenate(heard)
     periods = np.abs(sound[24_000:].reshape(-1, 480)).max(axis=1)

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import numpy as np
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
+from tests.patience import PATIENCE_S
 
 PAGE = Path(__file__).with_name("recorder.html")
-DEADLINE_S = 40.0  # to start, on a busy machine
 STOP_DEADLINE_S = 10.0
 FLAGS = (
     "--headless",
@@ -42,14 +42,14 @@ class PageError(Exception):
 
 def microphones(headless: HeadlessPipeWire) -> list[str]:
     """The labels of the microphones that a web page may choose from."""
-    labels: list[str] = json.loads(_visit(headless, {}, DEADLINE_S)[1])
+    labels: list[str] = json.loads(_visit(headless, {}, PATIENCE_S)[1])
     return labels
 
 
 def record(headless: HeadlessPipeWire, label: str, seconds: float) -> tuple[np.ndarray, float]:
     """What a web page hears from the microphone with this label: mono float32, and its rate."""
     asked = {"label": label, "seconds": str(seconds)}
-    query, body = _visit(headless, asked, DEADLINE_S + seconds)
+    query, body = _visit(headless, asked, PATIENCE_S + seconds)
     return np.frombuffer(body, dtype=np.float32), float(query["rate_hz"][0])
 
 

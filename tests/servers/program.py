@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
-
-DEADLINE_S = 60.0  # to bring in a voice takes 10 s, and longer on a busy machine
+from tests.patience import PATIENCE_S
 
 
 class Program:
@@ -39,7 +38,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=DEADLINE_S,
+            timeout=PATIENCE_S,
             check=False,
         )
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from rwc_pw.pipewire.graph import Graph
 from rwc_pw.pipewire.headless import HeadlessPipeWire
-from tests.servers.sound import DEADLINE_S, RATE_HZ
+from tests.patience import PATIENCE_S
+from tests.servers.sound import RATE_HZ
 
 
 def record(headless: HeadlessPipeWire, source_name: str, seconds: float) -> np.ndarray:
@@ -76,7 +77,7 @@ def _samples(headless: HeadlessPipeWire, client: "subprocess.Popen[bytes]", seco
 
     assert client.stdout is not None
     wanted = round(seconds * RATE_HZ)
-    timer = threading.Timer(DEADLINE_S + seconds, give_up)
+    timer = threading.Timer(PATIENCE_S + seconds, give_up)
     timer.start()
     samples = np.frombuffer(client.stdout.read(wanted * 4), dtype=np.float32)
     timer.cancel()

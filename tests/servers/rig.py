@@ -11,8 +11,7 @@ from rwc_pw.desktop.dropin import source_properties
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from rwc_pw.pipewire.node_manager import NodeManager, NodeState
 from rwc_pw.streaming import BufferConfig, ConversionBackend, StreamingPipeline
-
-DEADLINE_S = 10.0
+from tests.patience import PATIENCE_S
 
 
 class Rig:
@@ -39,7 +38,7 @@ class Rig:
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(DEADLINE_S)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), "the node manager did not end"
         self.pipeline.stop()
         self._patch.undo()
@@ -47,7 +46,7 @@ class Rig:
     def wait(self, expected: Callable[[NodeState], bool]) -> NodeState:
         """The first state that is as expected."""
         with self._changed:
-            assert self._changed.wait_for(lambda: hasattr(self, "nodes") and expected(self.nodes.state), DEADLINE_S), (
+            assert self._changed.wait_for(lambda: hasattr(self, "nodes") and expected(self.nodes.state), PATIENCE_S), (
                 f"last: {self.nodes.state}"
             )
             return self.nodes.state

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
-from rwc_pw.pipewire.recording import DEADLINE_S, PairRecorder, Player, connect
+from rwc_pw.pipewire.recording import PairRecorder, Player, connect
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ as RATE_HZ
+from tests.patience import PATIENCE_S
 
 __all__ = (
-    "DEADLINE_S",
     "RATE_HZ",
     "PairRecorder",
     "Player",
@@ -35,7 +35,7 @@ def record_pair(
             until()
             return recorder.frames()
         frames = round(seconds * RATE_HZ)
-        recorder.wait(frames, timeout_s=DEADLINE_S + seconds)
+        recorder.wait(frames, timeout_s=PATIENCE_S + seconds)
         return recorder.frames()[:frames]
 
 

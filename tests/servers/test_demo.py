@@ -15,9 +15,9 @@ import pytest
 import soundfile
 
 from rwc_pw.voices.builtin import BUILTIN_VOICES
+from tests.patience import PATIENCE_S
 from tests.servers.sound import RATE_HZ, delay_samples
 
-DEADLINE_S = 60.0
 FILES = ("spoken.wav", "heard.wav", "spectrogram.png")
 MEASURED = re.compile(r"Measured from the microphone to the app: ([\d.]+) ms \(([\d.]+) declared\)\.\n$")
 
@@ -35,7 +35,7 @@ class Demo:
     def __call__(self, *options: str, code: int = 0) -> str:
         """What it prints, to standard error if it ends with ``code`` other than 0."""
         with self.started(*options) as process:
-            out, error = process.communicate(timeout=DEADLINE_S)
+            out, error = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == code, error
         assert "Traceback" not in error
         return error if code else out
@@ -149,7 +149,7 @@ def test_ctrl_c_ends_it_all(demo, tmp_path, program, argument):
     with demo.started() as process:
         reached.read_text()
         os.killpg(process.pid, signal.SIGINT)
-        _, error = process.communicate(timeout=DEADLINE_S)
+        _, error = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, error) == (130, "")
     assert not demo.output.exists()
 

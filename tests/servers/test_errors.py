@@ -11,6 +11,7 @@ import pytest
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire import devices
+from tests.patience import PATIENCE_S
 from tests.servers.program import configure
 from tests.servers.test_recovery import ours
 
@@ -64,7 +65,7 @@ def test_who_watches_is_told_that_the_bus_has_ended(headless, program):
     with subprocess.Popen(argv, env=program.environment, stdout=pipe, stderr=pipe, text=True) as watch:
         assert json.loads(watch.stdout.readline())["state"] == "armed"
         headless.kill("dbus-daemon")
-        _, told = watch.communicate(timeout=10)
+        _, told = watch.communicate(timeout=PATIENCE_S)
     assert watch.returncode == 69
     assert "bus has ended" in told
     assert "Traceback" not in told

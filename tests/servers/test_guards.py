@@ -9,6 +9,7 @@ from rwc_pw.pipewire.graph import Graph
 from rwc_pw.pipewire.headless import SPEAKERS
 from rwc_pw.pipewire.link_limit import MOST
 from rwc_pw.streaming import IdentityBackend
+from tests.patience import PATIENCE_S
 from tests.servers.program import Program
 from tests.servers.pulse_client import Listening, record, source_names
 from tests.servers.rig import Rig
@@ -86,7 +87,7 @@ def test_who_removes_our_links_each_time_is_told_of_and_does_not_keep_us_busy(he
                     removed += unlink.returncode == 0
             return removed > 2 * MOST
 
-        headless.wait_for(told_of, timeout_s=30)
+        headless.wait_for(told_of, timeout_s=PATIENCE_S)
         assert "removes the links" in watch.until(state="degraded")["reason"]
         watch.until(state="armed")
         with Player(headless, tone(200, 10)):

@@ -11,6 +11,7 @@ import pytest
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.pipewire.headless import MICROPHONE, SERVERS, SPEAKERS, HeadlessPipeWire
 from rwc_pw.pipewire.recording import pw_cat_of
+from tests.patience import PATIENCE_S
 from tests.servers.conftest import processes, traces
 
 SOURCE = "default.audio.source"
@@ -59,7 +60,7 @@ def writes_of_a_recorder(headless: HeadlessPipeWire, *, latency: int) -> set[int
     )
     argv += ("--channels", "1", "--format", "f32", "-")
     with ours, its, subprocess.Popen(argv, env=headless.environment, stdout=its.fileno()) as recorder:
-        ours.settimeout(5)
+        ours.settimeout(PATIENCE_S)
         sizes = {len(ours.recv(1 << 20)) for _ in range(12)}
         recorder.kill()
     return {size // 4 for size in sizes}
@@ -86,7 +87,7 @@ def test_a_client_that_comes_while_pipewire_is_dead_waits_for_it(headless):
     headless.kill("pipewire")
     with subprocess.Popen(("pw-cli", "info", "0"), env=headless.environment, stdout=subprocess.PIPE) as client:
         headless.restart("pipewire")
-        assert b"PipeWire:Interface:Core" in client.communicate(timeout=10)[0]
+        assert b"PipeWire:Interface:Core" in client.communicate(timeout=PATIENCE_S)[0]
 
 
 def test_what_never_comes_is_an_error_at_the_deadline(headless):
@@ -95,7 +96,7 @@ def test_what_never_comes_is_an_error_at_the_deadline(headless):
         headless.wait_for(lambda graph: graph.named("nobody"), timeout_s=0.3)
     with pytest.raises(RwcPwError, match="nobody did not become"):
         headless.wait_for_default(SOURCE, "nobody", timeout_s=0.3)
-    assert 0.6 <= time.monotonic() - begun < 2
+    assert time.monotonic() - begun >= 0.6
 
 
 def test_a_tool_that_fails_says_why(headless):

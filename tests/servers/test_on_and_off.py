@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
+from tests.patience import PATIENCE_S
 from tests.servers.conftest import processes
 from tests.servers.pulse_client import source_names
 
@@ -80,7 +81,7 @@ def test_a_terminal_that_is_closed_takes_the_microphone_along(headless, program,
     process = subprocess.Popen(program.argv("real-time"), env=program.environment, stdout=subprocess.DEVNULL)
     headless.wait_for(lambda graph: graph.feeders())
     process.send_signal(number)
-    assert process.wait(10) == 128 + number
+    assert process.wait(PATIENCE_S) == 128 + number
     assert "rwc_voice" not in source_names(headless)
     assert ours(headless) == []
 

@@ -1,6 +1,7 @@
 """Nobody notices RWC Voice while nobody listens to it."""
 
 from rwc_pw.pipewire.graph import Graph
+from tests.patience import PATIENCE_S
 from tests.servers.pulse_client import record
 from tests.servers.sound import RATE_HZ, PairRecorder, Player, tone
 from tests.servers.test_transport import MICROPHONE_PORT, VOICE_PORT
@@ -19,9 +20,9 @@ def all_are(state: str):
 
 def test_when_nobody_listens_all_is_suspended_and_the_microphone_released(headless, program):
     program("enable")
-    headless.wait_for(all_are("suspended"), timeout_s=15)
+    headless.wait_for(all_are("suspended"), timeout_s=PATIENCE_S)
     record(headless, "rwc_voice", 0.5)
-    headless.wait_for(all_are("suspended"), timeout_s=15)
+    headless.wait_for(all_are("suspended"), timeout_s=PATIENCE_S)
     assert program.status()["state"] == "armed"
     assert program.status()["latency_ms"] is None
 
@@ -46,7 +47,8 @@ def test_another_app_on_the_microphone_does_not_wake_us(headless, program):
     with Player(headless, tone(200, 30)):  # the microphone runs
         record(headless, "rwc_voice", 0.5)
         found = headless.wait_for(
-            lambda graph: (all_but(graph, "headless_microphone") == {"suspended"}) and states(graph), timeout_s=15
+            lambda graph: (all_but(graph, "headless_microphone") == {"suspended"}) and states(graph),
+            timeout_s=PATIENCE_S,
         )
     assert found["headless_microphone"] == "running"
 
@@ -68,7 +70,7 @@ def is_heard(app: PairRecorder) -> bool:
     """Whether the right channel carries anything within three seconds."""
     begin = len(app.frames())
     for tenths in range(1, 31):
-        app.wait(begin + tenths * RATE_HZ // 10, timeout_s=10)
+        app.wait(begin + tenths * RATE_HZ // 10, timeout_s=PATIENCE_S)
         if app.frames()[begin:, 1].any():
             return True
     return False

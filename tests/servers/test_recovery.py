@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
+from tests.patience import PATIENCE_S
 from tests.servers.conftest import processes
 from tests.servers.program import Program
 from tests.servers.pulse_client import record, source_names
@@ -44,7 +45,7 @@ def until_a_second_daemon_is_refused(headless: HeadlessPipeWire) -> None:
                     ends.append(os.pidfd_open(pid))
                     opened.callback(os.close, ends[-1])
             if len(ends) == len(pids):
-                assert select.select(ends, [], [], 10)[0], "two daemons run"
+                assert select.select(ends, [], [], PATIENCE_S)[0], "two daemons run"
 
 
 def assert_all_is_well(headless: HeadlessPipeWire) -> None:

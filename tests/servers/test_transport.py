@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 
 from rwc_pw.pipewire.recording import AppRecorder
 from rwc_pw.streaming import ConversionBackend, IdentityBackend
+from tests.patience import PATIENCE_S
 from tests.servers.rig import Rig
 from tests.servers.sound import RATE_HZ, PairRecorder, Player, delay_samples, record_pair
 
@@ -37,7 +38,7 @@ def test_it_is_two_quanta_late_and_says_so(start_headless, quantum):
     ):
         declared = []
         for half_seconds in range(2, 9):  # the first second may still settle
-            recorder.wait(half_seconds * RATE_HZ // 2, timeout_s=10)
+            recorder.wait(half_seconds * RATE_HZ // 2, timeout_s=PATIENCE_S)
             declared.append(rig.declared_samples())
         pair = recorder.frames()
     measured = delays(pair)[10:]
@@ -53,7 +54,7 @@ def test_every_sample_of_speech_arrives_once_and_in_order(start_headless, speech
     with Rig(headless, IdentityBackend(), chunk_size=1024):
         with PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder, Player(headless, said) as player:
             player.wait()
-            recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=5)
+            recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=PATIENCE_S)
         pair = recorder.frames()
     start = np.flatnonzero(pair[:, 0])[0]
     delay = int(np.median(delays(pair)))
@@ -82,12 +83,12 @@ def test_after_a_stall_the_delay_is_what_it_was_and_the_loss_is_counted(start_he
     backend = Stalling()
     with Rig(headless, backend, chunk_size=1024) as rig, Player(headless, noise(20)):
         with PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder:
-            recorder.wait(2 * RATE_HZ, timeout_s=10)
+            recorder.wait(2 * RATE_HZ, timeout_s=PATIENCE_S)
             backend.go.clear()
-            recorder.wait(3 * RATE_HZ, timeout_s=10)
+            recorder.wait(3 * RATE_HZ, timeout_s=PATIENCE_S)
             overdue = rig.pipeline.get_metrics().buffer_health.overdue_samples
             backend.go.set()
-            recorder.wait(6 * RATE_HZ, timeout_s=10)
+            recorder.wait(6 * RATE_HZ, timeout_s=PATIENCE_S)
             pair = recorder.frames()[: 6 * RATE_HZ]
         health = rig.pipeline.get_metrics().buffer_health
     before, after = delays(pair[: 2 * RATE_HZ])[-5:], delays(pair[5 * RATE_HZ :])

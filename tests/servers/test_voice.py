@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.servers import chromium
 from tests.servers.program import config_file
 from tests.servers.pulse_client import record, record_with_ffmpeg
@@ -66,10 +67,10 @@ def test_chromium_hears_a_deeper_voice(speaking):
 )
 def test_a_change_while_people_listen_is_heard_without_a_click(speaking, program, command, pitch):
     with PairRecorder(speaking, "headless_microphone:capture_MONO", "rwc_voice:capture_MONO") as recorder:
-        recorder.wait(RATE_HZ, timeout_s=10)
+        recorder.wait(RATE_HZ, timeout_s=PATIENCE_S)
         settled = len(recorder.frames())
         program(*command)
-        recorder.wait(len(recorder.frames()) + RATE_HZ, timeout_s=10)
+        recorder.wait(len(recorder.frames()) + RATE_HZ, timeout_s=PATIENCE_S)
         heard = recorder.frames()[:, 1]
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(pitch, rel=0.02)
     steps = np.abs(np.diff(heard[RATE_HZ // 2 :]))  # from when all is settled over the change to the end
@@ -93,7 +94,7 @@ def test_the_real_voice_is_heard_under_bypass_alone_and_a_restart_ends_it(speaki
 def test_a_size_of_chunk_is_that_of_the_voice_in_use(speaking, program):
     program("set", "--chunk-size", "2048")
     with PairRecorder(speaking, "headless_microphone:capture_MONO", "rwc_voice:capture_MONO") as recorder:
-        recorder.wait(RATE_HZ, timeout_s=10)
+        recorder.wait(RATE_HZ, timeout_s=PATIENCE_S)
         assert program.status()["latency_ms"] > 1000 * 2048 / RATE_HZ
     program("set", "--chunk-size", "0")
     assert "chunk_size" not in config_file(program).read_text()
@@ -126,5 +127,5 @@ def test_real_time_feeds_the_microphone_without_a_bus_and_takes_it_along(headles
         assert pitch_hz(pair[:, 1], RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (-7 / 12), rel=0.02)
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(PATIENCE_S) == 130
     assert "rwc_voice" not in headless.run("pw-link", "--output")

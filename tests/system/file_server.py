@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 CONTENT = bytes(range(256)) * 1000
 
 
@@ -90,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[: server.cut_at])
         if server.stalls:
             self.wfile.flush()
-            server.go_on.wait(30)
+            server.go_on.wait(PATIENCE_S)
 
     def log_message(self, format: str, *args: Any) -> None: ...
 

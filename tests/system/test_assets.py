@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from rwc_pw import extra
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc import assets, extra
+from rwc_pw.rvc import assets
 from rwc_pw.rvc.download import locked
 from tests.system.file_server import CONTENT, serving
 

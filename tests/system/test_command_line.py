@@ -10,6 +10,8 @@ from typing import IO
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -120,9 +122,12 @@ def test_ctrl_c_at_a_question_is_an_interruption_and_no_is_none(answer, code):
     pipe = subprocess.PIPE
     with subprocess.Popen((sys.executable, "-uc", ASKS, "ask"), stdin=pipe, stdout=pipe, stderr=pipe) as program:
         assert program.stdout.read(5) == b"Sure?"
+        # a signal that came just before Python's read() would wait with it
+        while "pipe" not in Path(f"/proc/{program.pid}/wchan").read_text():
+            os.sched_yield()
         program.stdin.write(answer.encode())
         program.stdin.flush()
         if not answer:
             program.send_signal(signal.SIGINT)
-        assert program.wait(10) == code
+        assert program.wait(PATIENCE_S) == code
         assert b"Traceback" not in program.stderr.read()

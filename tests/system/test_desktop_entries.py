@@ -6,6 +6,7 @@ import pytest
 
 from rwc_pw.desktop import launcher
 from rwc_pw.desktop.entries import autostart_text, bus_service_text
+from tests.patience import PATIENCE_S
 
 ODD_WORD = r"""/opt/it's "50%" of $HOME \ `here`/python"""
 
@@ -75,7 +76,12 @@ def test_the_session_bus_starts_exactly_the_launcher(tmp_path):
     activate += ["org.freedesktop.DBus.StartServiceByName", "string:io.github.rwcpw.Voice", "uint32:0"]
     environment = {"PATH": "/usr/bin:/bin", "XDG_DATA_HOME": str(tmp_path / "data"), "HOME": str(tmp_path)}
     answer = subprocess.run(
-        ["dbus-run-session", "--", *activate], env=environment, capture_output=True, text=True, timeout=20, check=False
+        ["dbus-run-session", "--", *activate],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert "exited with status 7" in answer.stderr
     assert (tmp_path / "arguments").read_text().splitlines() == ["two words", r"\$", "daemon"]

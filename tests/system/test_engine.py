@@ -17,8 +17,8 @@ from rwc_pw.pipewire.node_manager import NodeState
 from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.backend import SilentBackend
 from rwc_pw.streaming.conversion_times import ConversionTimes
+from tests.patience import PATIENCE_S
 
-DEADLINE_S = 10.0
 CHUNK = 4800
 NO_MEMORY = RwcPwError("There is no memory.", "Close something.")
 
@@ -76,7 +76,7 @@ async def running(home: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[tuple[
     it._pipeline.start()
     at_work = asyncio.ensure_future(it._loader.run())
     try:
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(PATIENCE_S):
             yield it, loader
     finally:
         at_work.cancel()
@@ -132,7 +132,7 @@ def test_what_was_on_its_way_when_the_bypass_ends_is_not_heard(tmp_path, monkeyp
             said = np.ones(it.config.chunk_size // 2, np.float32)
             for _ in range(8):
                 bypassed.process_input(said)
-                bypassed.get_output(len(said), DEADLINE_S)
+                bypassed.get_output(len(said), PATIENCE_S)
             it.set_bypass(False)
             assert it._pipeline is not bypassed
             delay_ms = bypassed.get_metrics().total_latency_ms

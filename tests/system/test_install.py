@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 INSTALL = Path(__file__).parents[2] / "install.sh"
 NEEDED_PROGRAMS = ("bash", "cat", "dirname", "env", "mkdir", "mktemp", "mv", "rm", "sort", "tail", "tr")
 EXIT_USAGE, EXIT_UNAVAILABLE = 2, 69
@@ -72,7 +74,7 @@ esac""",
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
 

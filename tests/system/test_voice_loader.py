@@ -17,8 +17,8 @@ from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.backend import IdentityBackend
 from rwc_pw.streaming.chunk_choice import ChosenChunks
 from rwc_pw.voices.rvc_voice import RvcVoice
+from tests.patience import PATIENCE_S
 
-DEADLINE_S = 10.0
 NO_MEMORY = RwcPwError("There is no memory.", "Close something.")
 
 
@@ -96,7 +96,7 @@ async def at_work(home: Path) -> AsyncIterator[Studio]:
         patch.setattr(loading, "create_backend", studio.make)
         running = asyncio.ensure_future(studio.loader.run())
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 yield studio
         finally:
             studio.may_end.set()

@@ -4,8 +4,7 @@ from contextlib import contextmanager
 
 from rwc_pw.pipewire import default_source
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
-
-DEADLINE_S = 5.0  # waited for only where a test fails
+from tests.patience import PATIENCE_S
 
 
 def test_a_pipewire_pulse_that_never_answers_holds_nobody_up(monkeypatch):
@@ -22,12 +21,12 @@ def test_a_pipewire_pulse_that_never_answers_holds_nobody_up(monkeypatch):
     watch = DefaultSourceWatch(lambda _: None)
     monkeypatch.setattr(watch, "_listen", lambda _: None)
     watch.start()
-    assert connecting.wait(DEADLINE_S)
+    assert connecting.wait(PATIENCE_S)
     stopping = threading.Thread(target=watch.stop, daemon=True)
     stopping.start()
-    stopping.join(DEADLINE_S)
+    stopping.join(PATIENCE_S)
     ended = not stopping.is_alive()
     answer.set()
-    watch._thread.join(DEADLINE_S)
+    watch._thread.join(PATIENCE_S)
     assert ended
     assert not watch._thread.is_alive()

@@ -17,9 +17,9 @@ from rwc_pw.streaming import (
 )
 from rwc_pw.streaming.backend import FADE_SAMPLES, SAMPLE_RATE_HZ, Samples, SilentBackend
 from rwc_pw.streaming.conversion_times import PATIENCE, TRIAL_CHUNKS, ConversionTimes
+from tests.patience import PATIENCE_S
 
 CHUNK = 256
-DEADLINE_S = 5.0  # waited for only where a test fails
 WARM_UP = (1 + TRIAL_CHUNKS) * CHUNK
 
 
@@ -87,7 +87,7 @@ class Bench:
         for _ in range(blocks):
             self.pipeline.process_input(hum(self.spoken, size))
             self.spoken += size
-            heard.append(self.pipeline.get_output(size, DEADLINE_S))
+            heard.append(self.pipeline.get_output(size, PATIENCE_S))
         return np.concatenate(heard)
 
     @property
@@ -131,7 +131,7 @@ def test_a_converter_that_takes_long_for_a_chunk_is_given_the_time(monkeypatch):
     monkeypatch.setattr(it.times, "percentile_s", lambda *_: 0.004)
     it.start()
     it.process_input(hum(0, CHUNK))
-    it.get_output(CHUNK, DEADLINE_S)
+    it.get_output(CHUNK, PATIENCE_S)
     it.stop()
     assert it.get_metrics().total_latency_ms == CHUNK / 48  # one block more
 
@@ -164,7 +164,7 @@ def test_the_real_voice_ends_with_the_fade_however_long_a_chunk_is():
         if backend:
             it.replace_backend(backend)
         it.process_input(np.ones(chunk, np.float32))
-        heard.append(it.get_output(chunk, DEADLINE_S))
+        heard.append(it.get_output(chunk, PATIENCE_S))
     it.stop()
     assert [np.count_nonzero(part) for part in heard[1:]] == [FADE_SAMPLES, 0]
 
@@ -351,7 +351,7 @@ def test_while_nobody_listens_the_converter_that_is_replaced_is_given_back_at_on
     it.speak()
     it.pipeline.reset()
     it.pipeline.replace_backend(second)
-    assert given_back.wait(DEADLINE_S)
+    assert given_back.wait(PATIENCE_S)
     assert it.error == ""
     it.speak(2)
     np.testing.assert_array_equal(second.heard, hum(CHUNK, 2 * CHUNK))
@@ -403,7 +403,7 @@ class Gate(Probe):
 
     def _wait(self, chunk: Samples) -> Samples:
         self.arrived.set()
-        assert self.go.wait(DEADLINE_S)
+        assert self.go.wait(PATIENCE_S)
         return chunk
 
     def hold(self) -> None:
@@ -416,7 +416,7 @@ def test_what_is_converted_while_a_new_stream_begins_is_never_heard(bench):
     it = bench(gate)
     gate.hold()
     it.pipeline.process_input(np.full(CHUNK, 0.9, np.float32))
-    assert gate.arrived.wait(DEADLINE_S)
+    assert gate.arrived.wait(PATIENCE_S)
     it.pipeline.reset()
     gate.go.set()
     np.testing.assert_array_equal(it.speak(4), hum(0, 4 * CHUNK))
@@ -429,7 +429,7 @@ def test_after_a_reset_it_is_silent_whatever_was_under_way(bench):
     assert not it.pipeline.is_silent
     gate.hold()
     it.pipeline.process_input(hum(0, CHUNK))
-    assert gate.arrived.wait(DEADLINE_S)
+    assert gate.arrived.wait(PATIENCE_S)
     it.pipeline.reset()
     gate.go.set()
     it.pipeline.stop()
@@ -448,12 +448,12 @@ def test_after_a_reset_it_is_silent_whatever_was_under_way(bench):
 def test_who_waits_for_silence_waits_until_nothing_is_to_be_heard(bench, end):
     it = bench(IdentityBackend())
     it.speak(2)
-    waiting = threading.Thread(target=it.pipeline.wait_for_silence, args=(10 * DEADLINE_S,), daemon=True)
+    waiting = threading.Thread(target=it.pipeline.wait_for_silence, args=(10 * PATIENCE_S,), daemon=True)
     waiting.start()
     it.speak(2)
     assert waiting.is_alive()
     end(it.pipeline)
-    waiting.join(DEADLINE_S)
+    waiting.join(PATIENCE_S)
     assert not waiting.is_alive()
 
 
@@ -482,7 +482,7 @@ def test_in_a_pause_after_sound_came_too_late_the_converter_is_given_the_time_th
     def pause() -> float:
         for _ in range(8):
             it.pipeline.process_input(np.zeros(chunks * CHUNK, np.float32))
-            it.pipeline.get_output(chunks * CHUNK, DEADLINE_S)
+            it.pipeline.get_output(chunks * CHUNK, PATIENCE_S)
         return it.pipeline.get_metrics().total_latency_ms
 
     taken, before_ms = [100], 0.0
@@ -553,13 +553,13 @@ def test_who_waits_for_sound_is_released_by_the_stop(bench):
     heard: list[Samples] = []
     waiting = threading.Thread(target=lambda: heard.append(it.pipeline.get_output(CHUNK, 60.0)))
     waiting.start()
-    assert gate.arrived.wait(DEADLINE_S)
+    assert gate.arrived.wait(PATIENCE_S)
     stopping = threading.Thread(target=it.pipeline.stop)
     stopping.start()
-    waiting.join(DEADLINE_S)
+    waiting.join(PATIENCE_S)
     assert not heard[0].any()
     gate.go.set()
-    stopping.join(DEADLINE_S)
+    stopping.join(PATIENCE_S)
 
 
 def test_a_converter_that_does_not_return_is_cleaned_up_all_the_same(bench, monkeypatch, caplog):
@@ -569,12 +569,12 @@ def test_a_converter_that_does_not_return_is_cleaned_up_all_the_same(bench, monk
     thread = it.pipeline._thread
     gate.hold()
     it.pipeline.process_input(hum(0, CHUNK))
-    assert gate.arrived.wait(DEADLINE_S)
+    assert gate.arrived.wait(PATIENCE_S)
     it.pipeline.stop()
     assert "did not return" in caplog.text
     assert gate.calls == ["initialize", "cleanup"]  # ending what it works with is how it is made to return
     gate.go.set()
-    thread.join(DEADLINE_S)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -632,7 +632,7 @@ def test_what_is_no_sound_becomes_silence_and_no_converter_is_ever_told_of_it(be
     broken = hum(0, CHUNK)
     broken[100] = value
     it.pipeline.process_input(broken)
-    heard = it.pipeline.get_output(CHUNK, DEADLINE_S)
+    heard = it.pipeline.get_output(CHUNK, PATIENCE_S)
     assert "microphone" in it.error
     heard = np.concatenate([heard, it.speak(2)])
     assert it.error == ""

@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
-# Runs ./install.sh --test on Debian 13 as a newcomer there would: in a chroot that has nothing installed at first.
-# Usage, as root: tests/debian13.sh [--prepare | PYTEST ARGS]; --prepare makes the chroot and stops.
-# The chroot is kept in $RWC_PW_CHROOT or ~/.cache/rwc-pw/trixie. All mounts and processes live in namespaces of their
-# own: they end with this script, however it ends.
+# Runs the checkout on a release of Debian, as trixie or testing, in a chroot that has nothing installed at first.
+# As root: tests/debian.sh SUITE [PYTEST ARGS]       ./install.sh --test; the chroot is kept for the next run
+#          tests/debian.sh SUITE --prepare           makes that chroot and stops
+#          tests/debian.sh SUITE --newcomer [--rvc]  ./install.sh [--rvc] twice, and the demo, in a chroot made for it
+# The chroots are in $RWC_PW_CHROOTS or ~/.cache/rwc-pw. All mounts and processes live in namespaces of their own: they
+# end with this script, however it ends.
 set -euo pipefail
+
+readonly suite=${1:?Which release? See the head of tests/debian.sh.}
 
 checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 readonly checkout
-chroot=$(realpath -m -- "${RWC_PW_CHROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/rwc-pw/trixie}")
+chroot=$(realpath -m -- "${RWC_PW_CHROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/rwc-pw}")/$suite
+[[ ${*:2} != *--newcomer* ]] || chroot+=-newcomer
 readonly chroot
 readonly home=/home/newcomer
 readonly certificates=/etc/ssl/certs/ca-certificates.crt
@@ -15,7 +20,7 @@ readonly certificates=/etc/ssl/certs/ca-certificates.crt
 in_namespaces() { # FUNCTION ARGS...: run a function of this script
     # a shell's background command ignores Ctrl-C, and so would every program under test
     env --default-signal=INT,QUIT unshare --mount --pid --fork --kill-child -- \
-        "$checkout/tests/debian13.sh" --in-namespaces "$@" &
+        "$checkout/tests/debian.sh" "$suite" --in-namespaces "$@" &
     namespaces=$!
     trap 'kill -KILL "$namespaces" 2>/dev/null || true' EXIT # unshare itself waits through every other signal
     trap 'exit 143' TERM
@@ -25,7 +30,7 @@ in_namespaces() { # FUNCTION ARGS...: run a function of this script
 
 make_chroot() { # FOLDER
     mkdir -p -- "$1"
-    debootstrap --variant=minbase --include=ca-certificates trixie "$1" >"$1.log" ||
+    debootstrap --variant=minbase --include=ca-certificates "$suite" "$1" >"$1.log" ||
         { tail -n 20 "$1.log" >&2 && return 1; }
 }
 
@@ -85,7 +90,7 @@ copy_checkout() { # FOLDER: what git would commit, as it is now
         tar --create --null --files-from=- | tar --extract --directory "$1"
 }
 
-test_inside() { # PYTEST ARGS...
+inside() { # COMMAND..., in the checkout
     local speech=${RWC_PW_SPEECH:-$checkout/../shared/speech} name variables=()
     mount --rbind /dev "$chroot/dev"
     mount -t proc proc "$chroot/proc"
@@ -105,17 +110,43 @@ test_inside() { # PYTEST ARGS...
         [[ -z ${!name:-} ]] || variables+=("$name=${!name}")
     done
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" LANG=C.UTF-8 "${variables[@]}" \
-        chroot "$chroot" "$home/rwc-pw/install.sh" --test "$@" </dev/null
+        chroot "$chroot" env --chdir="$home/rwc-pw" "$@" </dev/null
 }
 
-if [[ ${1:-} == --in-namespaces ]]; then
-    "${@:2}"
+# What README tells a newcomer, each command with its time; the second installation is an upgrade.
+be_newcomer() { # [--rvc]
+    set -x
+    time ./install.sh "$@"
+    time ./install.sh "$@"
+    du -sh ~/.local/share/rwc-pw
+    export PATH=$HOME/.local/bin:$PATH
+    time rwc-pw demo
+    [[ ${1-} == --rvc ]] || return 0
+    ~/.local/share/rwc-pw/venv/bin/python -m tests.rvc.checkable ~/checkable
+    mkdir -p ~/.config/rwc-pw
+    echo "rvc_models = \"$HOME/checkable\"" >~/.config/rwc-pw/config.toml
+    time rwc-pw voices add ~/checkable/rvc/voice_models/Checkable
+    time rwc-pw demo --voice Checkable
+}
+
+if [[ ${2:-} == --in-namespaces || ${2:-} == --inside ]]; then
+    "${@:3}"
     exit
 fi
-((EUID == 0)) || { echo "A chroot needs root: run sudo tests/debian13.sh." >&2 && exit 69; }
+((EUID == 0)) || { echo "A chroot needs root: run sudo tests/debian.sh $suite." >&2 && exit 69; }
 cd -- "$checkout"
 mkdir -p -- "$(dirname -- "$chroot")"
 exec {lock}>"$chroot.lock"
 flock "$lock" # two runs at once would share one chroot
-ensure_chroot
-[[ ${1:-} == --prepare ]] || in_namespaces test_inside "$@"
+case ${2:-} in
+    --prepare) ensure_chroot ;;
+    --newcomer)
+        rm -rf --one-file-system -- "$chroot"
+        ensure_chroot
+        in_namespaces inside tests/debian.sh "$suite" --inside be_newcomer "${@:3}"
+        ;;
+    *)
+        ensure_chroot
+        in_namespaces inside ./install.sh --test "${@:2}"
+        ;;
+esac
