@@ -321,7 +321,7 @@ test_with() { # LOCK VENV PYTEST ARGS...
     ruff check
     ruff format --check
     mypy --strict
-    pytest "${@:3}"
+    RWC_PW_LOCK=$1 pytest "${@:3}"
 }
 
 renew_lock() { write_lock "$checkout/requirements.lock"; }

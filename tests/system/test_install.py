@@ -10,7 +10,7 @@ import pytest
 from tests.patience import PATIENCE_S
 
 INSTALL = Path(__file__).parents[2] / "install.sh"
-NEEDED_PROGRAMS = ("bash", "cat", "dirname", "env", "mkdir", "mktemp", "mv", "rm", "sort", "tail", "tr")
+NEEDED_PROGRAMS = ("awk", "bash", "cat", "dirname", "env", "mkdir", "mktemp", "mv", "rm", "sort", "tail", "tr")
 EXIT_USAGE, EXIT_UNAVAILABLE = 2, 69
 RUN_PROGRAMS = ("pipewire", "pipewire-pulse", "wireplumber", "pw-cat", "pw-cli", "pw-dump", "pw-link", "dbus-daemon")
 LINES = {
@@ -42,18 +42,18 @@ class Machine:
         self.add(name, f'echo "{name} $*" >> "{self.notes}"; echo "no such package" >&2; exit 1')
 
     def add_python(self, name, version):
-        """One that says it is this version, and writes down what else it is asked for."""
+        """One that says it is this version, and writes down what else it is asked for, of which pip alone succeeds."""
         self.add(
             name,
             f"""case "$1 $2" in
     "-c import sys, "*) exec "{sys.executable}" -c "import sys; sys.version_info = {version}
 $2" ;;
-    *) echo "{name} $*" >> "{self.notes}"; exit 1 ;;
+    *) echo "{name} $*" >> "{self.notes}"; [ "$1 $2" = "-m pip" ] ;;
 esac""",
         )
 
     def add_venv(self, version, has_rvc):
-        """The environment of an earlier installation; its pip writes down what it is asked for, and fails."""
+        """The environment of an earlier installation; its Python writes down what it is asked for."""
         venv = self.home / ".local/share/rwc-pw/venv"
         (venv / "bin").mkdir(parents=True)
         self.add_python("venv's", version)
@@ -202,8 +202,11 @@ def test_an_upgrade_keeps_the_extra_and_adds_none(machine, has_rvc):
     machine.add_python("python3", (3, 14))
     machine.add_venv((3, 12), has_rvc)
     machine.install()
-    requirement = machine.notes.read_text().split()[-1]
-    assert requirement == ("uv" if has_rvc else str(INSTALL.parent))
+    with_pip, with_uv = machine.notes.read_text().splitlines()
+    assert "--require-hashes" in with_pip
+    assert f"--constraints {INSTALL.parent}/requirements.lock" in with_uv
+    requirement = f"{INSTALL.parent}[rvc]" if has_rvc else str(INSTALL.parent)
+    assert f" {requirement} " in with_uv
 
 
 def test_an_upgrade_keeps_the_extra_also_where_the_python_of_its_environment_is_gone(machine):
