@@ -1,10 +1,10 @@
 """No test reaches the session, the settings or the devices of the person who runs it, or depends on how it is run."""
 
-import ctypes
 import os
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import pytest
 
 from rwc_pw.pipewire.headless_conf import DIRECTORIES, private_environment
 
-PR_SET_CHILD_SUBREAPER = 36  # from <linux/prctl.h>
+MARK = f"RWC_PW_TEST_RUN={os.getpid()}"
+"""In the environment of whatever a test starts."""
 
 
 def pytest_configure() -> None:
@@ -23,36 +24,28 @@ def pytest_configure() -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)  # orphans become ours, so that they are found
 
 
 @pytest.fixture(autouse=True)
-def _no_child_outlives_its_test() -> Iterator[None]:
-    """End whatever process a test has left, and name it."""
-    before = _children()
+def _no_process_outlives_its_test() -> Iterator[None]:
+    """End whatever a test has left running, and name it."""
+    before = _started()
     yield
-    left = {pid: command for pid, command in _children().items() if pid not in before}
+    left = {pid: command for pid, command in _started().items() if pid not in before}
     for pid in left:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     assert not left, f"still running: {', '.join(left.values())}"
 
 
-def _children() -> dict[int, str]:
-    """This process's running children, with their command lines."""
+def _started() -> dict[int, str]:
+    """The running processes that tests have started, with their command lines."""
     found = {}
-    for listed in Path("/proc/self/task").glob("*/children"):
-        for pid in _read(listed).split():
-            if command := _read(Path("/proc", pid, "cmdline")):  # a zombie has none
-                found[int(pid)] = command.replace("\0", " ").strip()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile, or is another user's
+            if MARK in (process / "environ").read_text(errors="replace").split("\0"):
+                found[int(process.name)] = (process / "cmdline").read_text(errors="replace").replace("\0", " ").strip()
     return found
-
-
-def _read(path: Path) -> str:
-    """The file's content; empty if the process or thread has ended."""
-    try:
-        return path.read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,6 +60,9 @@ def _nobodys_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
             patch.setenv(name, value)
         for name in DIRECTORIES:
             Path(private[name]).mkdir(mode=0o700)
+        patch.setenv(*MARK.split("="))
+        patch.setenv("LC_ALL", "C.UTF-8")  # the tools' words are those that tests look for, in any country
+        patch.delenv("LANGUAGE", raising=False)
         yield
 
 
