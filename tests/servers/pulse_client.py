@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -40,6 +41,13 @@ class Listening:
         heard = self._parec.stdout.read(wanted_bytes)
         assert len(heard) == wanted_bytes, "the recording ended"
         return np.frombuffer(heard, np.float32)
+
+    def until(self, is_so: Callable[[np.ndarray], bool], seconds: float = 0.5) -> None:
+        """Read piece by piece until one of this length is as asked for; within half a minute of sound."""
+        for _ in range(round(30 / seconds)):
+            if is_so(self.next(seconds)):
+                return
+        raise AssertionError("what was awaited is not heard")
 
     def rest(self) -> np.ndarray:
         """End it; what it had heard by then."""
