@@ -1,6 +1,7 @@
 """Voices that can be checked, and what every voice needs, made once."""
 
-from collections.abc import Iterator
+import fcntl
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,34 +12,49 @@ from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
 
+Once = Callable[[str, Callable[[Path], object]], Path]
+
 
 @pytest.fixture(scope="session")
-def assets_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Once:
+    """Makes a folder once for all of pytest's workers, and gives its path."""
+    root = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        root = root.parent
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder = root / name
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                make(folder)
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def assets_dir(once: Once) -> Path:
     """ContentVec's stand-in and FCPE, in ultimate-rvc's layout."""
-    folder = tmp_path_factory.mktemp("assets")
-    make_assets(folder)
-    return folder
+    return once("assets", make_assets)
 
 
 @pytest.fixture(scope="session")
-def voice_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def voice_file(once: Once) -> Path:
     """A voice as people share it."""
-    path = tmp_path_factory.mktemp("shared") / "Checkable.pth"
-    make_voice(path)
-    return path
+    return once("shared", lambda folder: make_voice(folder / "Checkable.pth")) / "Checkable.pth"
 
 
 @pytest.fixture(scope="session")
-def stored(tmp_path_factory: pytest.TempPathFactory, voice_file: Path) -> Path:
+def stored(once: Once, voice_file: Path) -> Path:
     """The folder of that voice in a store, as it comes in; nobody changes it."""
-    store = VoiceStore(tmp_path_factory.mktemp("store"))
-    return store.folder_of(add_voice(voice_file, store))
+    return once("store", lambda folder: add_voice(voice_file, VoiceStore(folder))) / "Checkable"
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled(once: Once) -> Path:
     """What is compiled, for all tests: ContentVec, the pitch detector and the stored voice are the same for each."""
-    return tmp_path_factory.mktemp("compiled")
+    return once("compiled", Path.mkdir)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +86,9 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_logs() -> Iterator[None]:
-    """ultimate-rvc writes logs into the working folder unless it is told not to."""
+def _quiet() -> Iterator[None]:
+    """ultimate-rvc writes logs into the working folder, and takes minutes with two threads beside a busy neighbour."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("URVC_NO_LOGGING", "1")
+        patch.setenv("OMP_NUM_THREADS", "1")
         yield
