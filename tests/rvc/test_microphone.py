@@ -28,7 +28,6 @@ from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
 from tests.patience import PATIENCE_S
 from tests.rvc.checkable import make_voice
-from tests.rvc.synthesizer import UPSAMPLING
 from tests.servers import chromium
 from tests.servers.conftest import processes, program, servers, start_headless  # noqa: F401 - fixtures
 from tests.servers.program import configure
@@ -88,11 +87,8 @@ def until_spoken_in(program, voice: str) -> None:  # noqa: F811
 
 
 @pytest.mark.needs("chromium")
-@pytest.mark.parametrize(
-    ("version", "rate_hz", "semitones"),
-    [(*kind, semitones) for kind, semitones in zip(UPSAMPLING, (-12, 0, 5, 12, -12, 5), strict=True)],
-)
-def test_chromium_hears_every_kind_of_voice_at_the_pitch_that_is_set_meanwhile(
+@pytest.mark.parametrize(("version", "rate_hz", "semitones"), [("v1", 32_000, -12), ("v2", 48_000, 5)])
+def test_chromium_hears_both_versions_of_voices_at_the_pitch_that_is_set_meanwhile(
     headless,
     program,  # noqa: F811
     assets_dir,
@@ -101,7 +97,7 @@ def test_chromium_hears_every_kind_of_voice_at_the_pitch_that_is_set_meanwhile(
     rate_hz,
     semitones,
 ):
-    """One pitch of each kind: test_batch.py hears all of them."""
+    """test_batch.py hears every rate at every pitch."""
     configure(program, SETTINGS.format(models=assets_dir))
     make_voice(tmp_path / "Kind.pth", version=version, rate_hz=rate_hz)
     program("voices", "add", str(tmp_path / "Kind.pth"))
