@@ -137,7 +137,8 @@ class VoiceCompiler:
             code = self._process.wait()
         log.debug("%s", told)
         if code:
-            check_extra()
+            if not self.cancelled:
+                check_extra()
             why = (told.strip().splitlines() or [f"it ended with {code}"])[-1]
             raise RwcPwError(f"The voice could not be compiled: {why}.", "Run `rwc-pw doctor`.")
 

@@ -112,7 +112,8 @@ class UltimateRvc:
             )
         except ConversionError as error:
             self._end()
-            check_extra()
+            if not self._is_closed:
+                check_extra()
             raise RwcPwError(f"The voice could not be loaded: {error.message}", "Run `rwc-pw doctor`.") from error
         except BaseException:
             self._end()

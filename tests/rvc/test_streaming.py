@@ -238,7 +238,7 @@ def test_who_waits_for_the_compiler_is_released_by_the_cleanup(config, monkeypat
         waiting = pool.submit(one.initialize)
         assert begun.wait(PATIENCE_S)
         one.cleanup()
-        assert isinstance(waiting.exception(10), RwcPwError)
+        assert isinstance(waiting.exception(PATIENCE_S), RwcPwError)
 
 
 def test_the_compiler_ends_with_whoever_asked_for_it(config, tmp_path):
