@@ -20,6 +20,7 @@ from rwc_pw.rvc.ultimate import SCRATCH_PREFIX
 from rwc_pw.streaming import BatchConverter, ConversionConfig
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
+from tests.patience import PATIENCE_S
 from tests.rvc.checkable import make_voice
 from tests.rvc.conftest import tone
 from tests.rvc.synthesizer import UPSAMPLING
@@ -163,7 +164,7 @@ signal.pause()
         os.kill(int(worker), signal.SIGSTOP)  # so that it cannot tidy up
         process.kill()
     os.kill(int(worker), signal.SIGKILL)
-    assert select.select([ended], [], [], 10)[0]
+    assert select.select([ended], [], [], PATIENCE_S)[0]
     os.close(ended)
     assert Path(folder).is_dir()
     PrivateFolder(scratch, SCRATCH_PREFIX).remove()
@@ -186,7 +187,7 @@ signal.pause()
     ) as process:
         ended = os.pidfd_open(int(process.stdout.readline()))
         process.kill()
-    assert select.select([ended], [], [], 10)[0]
+    assert select.select([ended], [], [], PATIENCE_S)[0]
     os.close(ended)
     assert list(scratch.iterdir()) == []
 

@@ -46,9 +46,9 @@ def start_headless(servers: None, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-def headless(start_headless: Start) -> HeadlessPipeWire:
-    """A started private session with a fake microphone and fake speakers."""
-    return start_headless()
+def headless(start_headless: Start, request: pytest.FixtureRequest) -> HeadlessPipeWire:
+    """A started private session with a fake microphone and fake speakers, at the quantum that a test asks for."""
+    return start_headless(quantum=getattr(request, "param", 256))
 
 
 @pytest.fixture

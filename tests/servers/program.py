@@ -45,6 +45,11 @@ class Program:
     def status(self) -> dict[str, Any]:
         return json.loads(self("status", "--json"))
 
+    def lost_ms(self) -> float:
+        """How much sound has been lost since the daemon's start."""
+        status = self.status()
+        return float(status["dropped_ms"] + status["late_ms"])
+
     @contextmanager
     def watched(self) -> Iterator["Watch"]:
         """``status --watch`` from now on."""
