@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ MODULES = (  # what RVC voices import; torch before ultimate-rvc, whose lazy mod
     "ultimate_rvc.core.generate.common",
 )
 URVC_FOLDERS = ("AUDIO", "TEMP", "CONFIG", "LOGS", "MODELS", "VOICE_MODELS")  # it writes there where it is imported
-LONGEST_S = 300.0  # imports take long without bytecode on a busy machine
 
 log = logging.getLogger(__name__)
 
@@ -56,26 +56,19 @@ def check_extra() -> None:
     """
     with tempfile.TemporaryDirectory(prefix="rwc-pw-") as scratch:
         folders = {f"URVC_{name}_DIR": scratch for name in URVC_FOLDERS}
-        try:
-            done = subprocess.run(
-                [sys.executable, "-P", "-m", "rwc_pw.extra"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=LONGEST_S,
-                cwd=scratch,
-                env={**os.environ, **folders, "URVC_NO_LOGGING": "1", "HF_HUB_OFFLINE": "1"},
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise UnavailableError(
-                f"The packages of RVC voices were not imported within {LONGEST_S:g} s.",
-                "Run the command again on an idle machine.",
-            ) from error
-    log.debug("%s", done.stderr)
-    if done.returncode:
-        raise _not_importable(done.stdout.split()[-1])
+        with subprocess.Popen(
+            [sys.executable, "-P", "-m", "rwc_pw.extra"],
+            stdin=subprocess.PIPE,  # it ends when this closes: with us, however we end
+            stdout=subprocess.PIPE,
+            stderr=None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
+            text=True,
+            cwd=scratch,
+            env={**os.environ, **folders, "URVC_NO_LOGGING": "1", "HF_HUB_OFFLINE": "1"},
+        ) as process:
+            begun = process.stdout.read().split() if process.stdout else []
+            code = process.wait()
+    if code:
+        raise _not_importable(begun[-1])
 
 
 def _not_importable(module: str) -> UnavailableError:
@@ -91,12 +84,18 @@ def _not_importable(module: str) -> UnavailableError:
 
 def main() -> None:
     """Import each module; write its name first, so that the last name is that of the one that fails or crashes."""
+    threading.Thread(target=_end_with_standard_input, daemon=True).start()
     names = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print to standard output
     for name in MODULES:
         names.write(f"{name}\n")
         names.flush()
         load_module(name)
+
+
+def _end_with_standard_input() -> None:
+    sys.stdin.read()
+    os._exit(1)
 
 
 if __name__ == "__main__":

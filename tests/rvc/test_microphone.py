@@ -31,10 +31,10 @@ from tests.rvc.checkable import make_voice
 from tests.servers import chromium
 from tests.servers.conftest import processes, program, servers, start_headless  # noqa: F401 - fixtures
 from tests.servers.program import configure
-from tests.servers.pulse_client import record
-from tests.servers.sound import RATE_HZ, PairRecorder, Player
+from tests.servers.pulse_client import Listening, record
+from tests.servers.sound import RATE_HZ, PairRecorder, Player, undisturbed
 from tests.servers.test_demo import MEASURED, nothing_left_behind, recording
-from tests.servers.test_voice import PITCH_HZ, pitch_hz, voiced
+from tests.servers.test_voice import PITCH_HZ, is_at, pitch_hz, voiced
 
 pytestmark = pytest.mark.needs_rvc
 
@@ -86,6 +86,20 @@ def until_spoken_in(program, voice: str) -> None:  # noqa: F811
         watch.until(voice=voice, loading="", state="armed")
 
 
+def until_heard(headless, hz: float) -> None:
+    """Wait until an app hears a voice at this pitch; on a busy machine some of it comes too late."""
+    with Listening(headless, "rwc_voice") as app:
+        app.until(lambda heard: is_at(heard, hz), seconds=1.0)
+
+
+def until_chromium_hears(headless, hz: float) -> None:
+    """Wait until a recording of Chromium's ends at this pitch."""
+    is_heard = False
+    while not is_heard:
+        samples, rate_hz = chromium.record(headless, "RWC Voice", 3)
+        is_heard = is_at(samples, hz, rate_hz)
+
+
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize(("version", "rate_hz", "semitones"), [("v1", 32_000, -12), ("v2", 48_000, 5)])
 def test_chromium_hears_both_versions_of_voices_at_the_pitch_that_is_set_meanwhile(
@@ -106,9 +120,8 @@ def test_chromium_hears_both_versions_of_voices_at_the_pitch_that_is_set_meanwhi
         until_spoken_in(program, "Kind")
         program("set", "--pitch", str(semitones))
         assert program.status()["loading"] == ""
-        with Player(headless, voiced(30)):
-            samples, recorded_hz = chromium.record(headless, "RWC Voice", 3)
-        assert pitch_hz(samples, recorded_hz) == pytest.approx(PITCH_HZ * 2 ** (semitones / 12), rel=0.01)
+        with Player(headless, voiced(100)):
+            until_chromium_hears(headless, PITCH_HZ * 2 ** (semitones / 12))
     finally:
         program("use", "robot")
         program("voices", "remove", "Kind", "--yes")
@@ -120,9 +133,9 @@ def test_voices_change_from_built_in_to_rvc_and_back_and_the_real_one_is_never_h
         at_home("use", "Checkable")
         until_spoken_in(at_home, "Checkable")
         at_home("set", "--pitch", "12")
-        assert pitch_hz(record(headless, "rwc_voice", 4), RATE_HZ) == pytest.approx(2 * PITCH_HZ, rel=0.01)
+        until_heard(headless, 2 * PITCH_HZ)
         at_home("bypass", "on")
-        assert pitch_hz(record(headless, "rwc_voice", 1), RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
+        until_heard(headless, PITCH_HZ)
         at_home("bypass", "off")
         loading = at_home.status()
         assert (loading["state"], loading["loading"]) == ("degraded", "Checkable")
@@ -130,9 +143,7 @@ def test_voices_change_from_built_in_to_rvc_and_back_and_the_real_one_is_never_h
         until_spoken_in(at_home, "Checkable")
         at_home("set", "--pitch", "0")
         at_home("use", "brighter")
-        assert pitch_hz(record(headless, "rwc_voice", 1.5), RATE_HZ) == pytest.approx(
-            PITCH_HZ * 2 ** (4 / 12), rel=0.02
-        )
+        until_heard(headless, PITCH_HZ * 2 ** (4 / 12))
 
 
 def test_a_voice_that_cannot_be_loaded_is_silence_and_a_reason(headless, at_home, tmp_path):
@@ -177,15 +188,14 @@ def test_a_converter_that_dies_is_silence_and_then_speaks_again(headless, at_hom
     [worker] = [pid for pid, line in processes(headless.root) if "rwc_pw.rvc.worker" in line]
     with (
         Player(headless, voiced(60)),
-        PairRecorder(headless, *PORTS) as recorder,
+        PairRecorder(headless, *PORTS),
         at_home.watched() as watch,
     ):
         watch.until(state="running")
         os.kill(worker, signal.SIGKILL)
         watch.until(state="degraded")
         watch.until(state="running")
-        recorder.wait(len(recorder.frames()) + 3 * RATE_HZ, timeout_s=PATIENCE_S)
-        assert pitch_hz(recorder.frames()[:, 1], RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
+        until_heard(headless, PITCH_HZ)
 
 
 def test_the_missions_own_command_brings_a_voice_in_and_speaks(headless, program, assets_dir, tmp_path):  # noqa: F811
@@ -208,8 +218,14 @@ def test_the_missions_own_command_brings_a_voice_in_and_speaks(headless, program
     program("voices", "remove", "Voice", "--yes")
 
 
-def test_the_demo_speaks_in_a_voice_of_ones_own_and_leaves_nothing(servers, assets_dir, voice_file, tmp_path):  # noqa: F811, ARG001
-    with nothing_left_behind(tmp_path) as demo:
+def test_the_demo_speaks_in_a_voice_of_ones_own_and_leaves_nothing(
+    servers,  # noqa: F811, ARG001
+    assets_dir,
+    voice_file,
+    tmp_path,
+    tmp_path_factory,
+):
+    with nothing_left_behind(tmp_path_factory.mktemp("demo")) as demo:  # not tmp_path: too long for sockets' paths
         demo.configure(f"pitch = 5\n{SETTINGS.format(models=assets_dir)}")
         program = (sys.executable, "-P", "-m", "rwc_pw", "voices")
         subprocess.run((*program, "add", str(voice_file)), env=demo.environment, check=True)
@@ -231,11 +247,9 @@ def test_chromium_hears_the_streaming_converter(headless, at_home, assets_dir):
     state = Path(at_home.environment["XDG_STATE_HOME"])
     assert "Checkable" in (state / "rwc-pw/chunks.json").read_text()  # chosen at the first start
     with Player(headless, voiced(60)):
-        samples, recorded_hz = chromium.record(headless, "RWC Voice", 3)
-        assert pitch_hz(samples, recorded_hz) == pytest.approx(PITCH_HZ * 2 ** (5 / 12), rel=0.01)
+        until_chromium_hears(headless, PITCH_HZ * 2 ** (5 / 12))
         at_home("set", "--pitch", "-12")
-        heard = record(headless, "rwc_voice", 3)[RATE_HZ:]  # what it said before is on its way for a while
-        assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ / 2, rel=0.01)
+        until_heard(headless, PITCH_HZ / 2)
     recommended = json.loads(at_home("bench", "--seconds", "1", "--json"))["recommended"]
     assert json.loads((state / "rwc-pw/chunks.json").read_text()) == {"Checkable|fcpe|cpu|1": recommended}
 
@@ -258,13 +272,10 @@ def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program
             program("use", "Otto")
             with program.watched() as watch:
                 watch.until(voice="Otto", loading="")
-            late_ms = []
             for change in settings:
-                assert program("set", *change) == ""  # it is not loaded again
-                recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=PATIENCE_S)
-                late_ms.append(program.status()["late_ms"])
+                undisturbed(lambda change=change: has_changed(program, recorder, change))
             recorder.wait(len(recorder.frames()) + RATE_HZ, timeout_s=PATIENCE_S)
-            heard = recorder.frames()[RATE_HZ:, 1]
+            said, heard = recorder.frames()[RATE_HZ:].T
             told = program.status()
             assert "voice in use" in program.complaint("voices", "remove", "Otto", "--yes", code=2)
     finally:
@@ -272,11 +283,22 @@ def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program
         for name in ("Anna", "Otto"):
             program("voices", "remove", name, "--yes")
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (1 / 12), rel=0.01)
-    periods = np.abs(heard[: len(heard) // 480 * 480].reshape(-1, 480)).max(axis=1)
-    gaps_ms = 10 * np.count_nonzero(periods < 0.5 * np.median(periods))
     assert told["dropped_ms"] == 0
-    assert gaps_ms <= told["late_ms"] + 10  # only what this machine, if it is busy, could not convert in time,
-    assert min(np.diff(late_ms)) < 10  # which no change makes worse each time
+    assert gaps_ms(heard) <= gaps_ms(said) + told["late_ms"] + 10  # only what a busy machine has not done in time
+
+
+def has_changed(program, recorder: PairRecorder, change: tuple[str, str]) -> bool | None:  # noqa: F811
+    """Change a setting; None if sound was late meanwhile."""
+    late_ms = program.status()["late_ms"]
+    assert program("set", *change) == ""  # it is not loaded again
+    recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=PATIENCE_S)
+    return True if program.status()["late_ms"] == late_ms else None
+
+
+def gaps_ms(sound: np.ndarray) -> int:
+    """How long it is much softer than most of the time."""
+    periods = np.abs(sound[: len(sound) // 480 * 480].reshape(-1, 480)).max(axis=1)
+    return 10 * np.count_nonzero(periods < 0.5 * np.median(periods))
 
 
 @pytest.mark.usefixtures("checkable")
