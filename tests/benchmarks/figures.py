@@ -21,12 +21,19 @@ import numpy as np
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from rwc_pw.pipewire.recording import AppRecorder
 from rwc_pw.streaming import IdentityBackend
-from tests.servers.conftest import processes, real_speech
 from tests.servers.program import Program
-from tests.servers.rig import Rig
-from tests.servers.sound import RATE_HZ, PairRecorder, Player
-from tests.servers.test_on_demand import all_are, states
-from tests.servers.test_transport import MICROPHONE_PORT, VOICE_PORT, Stalling, delays, noise
+from tests.servers.rig import Rig, Stalling
+from tests.servers.session import all_are, processes, states
+from tests.servers.sound import (
+    MICROPHONE_PORT,
+    RATE_HZ,
+    VOICE_PORT,
+    PairRecorder,
+    Player,
+    delays,
+    noise,
+    real_speech,
+)
 
 SECONDS = 60
 

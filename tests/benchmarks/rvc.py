@@ -35,7 +35,7 @@ from rwc_pw.streaming.sola import Sola
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_index, make_voice
-from tests.rvc.conftest import tone
+from tests.rvc.tone import tone
 
 WATCH_INTERVAL_S = 0.05
 CHUNKS_S = 4096 / SAMPLE_RATE_HZ, 1.0

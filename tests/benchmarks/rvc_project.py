@@ -39,8 +39,8 @@ from rwc_pw.rvc.step import Array
 from rwc_pw.rvc.stream import RvcStream
 from tests.benchmarks.sola_stream import OfflineDecoder, SolaStream, Window, export_offline
 from tests.benchmarks.streaming import RATES_HZ, Bench
-from tests.rvc.conftest import tone
 from tests.rvc.synthesizer import FEATURES
+from tests.rvc.tone import tone
 
 BLOCK_FRAMES = 10
 PLAN = Plan(BLOCK_FRAMES)

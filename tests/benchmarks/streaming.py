@@ -43,8 +43,8 @@ from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
-from tests.rvc.conftest import tone
 from tests.rvc.synthesizer import FEATURES
+from tests.rvc.tone import tone
 from tests.rvc.warble import delay_samples, warble
 
 RATES_HZ = (32_000, 40_000, 48_000)
@@ -62,7 +62,7 @@ import sys, numpy as np
 from dataclasses import replace
 from pathlib import Path
 from rwc_pw.streaming import ConversionConfig, StreamingConverter
-from tests.rvc.conftest import tone
+from tests.rvc.tone import tone
 voice, models, *told_s = sys.argv[1:]
 it = StreamingConverter(ConversionConfig(
     model_path=Path(voice), assets_dir=Path(models), backend="streaming", chunk_size=4800))

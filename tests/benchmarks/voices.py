@@ -1,9 +1,9 @@
-"""Measures the built-in voices on recorded speech: python tests/benchmarks/voices.py DIRECTORY [VOICE...].
+"""Measures the built-in voices on recorded speech: python -m tests.benchmarks.voices DIRECTORY [VOICE...].
 
-Needs scipy. DIRECTORY is searched for WAV and FLAC files, at any depth and any rate. Per voice: the share of one
-core's time that the converter and the whole chain take in chunks of 256 samples (process time, median of the
-hops), the algorithmic delay, pitch out over pitch in (median of the frames voiced in both) with the ratio asked for,
-the move of the long-term envelope along the log-frequency axis, and the level out over in.
+DIRECTORY is searched for WAV and FLAC files, at any depth and any rate. Per voice: the share of one core's time that
+the converter and the whole chain take in chunks of 256 samples (process time, median of the hops), the algorithmic
+delay, pitch out over pitch in (median of the frames voiced in both) with the ratio asked for, the move of the
+long-term envelope along the log-frequency axis, and the level out over in.
 """
 
 import argparse
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import resample_poly, welch
 
 from rwc_pw.streaming import ConversionConfig, create_backend
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
@@ -23,6 +23,7 @@ from rwc_pw.voices.builtin import BUILTIN_VOICES, Effect, Voice
 
 CHUNK_SAMPLES = 256
 PITCH_FRAME_SAMPLES = 2400
+ENVELOPE_FRAME_SAMPLES = 512
 ENVELOPE_STEPS_PER_SEMITONE = 10
 Reals = NDArray[np.floating[Any]]
 
@@ -35,9 +36,13 @@ def load_speech(directory: Path, files: int, seconds: float) -> Samples:
     parts = []
     for path in found[:: max(1, len(found) // files)][:files]:
         sound, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-        sound = resample_poly(sound.mean(axis=1), SAMPLE_RATE_HZ, rate_hz)
-        parts.append(sound[: int(seconds * SAMPLE_RATE_HZ)])
+        parts.append(at_48_khz(sound.mean(axis=1), rate_hz)[: int(seconds * SAMPLE_RATE_HZ)])
     return np.concatenate(parts).astype(np.float32)
+
+
+def at_48_khz(sound: Samples, rate_hz: int) -> Samples:
+    samples = len(sound) * SAMPLE_RATE_HZ // rate_hz
+    return (np.fft.irfft(np.fft.rfft(sound), samples) * samples / len(sound)).astype(np.float32)
 
 
 def run(backend: ConversionBackend, speech: Samples) -> tuple[Samples, float]:
@@ -78,8 +83,11 @@ def formant_move_semitones(before: Samples, after: Samples) -> float:
     grid_hz = 900 * 2 ** (notes / 12)
 
     def envelope_db(sound: Samples) -> Reals:
-        frequencies, power = welch(sound, SAMPLE_RATE_HZ, nperseg=512)
-        return np.asarray(np.interp(grid_hz, frequencies, 10 * np.log10(power + 1e-14)))
+        frames = sliding_window_view(sound, ENVELOPE_FRAME_SAMPLES)[:: ENVELOPE_FRAME_SAMPLES // 2]
+        spectra = np.fft.rfft(frames * np.hanning(ENVELOPE_FRAME_SAMPLES))
+        frequencies_hz = np.fft.rfftfreq(ENVELOPE_FRAME_SAMPLES, 1 / SAMPLE_RATE_HZ)
+        power = np.mean(np.abs(spectra) ** 2, axis=0)
+        return np.asarray(np.interp(grid_hz, frequencies_hz, 10 * np.log10(power + 1e-8)))
 
     first, second = envelope_db(before), envelope_db(after)
     span = 6 * ENVELOPE_STEPS_PER_SEMITONE

@@ -4,7 +4,6 @@ import fcntl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from rwc_pw.files.paths import Paths
@@ -65,13 +64,6 @@ def kept(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Paths, "state_dir", folder)
         yield folder / "compiled"
-
-
-def tone(seconds: float, rate_hz: int = 48_000) -> np.ndarray:
-    """A tone of 170 Hz that FCPE takes for a voice."""
-    times_s = np.arange(round(seconds * rate_hz)) / rate_hz
-    sound = sum(np.sin(2 * np.pi * 170 * number * times_s) / number for number in range(1, 20))
-    return (0.2 * sound).astype(np.float32)
 
 
 @pytest.fixture(scope="module")

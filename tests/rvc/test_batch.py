@@ -22,8 +22,8 @@ from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.patience import PATIENCE_S
 from tests.rvc.checkable import make_voice
-from tests.rvc.conftest import tone
 from tests.rvc.synthesizer import UPSAMPLING
+from tests.rvc.tone import tone
 
 pytestmark = pytest.mark.needs_rvc
 

@@ -14,9 +14,9 @@ from rwc_pw.voice_converter import VoiceConverter
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_index
-from tests.rvc.conftest import tone
 from tests.rvc.reference import Reference
 from tests.rvc.test_checkable import pitch_hz
+from tests.rvc.tone import tone
 
 pytestmark = pytest.mark.needs_rvc
 

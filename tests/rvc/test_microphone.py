@@ -29,9 +29,10 @@ from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
 from tests.patience import PATIENCE_S
 from tests.rvc.checkable import make_voice
 from tests.servers import chromium
-from tests.servers.conftest import processes, program, servers, start_headless  # noqa: F401 - fixtures
+from tests.servers.conftest import program, servers, start_headless  # noqa: F401 - fixtures
 from tests.servers.program import configure
 from tests.servers.pulse_client import Listening, record
+from tests.servers.session import processes
 from tests.servers.sound import RATE_HZ, PairRecorder, Player, undisturbed
 from tests.servers.test_demo import MEASURED, nothing_left_behind, recording
 from tests.servers.test_voice import PITCH_HZ, is_at, pitch_hz, voiced

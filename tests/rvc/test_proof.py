@@ -11,7 +11,7 @@ import soundfile
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.rvc import proof
 from rwc_pw.rvc.proof import prove
-from tests.rvc.conftest import tone
+from tests.rvc.tone import tone
 
 pytestmark = [pytest.mark.needs_rvc, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 

@@ -19,9 +19,9 @@ from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.patience import PATIENCE_S
 from tests.rvc.checkable import make_index, make_voice
-from tests.rvc.conftest import tone
 from tests.rvc.synthesizer import FEATURES
 from tests.rvc.test_batch import pitch_hz, spoken
+from tests.rvc.tone import tone
 from tests.rvc.warble import delay_samples, warble
 
 pytestmark = pytest.mark.needs_rvc

@@ -1,11 +1,11 @@
 """The node manager in this process, around a converter that the test brings."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from typing import Self
-
-import pytest
+from unittest.mock import patch
 
 from rwc_pw.desktop.dropin import source_properties
 from rwc_pw.pipewire.headless import HeadlessPipeWire
@@ -28,9 +28,8 @@ class Rig:
 
     def __enter__(self) -> Self:
         """Start; on return the microphone is wired to RWC Voice, if there is one."""
-        self._patch = pytest.MonkeyPatch()
-        for name, value in self._environment.items():
-            self._patch.setenv(name, value)
+        self._patch = patch.dict(os.environ, self._environment)
+        self._patch.start()
         self.pipeline.start()
         self._thread.start()
         self.wait(lambda state: not state.fault or "PipeWire" not in state.fault.reason)
@@ -41,7 +40,7 @@ class Rig:
         self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), "the node manager did not end"
         self.pipeline.stop()
-        self._patch.undo()
+        self._patch.stop()
 
     def wait(self, expected: Callable[[NodeState], bool]) -> NodeState:
         """The first state that is as expected."""
@@ -66,3 +65,19 @@ class Rig:
     def _note(self, _: NodeState) -> None:
         with self._changed:
             self._changed.notify_all()
+
+
+class Stalling(ConversionBackend):
+    """Passes sound on, and stops for as long as ``hold`` is set."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.go.set()
+
+    def initialize(self) -> None: ...
+
+    def convert_chunk(self, audio_chunk, context=None):
+        self.go.wait()
+        return audio_chunk
+
+    def cleanup(self) -> None: ...

@@ -1,9 +1,12 @@
 """Measuring what comes out of a private PipeWire: how late it is to the sample, and what it is."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import soundfile
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from rwc_pw.pipewire.recording import PairRecorder, Player, connect
@@ -13,16 +16,26 @@ from tests.patience import PATIENCE_S
 T = TypeVar("T")
 
 __all__ = (
+    "MICROPHONE_PORT",
     "RATE_HZ",
+    "VOICE_PORT",
+    "WINDOW",
     "PairRecorder",
     "Player",
     "connect",
     "delay_samples",
+    "delays",
     "dominant_hz",
+    "noise",
+    "real_speech",
     "record_pair",
     "tone",
     "undisturbed",
 )
+
+MICROPHONE_PORT = "headless_microphone:capture_MONO"
+VOICE_PORT = "rwc_voice:capture_MONO"
+WINDOW = RATE_HZ // 10
 
 
 def record_pair(
@@ -86,3 +99,24 @@ def tone(frequency_hz: float, seconds: float) -> np.ndarray:
     """A sine of half the full scale."""
     time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     return (0.5 * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)
+
+
+def noise(seconds: float, level: float = 0.3) -> np.ndarray:
+    return level * np.random.default_rng(1).uniform(-1, 1, round(seconds * RATE_HZ)).astype(np.float32)
+
+
+def delays(pair: np.ndarray) -> np.ndarray:
+    """The delay in each tenth of a second in which something was said and heard."""
+    found = delay_samples(pair[:, 0], pair[:, 1], WINDOW, longest=RATE_HZ // 5)
+    return found[~np.isnan(found)]
+
+
+def real_speech() -> np.ndarray:
+    """A minute of speech where it lies beside the project, else of noise that comes and goes; mono at 48 kHz."""
+    folder = Path(os.environ.get("RWC_PW_SPEECH", Path(__file__).parents[3] / "shared" / "speech"))
+    files = sorted(folder.rglob("*.flac"))[::5]
+    if not files:
+        time_s = np.arange(60 * 48000) / 48000
+        return (0.2 * np.random.default_rng(1).standard_normal(len(time_s)) * np.sin(7 * time_s) ** 2).astype("f4")
+    thrice = [np.repeat(soundfile.read(file, dtype="float32")[0], 3) for file in files]  # 16 kHz, where it matters not
+    return np.concatenate(thrice)[: 60 * 48000]

@@ -12,7 +12,7 @@ from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.pipewire.headless import MICROPHONE, SERVERS, SPEAKERS, HeadlessPipeWire
 from rwc_pw.pipewire.recording import pw_cat_of
 from tests.patience import PATIENCE_S
-from tests.servers.conftest import processes, traces
+from tests.servers.session import processes, traces
 
 SOURCE = "default.audio.source"
 

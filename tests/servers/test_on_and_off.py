@@ -8,8 +8,8 @@ import pytest
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.patience import PATIENCE_S
-from tests.servers.conftest import processes
 from tests.servers.pulse_client import source_names
+from tests.servers.session import processes
 
 
 def ours(headless: HeadlessPipeWire) -> list[str]:

@@ -3,19 +3,8 @@
 from rwc_pw.pipewire.graph import Graph
 from tests.patience import PATIENCE_S
 from tests.servers.pulse_client import record
-from tests.servers.sound import RATE_HZ, PairRecorder, Player, tone
-from tests.servers.test_transport import MICROPHONE_PORT, VOICE_PORT
-
-NODES = ("headless_microphone", "rwc_voice", "rwc_pw.capture", "rwc_pw.playback")
-
-
-def states(graph: Graph) -> dict[str, str]:
-    """The state of the microphone and of everything that is ours."""
-    return {name: node.state for name in NODES for node in graph.nodes.values() if node.name.startswith(name)}
-
-
-def all_are(state: str):
-    return lambda graph: states(graph) == dict.fromkeys(NODES, state) or None
+from tests.servers.session import all_are, states
+from tests.servers.sound import MICROPHONE_PORT, RATE_HZ, VOICE_PORT, PairRecorder, Player, tone
 
 
 def test_when_nobody_listens_all_is_suspended_and_the_microphone_released(headless, program):

@@ -11,9 +11,9 @@ import pytest
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.patience import PATIENCE_S
-from tests.servers.conftest import processes
 from tests.servers.program import Program
 from tests.servers.pulse_client import record, source_names
+from tests.servers.session import processes
 from tests.servers.sound import Player, tone
 
 

@@ -1,7 +1,6 @@
 """Sound on its way through us: how late, how much of it, and what happens when the converter fails."""
 
 import itertools
-import threading
 
 import numpy as np
 import pytest
@@ -10,22 +9,19 @@ from numpy.testing import assert_array_equal
 from rwc_pw.pipewire.recording import AppRecorder
 from rwc_pw.streaming import ConversionBackend, IdentityBackend
 from tests.patience import PATIENCE_S
-from tests.servers.rig import Rig
-from tests.servers.sound import RATE_HZ, PairRecorder, Player, delay_samples, record_pair
-
-MICROPHONE_PORT = "headless_microphone:capture_MONO"
-VOICE_PORT = "rwc_voice:capture_MONO"
-WINDOW = RATE_HZ // 10
-
-
-def noise(seconds: float, level: float = 0.3) -> np.ndarray:
-    return level * np.random.default_rng(1).uniform(-1, 1, round(seconds * RATE_HZ)).astype(np.float32)
-
-
-def delays(pair: np.ndarray) -> np.ndarray:
-    """The delay in each tenth of a second in which something was said and heard."""
-    found = delay_samples(pair[:, 0], pair[:, 1], WINDOW, longest=RATE_HZ // 5)
-    return found[~np.isnan(found)]
+from tests.servers.rig import Rig, Stalling
+from tests.servers.sound import (
+    MICROPHONE_PORT,
+    RATE_HZ,
+    VOICE_PORT,
+    WINDOW,
+    PairRecorder,
+    Player,
+    delay_samples,
+    delays,
+    noise,
+    record_pair,
+)
 
 
 @pytest.mark.parametrize("quantum", [128, 256, 1024])
@@ -60,22 +56,6 @@ def test_every_sample_of_speech_arrives_once_and_in_order(start_headless, speech
     delay = int(np.median(delays(pair)))
     heard = pair[start + delay :, 1]
     assert_array_equal(heard, pair[start : start + len(heard), 0])
-
-
-class Stalling(ConversionBackend):
-    """Passes sound on, and stops for as long as ``hold`` is set."""
-
-    def __init__(self) -> None:
-        self.go = threading.Event()
-        self.go.set()
-
-    def initialize(self) -> None: ...
-
-    def convert_chunk(self, audio_chunk, context=None):
-        self.go.wait()
-        return audio_chunk
-
-    def cleanup(self) -> None: ...
 
 
 def test_after_a_stall_the_delay_is_what_it_was_and_the_loss_is_counted(start_headless):

@@ -1,0 +1,35 @@
+"""What a private session holds: processes, sockets, and nodes that run or are suspended."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rwc_pw.pipewire.graph import Graph
+
+NODES = ("headless_microphone", "rwc_voice", "rwc_pw.capture", "rwc_pw.playback")
+
+
+def states(graph: Graph) -> dict[str, str]:
+    """The state of the microphone and of everything that is ours."""
+    return {name: node.state for name in NODES for node in graph.nodes.values() if node.name.startswith(name)}
+
+
+def all_are(state: str) -> Callable[[Graph], dict[str, str] | None]:
+    return lambda graph: states(graph) == dict.fromkeys(NODES, state) or None
+
+
+def traces(root: Path) -> list[str]:
+    """Sockets below ``root``, and processes that live in the session of it."""
+    sockets = [str(path) for path in root.rglob("*") if path.is_socket()]
+    return sockets + [f"{pid}: {command}" for pid, command in processes(root)]
+
+
+def processes(root: Path) -> Iterator[tuple[int, str]]:
+    """Every process of the session at ``root``, with its command line."""
+    mark = b"XDG_RUNTIME_DIR=%b\0" % os.fsencode(root / "run")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes() and (command := (process / "cmdline").read_text()):
+                yield int(process.name), command.replace("\0", " ")
+        except OSError:  # it ended meanwhile (as without a command line), or is another user's
+            continue
