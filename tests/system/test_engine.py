@@ -14,8 +14,8 @@ from rwc_pw.config import Config
 from rwc_pw.errors import RwcPwError
 from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.node_manager import NodeState
-from rwc_pw.streaming import ConversionConfig
-from rwc_pw.streaming.backend import SilentBackend
+from rwc_pw.streaming import ConversionConfig, StreamingPipeline
+from rwc_pw.streaming.backend import FADE_SAMPLES, IdentityBackend, Samples
 from rwc_pw.streaming.conversion_times import ConversionTimes
 from tests.patience import PATIENCE_S
 
@@ -23,11 +23,14 @@ CHUNK = 4800
 NO_MEMORY = RwcPwError("There is no memory.", "Close something.")
 
 
-class Voice(SilentBackend):
-    """A loaded voice, which can be adjusted."""
+class Voice(IdentityBackend):
+    """A loaded voice, which can be adjusted; what it says is the negative of what was said."""
 
     def __init__(self) -> None:
         self.pitch = 0.0
+
+    def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+        return -audio_chunk
 
     def adjust(self, config: ConversionConfig) -> bool:
         self.pitch = config.pitch_shift
@@ -53,6 +56,25 @@ class Loader:
             raise self.error
         self.loaded.append(Voice())
         return self.loaded[-1], ConversionTimes(CHUNK)
+
+
+class Streams:
+    """Stands in for what carries the sound: whatever is said, is said into the pipeline that it was given last."""
+
+    def __init__(self, pipeline: StreamingPipeline) -> None:
+        self.transport = self
+        self.pipeline = pipeline
+        self.is_flowing = False
+        self.skipped_samples = 0
+        self.have_ended = False
+
+    def speak(self, samples: int) -> Samples:
+        """What is heard while ones are said."""
+        self.pipeline.process_input(np.ones(samples, np.float32))
+        return self.pipeline.get_output(samples, PATIENCE_S)
+
+    def end(self) -> None:
+        self.have_ended = True
 
 
 class ObservedEngine(engine.VoiceEngine):
@@ -138,6 +160,54 @@ def test_what_was_on_its_way_when_the_bypass_ends_is_not_heard(tmp_path, monkeyp
             delay_ms = bypassed.get_metrics().total_latency_ms
             assert delay_ms > 0
             assert it.status().dropped_ms == pytest.approx(delay_ms, abs=0.05)
+
+    asyncio.run(change())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [Config(), voice_of("Otto"), replace(voice_of("Otto"), chunk_size=CHUNK)],
+    ids=["built in", "RVC", "RVC in chunks of the same size"],
+)
+def test_once_the_bypass_has_ended_not_a_sample_of_what_is_said_is_heard_unconverted(tmp_path, monkeypatch, config):
+    monkeypatch.setattr(engine, "create_backend", lambda _: Voice())
+
+    async def change() -> None:
+        async with running(tmp_path, monkeypatch) as (it, _):
+            it._nodes._streams = streams = Streams(it._pipeline)
+            it.apply(config)
+            await until(it, voice=config.voice, loading="")
+            half = it._pipeline.chunk_size // 2  # of a chunk: the other half is said after the change
+            assert streams.speak(3 * half).min() < 0
+            it.set_bypass(True)
+            half = it._pipeline.chunk_size // 2
+            assert streams.speak(5 * half).max() > 0
+            assert not streams.have_ended
+            it.set_bypass(False)
+            assert streams.have_ended  # and with them what they were given before
+            heard = [streams.speak(5 * half)]
+            await until(it, voice=config.voice, loading="")
+            heard.append(streams.speak(3 * it._pipeline.chunk_size))
+            assert np.concatenate(heard).max() <= 0
+            assert heard[-1].min() < 0
+
+    asyncio.run(change())
+
+
+def test_the_bypass_ends_also_where_no_other_pipeline_can_be_made(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def change() -> None:
+        async with running(tmp_path, monkeypatch) as (it, _):
+            it._nodes._streams = streams = Streams(it._pipeline)
+            it.set_bypass(True)
+            streams.speak(4 * it.config.chunk_size)
+            monkeypatch.setattr(it, "_new_pipeline", fail)
+            with pytest.raises(RuntimeError):
+                it.set_bypass(False)
+            heard = streams.speak(4 * it.config.chunk_size)
+            assert not heard[FADE_SAMPLES:].any()
 
     asyncio.run(change())
 
