@@ -23,6 +23,7 @@ from rwc_pw.voices.rvc_voice import RvcVoice
 
 FIRST_RETRY_S = 5.0  # after a voice could not be loaded
 LONGEST_RETRY_S = 600.0
+TRIED_AGAIN = f"It is tried again by itself, after at most {LONGEST_RETRY_S / 60:g} minutes."
 
 log = logging.getLogger(__name__)
 
@@ -192,6 +193,6 @@ def _kind(conversion: ConversionConfig) -> object:
 
 def _fault_of(error: Exception) -> Fault:
     fault = fault_of(error)
-    if isinstance(error, RwcPwError):
-        return fault
-    return Fault(f"the voice could not be loaded: {fault.reason}", "Run `rwc-pw doctor`.")
+    if not isinstance(error, RwcPwError):
+        fault = Fault(f"the voice could not be loaded: {fault.reason}", "Run `rwc-pw doctor`.")
+    return Fault(fault.reason, f"{fault.remedy} {TRIED_AGAIN}".lstrip())

@@ -1,6 +1,7 @@
 """Which voice is loaded, and which one speaks meanwhile; the loading itself, which takes the extra, is stood in for."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from rwc_pw.config import Config
 from rwc_pw.errors import RwcPwError
 from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.node_manager import NodeState
+from rwc_pw.status import describe
 from rwc_pw.streaming import ConversionConfig, StreamingPipeline
 from rwc_pw.streaming.backend import FADE_SAMPLES, IdentityBackend, Samples
 from rwc_pw.streaming.conversion_times import ConversionTimes
@@ -124,6 +126,8 @@ def test_where_a_voice_cannot_be_loaded_the_reason_is_told_until_another_is_chos
             it.apply(voice_of("Otto"))
             await until(it, loading="")
             assert "There is no memory" in it.status().reason
+            remedy = "Close something. It is tried again by itself, after at most 10 minutes."
+            assert json.loads(it.status().to_json())["remedy"] == dict(describe(it.status()))["Remedy"] == remedy
             loader.error = None
             it.apply(voice_of("Bert"))
             await until(it, voice="Bert", loading="")

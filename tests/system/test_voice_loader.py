@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rwc_pw import loading
+from rwc_pw.backoff import Backoff
 from rwc_pw.config import Config
 from rwc_pw.errors import RwcPwError
 from rwc_pw.files.paths import Paths
@@ -238,5 +239,27 @@ def test_a_voice_that_could_not_be_loaded_is_tried_again_unless_it_is_given_up(t
         await studio.until(lambda: studio.loader.fault is not None)
         studio.loader.give_up()
         assert (studio.loader.loading, studio.loader.fault) == ("", None)
+
+    in_studio(tmp_path, story)
+
+
+def test_it_is_tried_again_after_5_s_10_s_and_so_on_up_to_10_minutes_and_another_voice_after_5_s(tmp_path, monkeypatch):
+    pauses_s: list[float] = []
+
+    class Shortened(Backoff):
+        def next_s(self) -> float:
+            pauses_s.append(super().next_s())
+            return 0.0
+
+    monkeypatch.setattr(loading, "Backoff", Shortened)
+
+    async def story(studio: Studio) -> None:
+        studio.error = NO_MEMORY
+        studio.want("Otto")
+        await studio.until(lambda: len(pauses_s) > 8)
+        assert pauses_s[:9] == [5, 10, 20, 40, 80, 160, 320, 600, 600]
+        pauses_s.clear()
+        studio.want("Bert")
+        await studio.until(lambda: 5 in pauses_s)
 
     in_studio(tmp_path, story)
