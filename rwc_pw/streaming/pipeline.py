@@ -265,6 +265,9 @@ class StreamingPipeline:
 
     def _convert(self, work: _Work) -> Samples | None:
         """The converted chunk, or None (silence) while the converter is failing."""
+        if not np.abs(work.chunk).max() < LOUDEST:  # nor is NaN
+            self._leave_out(work.chunk)
+            return None
         with self._input_written:
             predecessor, successor = self._backend, self._successor
             if successor:
@@ -272,7 +275,6 @@ class StreamingPipeline:
         if self._has_failed and not successor and time.monotonic() < self._retry_at_s:
             return None
         try:
-            self._check_heard(work.chunk)
             converted = self._hand_over(work, predecessor) if successor else self._convert_or_raise(work)
         except Exception as error:  # the boundary to the converter: whatever it raises must become silence
             self._fail(error)
@@ -304,12 +306,15 @@ class StreamingPipeline:
             return after
         return crossfade(before, after) if before is not None else None
 
-    def _check_heard(self, chunk: Samples) -> None:
-        if np.abs(chunk).max() < LOUDEST:
-            return
+    def _leave_out(self, chunk: Samples) -> None:
+        """Give it to no converter, nor any of it as context: the converter goes on as if silence had been said."""
+        if not self._fault:
+            self._fault = Fault("the sound from the microphone holds values that no sound has")
+            log.error("%s", self._fault.reason)
+            self._published_at_s = 0.0  # so that it is published at once
         with self._input_written:
-            self._history = np.zeros(0, np.float32)  # no converter is given it as context
-        raise ConversionError("the sound from the microphone holds values that no sound has")
+            self._history[-len(chunk) :] = 0.0
+            self._begins = True
 
     def _give_back_replaced(self) -> None:
         """Clean up the old converter, after its fade-out is written: this may take longer than a chunk lasts."""

@@ -13,7 +13,15 @@ import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import compiled
-from rwc_pw.streaming import BufferConfig, ConversionConfig, StreamingConverter, StreamingPipeline, create_backend
+from rwc_pw.streaming import (
+    BufferConfig,
+    ConversionConfig,
+    StreamingConverter,
+    StreamingPipeline,
+    create_backend,
+    pipeline,
+)
+from rwc_pw.streaming.backend import FADE_SAMPLES
 from rwc_pw.streaming.conversion_times import ConversionTimes
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
@@ -355,3 +363,19 @@ def test_nothing_that_changes_while_it_speaks_leaves_a_click_or_a_gap(assets_dir
     steps = np.abs(np.diff(sound, prepend=0)).reshape(-1, 2, 24_000).max(axis=2)  # after a change, and later
     usual = np.maximum(steps[:-1, 1], steps[1:, 1])
     assert (steps[1:, 0] < 1.5 * usual).all()
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_sample_that_is_no_number_silences_its_chunk_alone(assets_dir, stored, monkeypatch):
+    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    config = ConversionConfig(model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK)
+    it = StreamingPipeline(create_backend(config), BufferConfig(CHUNK))
+    it.start()
+    said = tone(2).reshape(-1, CHUNK)
+    said[10, 100] = np.nan
+    heard = []
+    for chunk in said:
+        it.process_input(chunk)
+        heard.append(it.get_output(CHUNK, timeout_s=PATIENCE_S))
+    it.stop()
+    assert sum(not chunk[FADE_SAMPLES:].any() for chunk in heard[3:]) == 1

@@ -13,10 +13,12 @@ from rwc_pw.streaming import (
     IdentityBackend,
     PipelineMetrics,
     StreamingPipeline,
+    create_backend,
     pipeline,
 )
 from rwc_pw.streaming.backend import FADE_SAMPLES, SAMPLE_RATE_HZ, Samples, SilentBackend
 from rwc_pw.streaming.conversion_times import PATIENCE, TRIAL_CHUNKS, ConversionTimes
+from rwc_pw.voices.builtin import BUILTIN_VOICES
 from tests.patience import PATIENCE_S
 
 CHUNK = 256
@@ -621,22 +623,56 @@ def test_only_mono_is_taken(shape):
         it.process_input(np.zeros(shape, np.float32))
 
 
+def spoiled(chunk: Samples, value: float = np.nan) -> Samples:
+    """``chunk`` with one sample that is none."""
+    chunk = chunk.copy()
+    chunk[100] = value
+    return chunk
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 @pytest.mark.parametrize("is_replaced", [False, True])
-def test_what_is_no_sound_becomes_silence_and_no_converter_is_ever_told_of_it(bench, value, is_replaced):
+def test_what_is_no_sound_is_silence_for_its_chunk_alone(bench, monkeypatch, caplog, value, is_replaced):
+    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
     first, second = Probe(), Probe()
     it = bench(first)
     it.speak(2)
     if is_replaced:
         it.pipeline.replace_backend(second)
-    broken = hum(0, CHUNK)
-    broken[100] = value
-    it.pipeline.process_input(broken)
+    it.pipeline.process_input(spoiled(hum(0, CHUNK), value))
     heard = it.pipeline.get_output(CHUNK, PATIENCE_S)
-    assert "microphone" in it.error
-    heard = np.concatenate([heard, it.speak(2)])
+    assert "microphone" in caplog.text
+    assert is_replaced or "microphone" in it.error
+    assert not heard[96:].any()
+    np.testing.assert_array_equal(it.speak(2)[96:], hum(2 * CHUNK, 2 * CHUNK)[96:])
     assert it.error == ""
-    assert np.count_nonzero(heard == 0) > CHUNK // 2
-    assert heard[-CHUNK // 2 :].any()
-    contexts = [context for context in (*first.contexts, *second.contexts) if context is not None]
-    assert np.abs(np.concatenate([first.heard, second.heard, *contexts])).max() <= 1
+    assert "initialize" not in first.calls[1:] + second.calls
+
+
+def test_no_converter_is_given_what_is_no_sound_also_not_after_it_has_failed(bench, monkeypatch):
+    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    backend = Probe()
+    it = bench(backend)
+    it.pipeline.process_input(spoiled(hum(0, CHUNK)))
+    it.pipeline.get_output(CHUNK, PATIENCE_S)
+    works, backend.answer = backend.answer, broken(ConversionError("no"))
+    it.speak(2)
+    it.pipeline.process_input(spoiled(hum(0, CHUNK)))
+    it.pipeline.get_output(CHUNK, PATIENCE_S)
+    backend.answer = works
+    it.pipeline._retry_at_s = 0.0
+    assert it.speak(2).any()
+    given = [backend.heard, *(context for context in backend.contexts if context is not None)]
+    assert np.abs(np.concatenate(given)).max() <= 1
+    silence = np.zeros(CHUNK, np.float32)
+    np.testing.assert_array_equal(backend.contexts[-2], np.concatenate([silence, hum(0, 2 * CHUNK), silence]))
+
+
+@pytest.mark.parametrize("voice", BUILTIN_VOICES)
+def test_a_built_in_voice_is_silent_for_that_chunk_alone(bench, monkeypatch, voice):
+    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    it = bench(create_backend(ConversionConfig(voice=voice)))
+    it.speak(20)
+    it.pipeline.process_input(spoiled(hum(0, CHUNK)))
+    it.pipeline.get_output(CHUNK, PATIENCE_S)
+    assert all(it.speak().any() for _ in range(20))
