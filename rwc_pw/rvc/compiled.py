@@ -24,6 +24,7 @@ EXPORT = ("-P", "-m", "rwc_pw.rvc.network.export")
 FORMAT = 3  # of what is written; raising it recompiles everything
 STAGING_PREFIX = ".compiling-"
 KEY_LENGTH = 16
+NICENESS = 19  # another voice may be speaking
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +132,7 @@ class VoiceCompiler:
             pass_fds=[lock_fd],
             start_new_session=True,  # Ctrl-C reaches only us; we shut it down
         ) as self._process:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
             if self.cancelled:
                 self._process.kill()
             told = self._process.stderr.read() if self._process.stderr else ""

@@ -188,6 +188,7 @@ class StreamingPipeline:
             self._silent_chunks = 1
             self._fault = None  # of a stream that has ended
             self._retry_at_s = 0.0
+            self._input_written.notify_all()  # a successor need not wait any more
             self._output_written.notify_all()
 
     def get_metrics(self) -> PipelineMetrics:

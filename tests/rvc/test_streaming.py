@@ -1,6 +1,8 @@
 """StreamingConverter: the voice's own network, live."""
 
 import dataclasses
+import os
+import select
 import shutil
 import subprocess
 import sys
@@ -255,6 +257,36 @@ def test_the_compiler_ends_with_whoever_asked_for_it(config, tmp_path):
         process.stdin.close()
         assert process.wait(PATIENCE_S) == 1
     assert not list(tmp_path.glob("*"))
+
+
+COMPILE = """
+import os, signal, sys, threading
+from pathlib import Path
+from rwc_pw.rvc.compiled import VoiceCompiler
+
+voice, assets, kept = map(Path, sys.argv[1:])
+compiler = VoiceCompiler(voice, assets, "fcpe", 1, kept)
+threading.Thread(target=compiler.compile, daemon=True).start()
+while compiler._process is None:
+    os.sched_yield()
+print(compiler._process.pid, flush=True)
+signal.pause()
+"""
+
+
+def test_the_compiler_is_nice_and_ends_with_us_when_we_are_killed(assets_dir, stored, tmp_path):
+    program = (sys.executable, "-c", COMPILE, str(stored), str(assets_dir), str(tmp_path))
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        compiler = int(process.stdout.readline())
+        ended = os.pidfd_open(compiler)
+        try:
+            while not os.getpriority(os.PRIO_PROCESS, compiler):
+                os.sched_yield()
+        finally:
+            process.kill()
+    assert select.select([ended], [], [], PATIENCE_S)[0]
+    os.close(ended)
+    assert not list(tmp_path.rglob("*.xml"))
 
 
 TWO_NETWORKS = """

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,15 +29,20 @@ NO_MEMORY = RwcPwError("There is no memory.", "Close something.")
 class Voice(IdentityBackend):
     """A loaded voice, which can be adjusted; what it says is the negative of what was said."""
 
-    def __init__(self) -> None:
+    def __init__(self, model_path: Path | None = None) -> None:
         self.pitch = 0.0
+        self._model_path = model_path
+        self.given_back = threading.Event()
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         return -audio_chunk
 
     def adjust(self, config: ConversionConfig) -> bool:
         self.pitch = config.pitch_shift
-        return config.model_path is not None
+        return config.model_path is not None and config.model_path == self._model_path
+
+    def cleanup(self) -> None:
+        self.given_back.set()
 
 
 class Loader:
@@ -50,13 +56,13 @@ class Loader:
         self.may_end = asyncio.Event()
         self.may_end.set()
 
-    async def __call__(self, _: ConversionConfig, _chunks: int) -> tuple[Voice, ConversionTimes]:
+    async def __call__(self, conversion: ConversionConfig, _chunks: int) -> tuple[Voice, ConversionTimes]:
         self.calls += 1
         self.begun.set()
         await self.may_end.wait()
         if self.error:
             raise self.error
-        self.loaded.append(Voice())
+        self.loaded.append(Voice(conversion.model_path))
         return self.loaded[-1], ConversionTimes(CHUNK)
 
 
@@ -247,5 +253,21 @@ def test_a_voice_that_speaks_is_not_said_to_fail_where_another_size_of_chunk_for
             await until(it, loading="")
             assert it._loader.fault
             assert it.status().reason == ""
+
+    asyncio.run(change())
+
+
+@pytest.mark.parametrize("config", [voice_of("Bert"), Config(), Config(chunk_size=CHUNK)], ids=["RVC", "short", "long"])
+@pytest.mark.parametrize("kind", [lambda conversion: conversion.model_path, lambda _: "any"], ids=["another", "same"])
+def test_a_voice_that_is_replaced_while_nobody_listens_is_given_back_then(tmp_path, monkeypatch, config, kind):
+    async def change() -> None:
+        async with running(tmp_path, monkeypatch) as (it, loader):
+            monkeypatch.setattr(loading, "_kind", kind)
+            it.apply(voice_of("Otto"))
+            await until(it, voice="Otto", loading="")
+            it.apply(config)
+            await until(it, voice=config.voice, loading="")
+            assert await asyncio.to_thread(loader.loaded[0].given_back.wait, PATIENCE_S)
+            assert not any(voice.given_back.is_set() for voice in loader.loaded[1:])
 
     asyncio.run(change())

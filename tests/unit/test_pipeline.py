@@ -360,6 +360,26 @@ def test_while_nobody_listens_the_converter_that_is_replaced_is_given_back_at_on
     assert second.calls == []  # it was made ready by whoever handed it over
 
 
+def test_a_converter_that_is_replaced_just_before_the_stream_ends_is_given_back_then(bench, monkeypatch):
+    given_back, waits = threading.Event(), threading.Semaphore(0)
+    first = Probe()
+    it = bench(first)
+    it.speak()
+    wait = it.pipeline._input_written.wait
+
+    def tell_and_wait() -> bool:
+        waits.release()
+        return wait()
+
+    monkeypatch.setattr(it.pipeline._input_written, "wait", tell_and_wait)
+    monkeypatch.setattr(first, "cleanup", given_back.set)
+    it.pipeline.replace_backend(Probe())
+    assert waits.acquire(timeout=PATIENCE_S)  # for the next chunk, which does not come
+    assert not given_back.is_set()
+    it.pipeline.reset()
+    assert given_back.wait(PATIENCE_S)
+
+
 def test_a_converter_that_cannot_be_tried_out_is_given_back():
     backend = Probe()
     backend.answer = broken(ConversionError("no"))

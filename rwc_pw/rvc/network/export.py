@@ -35,7 +35,6 @@ from rwc_pw.voices.architecture import FEATURES
 
 EXAMPLE = Plan(block_frames=10)
 EXAMPLE_FRAMES = 64  # for a detector
-NICENESS = 19  # another voice may be speaking
 
 
 class _Flat(nn.Module):
@@ -114,7 +113,6 @@ def _end_with_standard_input() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_standard_input, daemon=True).start()
-    os.nice(NICENESS)
     source, target, (what, *frames) = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     if what == "voice":
         export_voice(source, target, int(*frames))
