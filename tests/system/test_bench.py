@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rwc_pw import bench as benching
-from rwc_pw.bench import bench, recommended
+from rwc_pw.bench import ChunkFigures, bench, recommended
 from rwc_pw.streaming import ConversionConfig, IdentityBackend, conversion_times
 from tests.unit.clock import Clock
 
@@ -48,6 +48,20 @@ def test_the_smallest_size_that_holds_is_found_and_its_delay_told():
     filling, converting, transport = 512 - 256, 256, 2 * 256
     assert best.delay_ms == (filling + converting + transport) / 48
     assert recommended(found[:2]) is None
+
+
+def figures(size: int, delay_ms: float, keeps_up: bool = True) -> ChunkFigures:
+    return ChunkFigures(size, size / 48, 0.5, 1.0, 1.0, 1.0, keeps_up, delay_ms)
+
+
+def test_what_is_recommended_is_the_least_delay_with_which_the_machine_keeps_up_and_not_the_smallest_chunk():
+    found = [figures(960, 60, keeps_up=False), figures(1920, 120), figures(2880, 100), figures(3840, 110)]
+    assert recommended(found).chunk_samples == 2880
+
+
+def test_of_equal_delays_the_cheaper_one_is_recommended():
+    found = [figures(128, 30.4), figures(256, 30.0), figures(512, 30.2), figures(1024, 40)]
+    assert recommended(found).chunk_samples == 512
 
 
 def run(tmp_path, *arguments: str) -> subprocess.CompletedProcess[str]:
