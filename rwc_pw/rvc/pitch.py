@@ -52,6 +52,8 @@ class SalienceDetector:
         """One pitch every 10 ms; both networks were trained with frame k at k · 10 ms, whatever their padding."""
         magnitudes = np.pad(self._magnitudes(window), ((0, self._missing_frames), (0, 0)), mode="reflect")
         salience = self._network(magnitudes[None])[0][0, : self._frames].astype(np.float64)
+        if not np.isfinite(salience).all():  # otherwise all would be taken for unvoiced
+            raise RuntimeError("the pitch detector returned numbers that are not finite")
         return np.arange(self._frames, dtype=np.float64) * (CONTENT_FRAME_SAMPLES / CONTENT_RATE_HZ), self._pitch_hz(
             salience
         )
