@@ -10,7 +10,7 @@ from rwc_pw.files.writing import refusal
 
 def program_files(paths: Paths) -> list[Path]:
     """The settings and state, what every RVC voice needs, the program, and the command that starts it."""
-    program, *unfinished = (paths.data_dir / name for name in ("venv", "venv.old", "venv.cache"))
+    program, *unfinished = (paths.data_dir / name for name in ("venv", "venv.old", "venv.uv"))
     commands = [paths.command] if paths.command.is_symlink() and program in paths.command.readlink().parents else []
     return [paths.config_file.parent, paths.state_dir, paths.assets_dir, program, *unfinished, *commands]
 

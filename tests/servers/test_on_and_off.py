@@ -101,6 +101,6 @@ def test_uninstall_keeps_voices_that_nobody_agreed_to_delete(program):
     assert not Path(program.environment["XDG_CONFIG_HOME"], "rwc-pw").exists()
     assets = Path(program.environment["XDG_DATA_HOME"], "rwc-pw", "rvc-models", "rvc")
     assets.mkdir(parents=True)
-    Path(program.environment["XDG_DATA_HOME"], "rwc-pw", "venv.cache").mkdir()  # of an installation that failed
+    Path(program.environment["XDG_DATA_HOME"], "rwc-pw", "venv.uv").mkdir()  # of an installation that failed
     program("uninstall", "--yes")
     assert not Path(program.environment["XDG_DATA_HOME"], "rwc-pw").exists()
