@@ -76,6 +76,12 @@ def _end(number: int, _: object) -> None:
     raise SystemExit(128 + number)
 
 
+def run_until_signal(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, which any signal ends in order; ``SystemExit`` as shells report that signal."""
+    if received := asyncio.run(until_signal(work)):
+        raise SystemExit(128 + received)
+
+
 async def until_signal(work: Coroutine[Any, Any, None]) -> int:
     """Do the work; return the signal that ended it, or 0. A signal cancels it, as asyncio does for Ctrl-C:
     an exception from a signal handler would end whichever task it hit, and the others would wait for that."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rwc_pw.cli.edge import until_signal
+from rwc_pw.cli.edge import run_until_signal, until_signal
 from rwc_pw.cli.shared import (
     REAL_VOICE,
     AsJson,
@@ -94,7 +94,7 @@ def status(
     """Tell what RWC Voice does, to whom, and with what delay."""
     show = print_json if as_json else print_status
     if watch:
-        return asyncio.run(_watch(show))
+        return run_until_signal(_watch(show))
     try:
         show(with_daemon(lambda client: client.status()))
     except NoBusError as error:  # without a bus there is no daemon, which is a valid answer

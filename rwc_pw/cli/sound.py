@@ -1,6 +1,5 @@
 """Commands for the sound: choose a voice, change settings, run in this terminal."""
 
-import asyncio
 import json
 import sys
 from dataclasses import asdict
@@ -8,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rwc_pw.cli.edge import until_signal
+from rwc_pw.cli.edge import run_until_signal
 from rwc_pw.cli.shared import INDEX_RATE_HELP, Backend, change, config, config_in, given, paths, store, voice_name
 from rwc_pw.config import Config
 from rwc_pw.voices import options
@@ -96,8 +95,7 @@ def real_time(
     chosen = chosen.changed(given({**asked, "rvc_backend": backend}), store().names())
     if index_rate is not None and not chosen.is_rvc:
         print(f"{chosen.voice} is a built-in voice: --index-rate changes nothing.", file=sys.stderr)
-    if received := asyncio.run(until_signal(run(chosen, paths()))):
-        raise SystemExit(128 + received)
+    run_until_signal(run(chosen, paths()))
 
 
 def _print_settings() -> None:

@@ -131,3 +131,23 @@ def test_ctrl_c_at_a_question_is_an_interruption_and_no_is_none(answer, code):
             program.send_signal(signal.SIGINT)
         assert program.wait(PATIENCE_S) == code
         assert b"Traceback" not in program.stderr.read()
+
+
+SWALLOWS = """
+import asyncio, signal
+from rwc_pw.cli.edge import end_in_order, run_until_signal
+
+async def work() -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except BaseException:  # as in a callback or a destructor
+        pass
+    await asyncio.Event().wait()
+
+end_in_order()
+run_until_signal(work())
+"""
+
+
+def test_a_signal_that_comes_where_exceptions_are_lost_ends_the_work_too():
+    assert subprocess.run((sys.executable, "-c", SWALLOWS), timeout=PATIENCE_S, check=False).returncode == 143
