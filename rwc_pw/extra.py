@@ -68,7 +68,7 @@ def check_extra() -> None:
             begun = process.stdout.read().split() if process.stdout else []
             code = process.wait()
     if code:
-        raise _not_importable(begun[-1])
+        raise _not_importable(begun[-1] if begun else "rwc_pw")
 
 
 def _not_importable(module: str) -> UnavailableError:
