@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from rwc_pw.files.paths import Paths
+from rwc_pw.rvc import compiled as rvc_compiled
+from rwc_pw.rvc import proof, ultimate
+from rwc_pw.voices import importing
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
@@ -51,9 +54,12 @@ def stored(once: Once, voice_file: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def compiled(once: Once) -> Path:
-    """What is compiled, for all tests: ContentVec, the pitch detector and the stored voice are the same for each."""
-    return once("compiled", Path.mkdir)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is compiled, for all tests of a worker: ContentVec, the pitch detector and the stored voice are the same.
+
+    Other workers have voices of the same names.
+    """
+    return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +81,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is whole, and is not imported after each failure: test_broken_extra.py has one that is not."""
+    for module in (rvc_compiled, importing, proof, ultimate):
+        monkeypatch.setattr(module, "check_extra", lambda: None)
 
 
 @pytest.fixture(scope="session", autouse=True)

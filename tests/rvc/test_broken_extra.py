@@ -1,0 +1,53 @@
+"""Where a child process fails because the extra is broken, that is told, and not what the child said."""
+
+from pathlib import Path
+
+import pytest
+
+from rwc_pw.errors import UnavailableError
+from rwc_pw.rvc import compiled as rvc_compiled
+from rwc_pw.rvc import proof, ultimate
+from rwc_pw.streaming import BatchConverter, ConversionConfig, StreamingConverter
+from rwc_pw.voices import importing
+from rwc_pw.voices.store import VoiceStore
+
+pytestmark = pytest.mark.needs_rvc
+
+FAILS = ("-c", "raise OSError('Could not load this library: /usr/lib/libtorchaudio.so')")
+TOLD = "torchaudio cannot be imported"
+
+
+def broken() -> None:
+    raise UnavailableError("The installation of RVC voices is broken: torchaudio cannot be imported.")
+
+
+def test_a_voice_that_cannot_be_read(voice_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(importing, "INSPECTOR", FAILS)
+    monkeypatch.setattr(importing, "check_extra", broken)
+    with pytest.raises(UnavailableError, match=TOLD):
+        importing.add_voice(voice_file, VoiceStore(tmp_path))
+
+
+def test_a_voice_that_cannot_be_compiled(stored, assets_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(rvc_compiled, "EXPORT", FAILS)
+    monkeypatch.setattr(rvc_compiled, "check_extra", broken)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    config = ConversionConfig(model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=4800)
+    with pytest.raises(UnavailableError, match=TOLD):
+        StreamingConverter(config).initialize()
+
+
+def test_a_voice_that_ultimate_rvc_cannot_load(stored, assets_dir, monkeypatch):
+    monkeypatch.setattr(ultimate, "WORKER", FAILS)
+    monkeypatch.setattr(ultimate, "check_extra", broken)
+    config = ConversionConfig(model_path=stored, assets_dir=assets_dir, use_rmvpe=False)
+    with pytest.raises(UnavailableError, match=TOLD):
+        BatchConverter(config).initialize()
+
+
+def test_what_setup_fetched_and_cannot_be_proven(assets_dir, monkeypatch):
+    monkeypatch.setattr(proof, "MEASURE", FAILS)
+    monkeypatch.setattr(proof, "check_extra", broken)
+    monkeypatch.setattr(proof, "missing", lambda _: [])
+    with pytest.raises(UnavailableError, match=TOLD):
+        proof.prove(assets_dir, Path("/"))
