@@ -50,11 +50,6 @@ class Rig:
             )
             return self.nodes.state
 
-    def lost_samples(self) -> int:
-        """How much sound has been lost since the start."""
-        health = self.pipeline.get_metrics().buffer_health
-        return health.dropped_samples + health.late_samples + self.nodes.skipped_samples
-
     def declared_samples(self) -> float:
         """The delay from the microphone to the app that we would tell the user."""
         return self.nodes.transport.latency_samples + self.pipeline.get_metrics().total_latency_ms * 48
