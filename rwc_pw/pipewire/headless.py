@@ -193,23 +193,13 @@ class HeadlessPipeWire:
             path.write_text(text)
 
     def _start_session_manager(self) -> None:
-        """Start WirePlumber and wait until it has chosen the default nodes.
-
-        On a busy machine 0.5.8 was once seen to choose none within a minute: then it is started again.
-        """
-        try:
-            self._start_wireplumber(DEADLINE_S / 2)
-        except RwcPwError:
-            self._end("wireplumber")
-            self._start_wireplumber(DEADLINE_S)
-
-    def _start_wireplumber(self, timeout_s: float) -> None:
+        """Start WirePlumber and wait until it has chosen the default nodes."""
         server = self._spawn("wireplumber")
         self.wait_for(lambda graph: server.pid in graph.client_pids)
-        with closing(self._lines(("pw-metadata", "--monitor"), timeout_s)) as lines:
+        with closing(self._lines(("pw-metadata", "--monitor"), timeout_s=DEADLINE_S)) as lines:
             next(lines, None)  # 'Found "default" metadata'
         for key, name in self._defaults.items():
-            self.wait_for_default(key, name, timeout_s=timeout_s)
+            self.wait_for_default(key, name)
 
     def _spawn(self, name: str) -> subprocess.Popen[bytes]:
         argv = [*dies_with(os.getpid()), *(SOCKET_ACTIVATION if name in self._sockets else ()), name]
