@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from rwc_pw.child import end_with_standard_input
 from rwc_pw.errors import UnavailableError, missing_extra
 
 MODULES = (  # what RVC voices import; torch before ultimate-rvc, whose lazy modules would break its import
@@ -84,18 +84,13 @@ def _not_importable(module: str) -> UnavailableError:
 
 def main() -> None:
     """Import each module; write its name first, so that the last name is that of the one that fails or crashes."""
-    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    end_with_standard_input()
     names = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print to standard output
     for name in MODULES:
         names.write(f"{name}\n")
         names.flush()
         load_module(name)
-
-
-def _end_with_standard_input() -> None:
-    sys.stdin.read()
-    os._exit(1)
 
 
 if __name__ == "__main__":

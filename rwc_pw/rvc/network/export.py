@@ -12,9 +12,7 @@ closes, and so with its parent.
 """
 
 import json
-import os
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from rwc_pw.child import end_with_standard_input
 from rwc_pw.extra import load_module
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
@@ -106,13 +105,8 @@ def _save(
     openvino.save_model(model, path, compress_to_fp16=True)
 
 
-def _end_with_standard_input() -> None:
-    sys.stdin.read()
-    os._exit(1)
-
-
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_standard_input, daemon=True).start()
+    end_with_standard_input()
     source, target, (what, *frames) = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
     if what == "voice":
         export_voice(source, target, int(*frames))
