@@ -12,7 +12,7 @@ readonly suite=${1:?Which release? See the head of tests/debian.sh.}
 checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 readonly checkout
 chroot=$(realpath -m -- "${RWC_PW_CHROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/rwc-pw}")/$suite
-[[ ${*:2} != *--newcomer* ]] || chroot+=-newcomer
+[[ ! ${*:2} =~ (--|be_)newcomer ]] || chroot+=-newcomer
 readonly chroot
 readonly home=/home/newcomer
 readonly certificates=/etc/ssl/certs/ca-certificates.crt
