@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rwc_pw import doctor
 from rwc_pw.files.paths import Paths
 from rwc_pw.rvc import compiled as rvc_compiled
 from rwc_pw.rvc import proof, ultimate
@@ -86,7 +87,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is whole, and is not imported after each failure: test_broken_extra.py has one that is not."""
-    for module in (rvc_compiled, importing, proof, ultimate):
+    for module in (doctor, importing, proof, rvc_compiled, ultimate):
         monkeypatch.setattr(module, "check_extra", lambda: None)
 
 
