@@ -93,8 +93,13 @@ def test_the_bus_that_started_the_daemon_may_die_and_come_back(headless, enabled
 
 
 def test_a_killed_daemon_takes_everything_of_it_along(headless, enabled):
+    descriptors = [os.pidfd_open(pid) for pid in ours(headless, "rwc_pw.")]
+    assert descriptors
     os.kill(*ours(headless, "rwc_pw daemon"), signal.SIGKILL)
     headless.wait_for(lambda graph: not any("rwc_pw." in node.name for node in graph.nodes.values()))
+    for descriptor in descriptors:
+        assert select.select([descriptor], [], [], PATIENCE_S)[0]
+        os.close(descriptor)
     assert ours(headless, "rwc_pw") == []
     enabled("enable")
     assert_all_is_well(headless)
