@@ -31,7 +31,7 @@ class Machine:
         self.programs.mkdir()
         for name in NEEDED_PROGRAMS:
             (self.programs / name).symlink_to(shutil.which(name))
-        self.add("sudo", '[ "$1" != -n ] || shift; exec "$@"')
+        self.add("sudo", '[ "$1" = -n ] || exec "$@"')
 
     def add(self, name, script):
         (self.programs / name).write_text(f"#!/bin/sh\n{script}\n")
