@@ -49,7 +49,7 @@ class Machine:
             f"""case "$1 $2 $3" in
     "-I -c import sys, "*) exec "{sys.executable}" -I -c "import sys; sys.version_info = {version}
 $3" ;;
-    *) echo "{name} $*" >> "{self.notes}"; [ "$1 $2 $3" = "-I -m pip" ] ;;
+    *) echo "{name} $*${{PYTHONPATH+ with PYTHONPATH}}" >> "{self.notes}"; [ "$1 $2 $3" = "-I -m pip" ] ;;
 esac""",
         )
 
@@ -182,6 +182,14 @@ def test_every_python_is_told_to_run_nothing_that_lies_about():
     calls = [line for line in calls if re.search(r'" (- |-c |-m |-I |-P )|executable', line)]
     assert len(calls) == 9
     assert [line for line in calls if "-I" not in line] == []
+
+
+def test_what_a_python_starts_knows_no_other_modules_either(machine):
+    machine.add_what_runs_it()
+    machine.add_venv((3, 14), has_rvc=False)
+    machine.install(PYTHONPATH="/elsewhere")
+    assert "uv pip install" in machine.notes.read_text()
+    assert "with PYTHONPATH" not in machine.notes.read_text()
 
 
 def test_rvc_needs_ffmpeg_too(machine):
