@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from rwc_pw.cli.printing import one_line, print
 from rwc_pw.cli.progress import bytes_done, share_done
 from rwc_pw.cli.shared import AsJson, chosen_chunks, config, paths, print_list, store
 from rwc_pw.errors import RwcPwError, UsageError
@@ -54,7 +55,11 @@ def show(name: Name, as_json: AsJson = False) -> None:
     """Show what is known of one voice."""
     voice = BUILTIN_VOICES.get(name) or store().find(name)
     known = asdict(voice)
-    print(json.dumps(known, indent=2) if as_json else "\n".join(f"{key:22}{value}" for key, value in known.items()))
+    print(
+        json.dumps(known, indent=2)
+        if as_json
+        else "\n".join(f"{key:22}{one_line(str(value))}" for key, value in known.items())
+    )
 
 
 @voices.command()

@@ -1,4 +1,4 @@
-"""A voice's index is taken only if it can be searched, and nothing that a stranger wrote in it reaches faiss unchecked."""
+"""A voice's index is taken only if it can be searched, and nothing in it reaches faiss unchecked."""
 
 from dataclasses import replace
 from pathlib import Path
