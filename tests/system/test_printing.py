@@ -18,7 +18,7 @@ from rwc_pw.cli.shared import print_list
         ("a\rb\x07\x9b1m\x7f", "a\\rb\\x07\\x9b1m\\x7f"),
         ("exe\u202egpj.pth", "exe\\u202egpj.pth"),
         ("\u2066a\u2028b\udc80", "\\u2066a\\u2028b\\udc80"),
-        ("Zoë 声 ‘a’ 👩\u200d🎤 می\u200cخواهم a\u00a0b", "Zoë 声 ‘a’ 👩\u200d🎤 می\u200cخواهم a\u00a0b"),
+        ("Zoë 声 «a» 👩\u200d🎤 क\u200cष a\u00a0b", "Zoë 声 «a» 👩\u200d🎤 क\u200cष a\u00a0b"),
         ("two\nlines", "two\nlines"),
     ],
 )
