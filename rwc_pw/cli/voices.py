@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -140,12 +141,17 @@ def _fetched(url: str, sha256: str | None) -> Path:
     folder = paths().downloads_dir / hashlib.sha256(url.encode()).hexdigest()[:16]
     make_folder(folder)
     path = folder / (PurePosixPath(urlsplit(url).path).name or "voice")
-    with bytes_done() as on_progress:
-        download(
-            url,
-            path,
-            sha256=sha256,
-            most_bytes=LARGEST_FILE_BYTES,
-            on_progress=lambda done, whole: on_progress(path.name, done, whole),
-        )
+    try:
+        with bytes_done() as on_progress:
+            download(
+                url,
+                path,
+                sha256=sha256,
+                most_bytes=LARGEST_FILE_BYTES,
+                on_progress=lambda done, whole: on_progress(path.name, done, whole),
+            )
+    except BaseException:
+        with suppress(OSError):  # a part is left in it, to go on with
+            folder.rmdir()
+        raise
     return path
