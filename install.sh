@@ -53,7 +53,7 @@ find_python() { # FITTING
     local candidate
     for candidate in python3 python3.13 python3.12 python3.11 \
         "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[23].*/bin/python /usr/bin/python3; do
-        if "$candidate" -c "import sys, venv, ensurepip; sys.exit(not ($1))" </dev/null &>/dev/null; then
+        if "$candidate" -I -c "import sys, venv, ensurepip; sys.exit(not ($1))" </dev/null &>/dev/null; then
             echo "$candidate"
             return
         fi
@@ -138,7 +138,7 @@ ensure() { # TABLE
 # --- Python packages ---
 
 fits() { # PYTHON FITTING
-    "$1" -c "import sys, pip; sys.exit(not ($2))" </dev/null &>/dev/null
+    "$1" -I -c "import sys, pip; sys.exit(not ($2))" </dev/null &>/dev/null
 }
 
 no_python() { # FITTING
@@ -157,7 +157,7 @@ make_venv() { # FOLDER FITTING
     replaced=$1
     rm -rf -- "$1"
     mkdir -p -- "$(dirname -- "$1")"
-    "$python" -m venv "$1" ||
+    "$python" -I -m venv "$1" ||
         die $EXIT_UNAVAILABLE "Python could not make $1." "Its message is above; mend that, then run $again again."
 }
 
@@ -188,13 +188,13 @@ install_locked() { # VENV LOCK REQUIREMENT...
 install_uv() { # VENV
     mkdir -p -- "$1.uv"
     awk '/^[^ ]/ { of_uv = /^uv==/ } of_uv' "$checkout/requirements.lock" >"$1.uv/requirements.txt"
-    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
+    "$1/bin/python" -I -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
         --target "$1.uv" --requirement "$1.uv/requirements.txt" </dev/null || no_packages
 }
 
 # uv with pip's configuration, which uv does not read itself; uv's own variables take precedence.
 run_uv() { # VENV ARGS...
-    "$1/bin/python" - "$1.uv/bin/uv" "${@:2}" --cache-dir "$1.uv/cache" <<'END'
+    "$1/bin/python" -I - "$1.uv/bin/uv" "${@:2}" --cache-dir "$1.uv/cache" <<'END'
 import ast
 import os
 import subprocess
@@ -208,7 +208,7 @@ names = {
     "proxy": "ALL_PROXY",
     "trusted-host": "UV_INSECURE_HOST",
 }
-pip = [sys.executable, "-m", "pip", "config", "list"]
+pip = [sys.executable, "-I", "-m", "pip", "config", "list"]
 lines = subprocess.run(pip, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout.splitlines()
 found, flags = {}, {}
 for section in ("global.", "install.", ":env:."):  # in pip's order of precedence
@@ -240,19 +240,19 @@ check_rvc() { # VENV
 }
 
 rvc_works() { # VENV
-    "$1/bin/python" -P -c 'from rwc_pw.extra import check_extra; check_extra()' </dev/null &>/dev/null
+    "$1/bin/python" -I -c 'from rwc_pw.extra import check_extra; check_extra()' </dev/null &>/dev/null
 }
 
 # Otherwise the daemon of the previous version would go on until the next login.
 stop_daemon() { # VENV
-    "$1/bin/python" -c 'from rwc_pw.cli.microphone import stop_daemon; stop_daemon()' </dev/null 2>/dev/null ||
+    "$1/bin/python" -I -c 'from rwc_pw.cli.microphone import stop_daemon; stop_daemon()' </dev/null 2>/dev/null ||
         say "RWC Voice of the previous version may still run; to end it, log out and in again."
 }
 
 session_runs() { # PYTHON
     local socket=${PIPEWIRE_REMOTE:-pipewire-0}
     [[ $socket == /* ]] || socket=${PIPEWIRE_RUNTIME_DIR:-${XDG_RUNTIME_DIR:-/nonexistent}}/$socket
-    "$1" -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' "$socket" 2>/dev/null
+    "$1" -I -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' "$socket" 2>/dev/null
 }
 
 link_command() { # PROGRAM
@@ -338,6 +338,7 @@ write_lock() { # FILE
     rm -rf -- "$venv" "$venv.uv"
 }
 
+unset PYTHONPATH PYTHONHOME # what Python starts has no -I, with which each Python here runs no venv.py of the current folder
 readonly again="./install.sh${1:+ $1}"
 checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 [[ ${HOME:-} == /* ]] || die $EXIT_UNAVAILABLE "HOME does not name a folder." "Set it to your home folder's absolute path."

@@ -10,12 +10,15 @@ from typing import Any, Self
 
 from rwc_pw.errors import ConfigError, UsageError
 from rwc_pw.files.paths import Paths
+from rwc_pw.files.reading import read_text
 from rwc_pw.files.writing import write_atomically
 from rwc_pw.voices import options
 from rwc_pw.voices.builtin import BUILTIN_VOICES, DEFAULT_VOICE_NAME
 from rwc_pw.voices.f0_method import AUTO, F0_METHODS, detector_of
 from rwc_pw.voices.rvc_voice import BACKENDS, STREAMING
 from rwc_pw.voices.store import VoiceStore
+
+LONGEST_SHOWN = 80
 
 
 def _option(default: Any, least: float | None = None, most: float | None = None) -> Any:
@@ -130,7 +133,10 @@ def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collectio
     if problems := _problems({key: value for key, value in values.items() if key not in changes}, rvc_voices):
         raise _unusable(path, problems)
     config = _changed(values, changes, rvc_voices, "Nothing was changed.")
-    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    try:
+        document = tomlkit.parse(read_text(path)) if path.exists() else tomlkit.document()
+    except (ValueError, RecursionError) as error:  # it does not take all that tomllib takes
+        raise _unusable(path, [str(error)]) from error
     for key, value in changes.items():
         if value == getattr(Config(), key):
             document.pop(key, None)
@@ -142,7 +148,7 @@ def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collectio
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError) as error:  # also for over-long numbers and over-deep nesting
@@ -181,10 +187,10 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
     kind = type(declared[key].default)
     accepted = (int, float) if kind is float else (kind,)
     if isinstance(value, bool) or not isinstance(value, accepted) or not _is_unicode(value):
-        return f"{key}: {value!r} is not {_NOUNS[kind]}."
+        return f"{key}: {_shown(value)} is not {_NOUNS[kind]}."
     known = {"voice": voices, "f0_method": F0_METHODS, "rvc_backend": BACKENDS}.get(key)
     if known is not None and value not in known:
-        return f"{key}: there is no {key.replace('_', ' ')} {value!r}{_did_you_mean(str(value), known)}"
+        return f"{key}: there is no {key.replace('_', ' ')} {_shown(value)}{_did_you_mean(str(value), known)}"
     least, most = declared[key].metadata.get("least"), declared[key].metadata.get("most")
     if value == declared[key].default:
         return ""
@@ -192,13 +198,21 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
         whole = os.path.expanduser(str(value))  # noqa: PTH111 - Path's raises if there is no such user
         return "" if Path(whole).is_absolute() else f"{key}: {value} is not an absolute path."
     if least is not None and not least <= value <= most:  # type: ignore[operator]  # only numbers have bounds
-        return f"{key}: {value} is not between {least:g} and {most:g}."
+        return f"{key}: {_shown(value)} is not between {least:g} and {most:g}."
     return ""
+
+
+def _shown(value: object) -> str:
+    try:
+        shown = repr(value)
+    except (ValueError, RecursionError):  # a hexadecimal number of thousands of digits, or lists in lists
+        return "what is there"
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
 
 
 def _is_unicode(value: object) -> bool:
     """False for an argument with bytes that are not UTF-8: Python keeps them as lone surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in str(value))
+    return not (isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value))
 
 
 _NOUNS = {str: "a text", int: "a whole number", float: "a number"}

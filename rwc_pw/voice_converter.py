@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.files.paths import Paths
-from rwc_pw.files.sound import not_sound, open_sound
+from rwc_pw.files.sound import BLOCK_FRAMES, not_sound, open_sound, read_mono
 from rwc_pw.rvc.pieces import Piece, pieces
 from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
 from rwc_pw.voices.f0_method import AUTO, detector_of
@@ -26,8 +26,8 @@ from rwc_pw.voices.rvc_voice import BATCH, RvcVoice
 from rwc_pw.voices.store import VoiceStore
 
 WHOLE_S = 600.0  # a longer file is converted piece by piece: ultimate-rvc's memory grows with the length
+WHOLE_NUMBERS = 600 * 96_000  # as is one with more samples, of all channels together
 PIECE_S = 120.0
-BLOCK_FRAMES = 1 << 16
 
 
 class VoiceConverter:
@@ -66,35 +66,33 @@ class VoiceConverter:
         rate_hz = sample_rate or RvcVoice.read(self._folder).sample_rate_hz
         _check_format(target, rate_hz)
         with _open(Path(input_audio)) as source, _written_whole(target) as unfinished:
-            is_long = source.frames > WHOLE_S * source.samplerate
+            is_long = source.frames > WHOLE_S * source.samplerate or source.frames * source.channels > WHOLE_NUMBERS
             rvc = UltimateRvc(self._folder, self._assets_dir, settings, is_live=False, is_long=is_long)
             with closing(rvc):
                 rvc.start()
-                _write(unfinished, _converted(source, rvc, PIECE_S if is_long else WHOLE_S, on_progress), rate_hz)
+                _write(unfinished, _converted(source, rvc, is_long, on_progress), rate_hz)
 
 
 def _converted(
-    source: soundfile.SoundFile, rvc: UltimateRvc, longest_s: float, on_progress: Callable[[float], None]
+    source: soundfile.SoundFile, rvc: UltimateRvc, is_long: bool, on_progress: Callable[[float], None]
 ) -> Iterator[tuple[NDArray[np.float32], int]]:
-    """The sound, converted in pieces of at most ``longest_s``: blocks, each with its rate in Hz."""
+    """The sound, converted whole or, if ``is_long``, in pieces: blocks, each with its rate in Hz."""
 
     def read(start: int, end: int) -> NDArray[np.float32]:
         try:
             source.seek(start)
-            mono: NDArray[np.float32] = source.read(end - start, dtype="float32", always_2d=True).mean(axis=1)
+            return read_mono(source, end - start)
         except soundfile.SoundFileError as error:
             raise not_sound(Path(source.name)) from error
-        return mono
 
-    for piece in pieces(source.frames, source.samplerate, longest_s, read):
-        is_whole = piece.end - piece.start == source.frames
-        sound = rvc.folder / ("input" if is_whole else "piece.wav")
-        if is_whole:
+    for piece in pieces(source.frames, source.samplerate, PIECE_S if is_long else WHOLE_S, read):
+        sound = rvc.folder / ("piece.wav" if is_long else "input")
+        if not is_long:
             sound.symlink_to(Path(source.name).absolute())  # ultimate-rvc strips blanks and quotes from names
         else:
             soundfile.write(sound, read(piece.wide_start, piece.wide_end), source.samplerate, subtype="FLOAT")
         result = rvc.convert(sound, partial(_tell, on_progress, piece, source))
-        yield from _cut(result, None if is_whole else piece, source.samplerate)
+        yield from _cut(result, piece if is_long else None, source.samplerate)
         sound.unlink()
         shutil.rmtree(result.parent)
         on_progress(piece.end / source.frames)

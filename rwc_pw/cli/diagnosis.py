@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rwc_pw.cli.printing import print
 from rwc_pw.cli.shared import (
     AsJson,
     Backend,

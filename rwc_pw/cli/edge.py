@@ -12,7 +12,8 @@ from typing import Any
 from typer import Abort
 from typer.core import TyperGroup
 
-from rwc_pw.errors import EXIT_FAILED, EXIT_INTERRUPTED, RwcPwError
+from rwc_pw.cli.printing import one_line, print
+from rwc_pw.errors import EXIT_FAILED, EXIT_INTERRUPTED, ConfigError, RwcPwError
 
 OUTPUT_ERRORS = errno.EPIPE, errno.ENOSPC  # on standard output; those of files have been given a sentence
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -53,6 +54,11 @@ class Edge(TyperGroup):
                 raise  # typer itself reports usage errors and exits
             if isinstance(error, OSError) and error.errno in OUTPUT_ERRORS and error.filename is None:
                 raise  # main reports it
+            if isinstance(error, OSError) and error.filename is not None and error.strerror:
+                _complain(
+                    ctx, error, f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}.", "Give another."
+                )
+                raise SystemExit(EXIT_FAILED) from None
             _complain(ctx, error, f"Something unforeseen failed: {error!r}.", "Run it again with `rwc-pw --debug …`.")
             raise SystemExit(EXIT_FAILED) from None
 
@@ -60,6 +66,8 @@ class Edge(TyperGroup):
 def _complain(ctx: Any, error: Exception, message: str, remedy: str) -> None:
     if ctx.params.get("debug"):
         logging.getLogger(__name__).error("", exc_info=error)
+    if not isinstance(error, ConfigError) and not isinstance(error.__cause__, ConfigError):  # it has many problems
+        message, remedy = one_line(message), one_line(remedy)
     print(f"rwc-pw: {message}", *([remedy] if remedy else []), sep="\n        ", file=sys.stderr)
 
 

@@ -5,7 +5,9 @@ import math
 
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from rwc_pw.cli.printing import one_line
 from rwc_pw.cli.shared import tell_who_keeps_it
 from rwc_pw.config import Config
 from rwc_pw.engine import VoiceEngine
@@ -48,7 +50,7 @@ def screen(status: Status, levels: Levels) -> Table:
     """The status and the meters at this moment."""
     table = Table.grid(padding=(0, 2))
     for name, value in describe(status):
-        table.add_row(name, value)
+        table.add_row(name, Text(one_line(value)))
     table.add_row("In", meter(levels.captured))
     table.add_row("Out", meter(levels.played))
     return table

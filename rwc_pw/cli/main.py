@@ -8,6 +8,7 @@ import typer
 from rwc_pw import __version__
 from rwc_pw.cli import diagnosis, microphone, rvc, sound, voices
 from rwc_pw.cli.edge import Edge, end_in_order
+from rwc_pw.cli.printing import PrintableFormatter, print
 
 app = typer.Typer(
     cls=Edge,
@@ -23,7 +24,9 @@ def common(
     debug: Annotated[bool, typer.Option("--debug", help="Log everything, and show tracebacks.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logs = logging.StreamHandler()
+    logs.setFormatter(PrintableFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[logs])
     if version:
         print(f"rwc-pw {__version__}")
         raise typer.Exit

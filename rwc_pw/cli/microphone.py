@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rwc_pw.cli.edge import run_until_signal, until_signal
+from rwc_pw.cli.printing import print
 from rwc_pw.cli.shared import (
     REAL_VOICE,
     AsJson,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rwc_pw.cli.printing import print
 from rwc_pw.cli.progress import bytes_done, share_done
 from rwc_pw.cli.shared import INDEX_RATE_HELP, assets_dir, config
 from rwc_pw.errors import EXIT_FAILED

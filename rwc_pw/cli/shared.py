@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from rwc_pw.cli.printing import one_line, print
 from rwc_pw.config import Config, assets_dir_of, config_of, save_config
 from rwc_pw.errors import NoBusError, RwcPwError, UsageError
 from rwc_pw.files.paths import Paths
@@ -134,7 +135,10 @@ def with_daemon(ask: "Callable[[Client], Coroutine[Any, Any, T]]") -> T:
 
 
 def print_list(found: list[dict[str, Any]], as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
-    for text in [json.dumps(found, indent=2)] if as_json else map(line, found):
+    cleaned = [
+        {key: one_line(value) if isinstance(value, str) else value for key, value in one.items()} for one in found
+    ]
+    for text in [json.dumps(found, indent=2)] if as_json else map(line, cleaned):
         print(text)
 
 
@@ -143,4 +147,4 @@ def print_json(status: Status) -> None:
 
 
 def print_status(status: Status) -> None:
-    print("\n".join(f"{name:12}{value}" for name, value in describe(status)), flush=True)
+    print("\n".join(f"{name:12}{one_line(value)}" for name, value in describe(status)), flush=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rwc_pw.cli.edge import run_until_signal
+from rwc_pw.cli.printing import print
 from rwc_pw.cli.shared import INDEX_RATE_HELP, Backend, change, config, config_in, given, paths, store, voice_name
 from rwc_pw.config import Config
 from rwc_pw.voices import options

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from rwc_pw.cli.printing import one_line, print
 from rwc_pw.cli.progress import bytes_done, share_done
 from rwc_pw.cli.shared import AsJson, chosen_chunks, config, paths, print_list, store
 from rwc_pw.errors import RwcPwError, UsageError
@@ -54,7 +56,11 @@ def show(name: Name, as_json: AsJson = False) -> None:
     """Show what is known of one voice."""
     voice = BUILTIN_VOICES.get(name) or store().find(name)
     known = asdict(voice)
-    print(json.dumps(known, indent=2) if as_json else "\n".join(f"{key:22}{value}" for key, value in known.items()))
+    print(
+        json.dumps(known, indent=2)
+        if as_json
+        else "\n".join(f"{key:22}{one_line(str(value))}" for key, value in known.items())
+    )
 
 
 @voices.command()
@@ -135,12 +141,17 @@ def _fetched(url: str, sha256: str | None) -> Path:
     folder = paths().downloads_dir / hashlib.sha256(url.encode()).hexdigest()[:16]
     make_folder(folder)
     path = folder / (PurePosixPath(urlsplit(url).path).name or "voice")
-    with bytes_done() as on_progress:
-        download(
-            url,
-            path,
-            sha256=sha256,
-            most_bytes=LARGEST_FILE_BYTES,
-            on_progress=lambda done, whole: on_progress(path.name, done, whole),
-        )
+    try:
+        with bytes_done() as on_progress:
+            download(
+                url,
+                path,
+                sha256=sha256,
+                most_bytes=LARGEST_FILE_BYTES,
+                on_progress=lambda done, whole: on_progress(path.name, done, whole),
+            )
+    except BaseException:
+        with suppress(OSError):  # a part is left in it, to go on with
+            folder.rmdir()
+        raise
     return path

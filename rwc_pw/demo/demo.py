@@ -15,7 +15,7 @@ from rwc_pw.demo.latency import latency_ms
 from rwc_pw.demo.performance import LEAD_IN_SAMPLES, perform
 from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.files.paths import Paths
-from rwc_pw.files.sound import not_sound, open_sound
+from rwc_pw.files.sound import not_sound, open_sound, read_mono
 from rwc_pw.pictures.spectrograms import draw_spectrograms
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 
@@ -82,7 +82,7 @@ def _read_speech(path: Path | None) -> tuple[Samples, int]:
     with open_sound(source) as sound:
         rate_hz = sound.samplerate
         try:
-            samples = sound.read((LONGEST_INPUT_S + 1) * rate_hz, dtype="float32", always_2d=True).mean(axis=1)
+            samples = read_mono(sound, (LONGEST_INPUT_S + 1) * rate_hz)
         except soundfile.SoundFileError as error:
             raise not_sound(source) from error
     if len(samples) > LONGEST_INPUT_S * rate_hz:

@@ -17,9 +17,11 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.files.writing import refusal
+from rwc_pw.rvc.pace import Pace, handlers
 
 READ_TIMEOUT_S = 30.0
 BLOCK_BYTES = 1 << 16
+LONGEST_SAID = 200
 GO_ON = "Run the command again: it goes on where it stopped."
 BEGIN_ANEW = "Run the command again: it begins anew."
 STRONG_ETAG = re.compile(r'"[!#-~]*"')  # only these are allowed in If-Range (RFC 9110, 13.1.5)
@@ -46,13 +48,15 @@ def download(
                 if any(file_sha256(part) != wanted for wanted in pinned | told):
                     raise _other_file(url)
                 part.replace(path)
-                tag.unlink(missing_ok=True)
             except _RefusedError:
                 part.unlink(missing_ok=True)
-                tag.unlink(missing_ok=True)
                 raise
     except OSError as error:
         raise refusal("write", part, error) from error
+    finally:
+        with contextlib.suppress(OSError):  # there may be no folder
+            if not part.exists():
+                tag.unlink()
 
 
 @contextlib.contextmanager
@@ -95,8 +99,9 @@ def _fetch(
     there_bytes = os.fstat(file.fileno()).st_size
     etag = tag.read_text(encoding="utf-8", errors="replace") if tag.exists() else ""
     done_bytes = max(there_bytes - 1, 0) if STRONG_ETAG.fullmatch(etag) else 0
-    redirects = _SafeRedirects()
-    with _opened(url, redirects, done_bytes, etag) as response:
+    redirects, pace = _SafeRedirects(), Pace()
+    with _opened(url, redirects, pace, done_bytes, etag) as response:
+        pace.begin_file(most_bytes)
         _check_kind(response, url)
         told = redirects.linked_sha256 | _linked_sha256(response.headers)
         if len(pinned | told) > 1:
@@ -175,7 +180,7 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> HTTPResponse:
+def _opened(url: str, redirects: _SafeRedirects, pace: Pace, done_bytes: int, etag: str) -> HTTPResponse:
     headers = {"Accept-Encoding": "identity", "User-Agent": "rwc-pw"}
     if done_bytes:
         headers |= {"Range": f"bytes={done_bytes}-", "If-Range": etag}
@@ -183,7 +188,7 @@ def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> 
     proxies = ProxyHandler({scheme: proxy for scheme, proxy in getproxies().items() if scheme != "http"})
     try:
         request = Request(url, headers=headers)  # noqa: S310 - the address has been checked
-        response: HTTPResponse = build_opener(redirects, proxies).open(request, timeout=READ_TIMEOUT_S)
+        response: HTTPResponse = build_opener(redirects, proxies, *handlers(pace)).open(request, timeout=READ_TIMEOUT_S)
     except HTTPError as error:
         error.close()
         if error.code == 416:  # the part is longer than the file
@@ -197,8 +202,9 @@ def _opened(url: str, redirects: _SafeRedirects, done_bytes: int, etag: str) -> 
 
 
 def _line(said: object) -> str:
-    """A server's message, safe for a terminal: without control characters."""
-    return "".join(character for character in str(said).partition("\n")[0] if character.isprintable()).rstrip(". ")
+    """A server's message, safe for a terminal: short, without control characters."""
+    line = str(said).partition("\n")[0][:LONGEST_SAID]
+    return "".join(character for character in line if character.isprintable()).rstrip(". ")
 
 
 def _check_kind(response: HTTPResponse, url: str) -> None:

@@ -6,18 +6,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rwc_pw.extra import load_module
+from rwc_pw.voices.index import VoiceIndex
 
 NEIGHBOURS = 8
 LEAST_DISTANCE = 1e-12  # for a feature that is itself in the index
 
 
 class Retrieval:
-    """A voice's faiss index, checked when it was imported."""
+    """A voice's index, in memory as faiss searches it."""
 
     def __init__(self, path: Path) -> None:
-        self._index = load_module("faiss").read_index(str(path))
-        self.features: NDArray[np.float32] = self._index.reconstruct_n(0, self._index.ntotal)
+        """``BadIndexError`` if it cannot be searched; faiss, which would crash, gets only what has been checked."""
+        faiss, index = load_module("faiss"), VoiceIndex.read(path)
+        self.features: NDArray[np.float32] = np.empty((len(index), index.width), np.float32)
         """All indexed features, (n, width)."""
+        list_of = np.empty(len(index), np.int64)
+        for number, (vectors, ids) in enumerate(index.lists):
+            self.features[ids] = vectors
+            list_of[ids] = number
+        self._index = faiss.IndexFlatL2(index.width)
+        if index.centroids is None:
+            self._index.add(self.features)
+            return
+        self._quantizer = self._index  # the index keeps only a pointer to it
+        self._quantizer.add(index.centroids)
+        self._index = faiss.IndexIVFFlat(self._quantizer, index.width, len(index.lists))
+        self._index.nprobe = index.probes
+        pointer = faiss.swig_ptr
+        self._index.add_core(len(index), pointer(self.features), None, pointer(list_of))
 
     def blended(self, features: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
         """(n, width) to (n, width): blend in ``rate`` of the nearest features' mean.

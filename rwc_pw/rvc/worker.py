@@ -29,6 +29,7 @@ class Worker:
         from rwc_pw.rvc.assets import contentvec_folder, detector_file
         from rwc_pw.rvc.weights import read_weights
         from rwc_pw.voices.checkpoint import write_checkpoint
+        from rwc_pw.voices.index import VoiceIndex
         from rwc_pw.voices.rvc_voice import INDEX_FILE
 
         self._torch = torch
@@ -41,6 +42,7 @@ class Worker:
         voice.mkdir(parents=True)
         write_checkpoint(stored, voice / f"{VOICE_NAME}.pth")
         if (stored / INDEX_FILE).exists():
+            VoiceIndex.read(stored / INDEX_FILE)  # raises for what would crash faiss
             (voice / f"{VOICE_NAME}.index").symlink_to(stored / INDEX_FILE)
         models = Path(os.environ["URVC_MODELS_DIR"])
         read_weights(contentvec_folder(models) / "pytorch_model.bin")

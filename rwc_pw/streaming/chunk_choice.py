@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from rwc_pw.errors import RwcPwError
+from rwc_pw.files.reading import read_text
 from rwc_pw.files.writing import write_atomically
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
 from rwc_pw.streaming.conversion_config import ConversionConfig
@@ -84,8 +85,8 @@ class ChosenChunks:
 
     def _read(self) -> dict[str, int]:
         try:
-            chosen = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # missing or unreadable: choose again
+            chosen = json.loads(read_text(self._path))
+        except (OSError, ValueError, RecursionError):  # missing or unreadable: choose again
             return {}
         return chosen if isinstance(chosen, dict) else {}
 

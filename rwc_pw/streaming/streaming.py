@@ -21,6 +21,7 @@ from rwc_pw.rvc.stream import RvcStream
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
 from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.stored_voice import StoredVoice
+from rwc_pw.voices.index import BadIndexError
 from rwc_pw.voices.rvc_voice import INDEX_FILE
 
 log = logging.getLogger(__name__)
@@ -168,7 +169,7 @@ class StreamingConverter(ConversionBackend):
         path = self._voice.folder / INDEX_FILE
         try:
             return Retrieval(path)
-        except (OSError, RuntimeError) as error:  # faiss raises no other
+        except (OSError, BadIndexError) as error:
             raise RwcPwError(f"{path} is damaged.", REMOVE_AND_ADD) from error
 
     def _set(self, stream: RvcStream, config: ConversionConfig) -> None:

@@ -17,6 +17,7 @@ WAVENET_LAYERS = 3
 RELATIVE_POSITIONS = 21
 PITCH_EMBEDDINGS = 256
 CONFIG_LENGTH = 18
+MOST_SPEAKERS = 4096
 MOST_WEIGHTS = 250_000_000  # five times those of common voices
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
@@ -79,7 +80,7 @@ class Architecture:
             upsample_rates=_wholes(config[12], 32),
             upsample=_whole(config[13], 2048),
             upsample_kernels=_wholes(config[14], 64),
-            speakers=_whole(speakers, 4096),
+            speakers=_whole(speakers, MOST_SPEAKERS),
             speaker_channels=_whole(config[16], 1024),
             sample_rate_hz=_whole(config[17], 96_000),
         )

@@ -5,6 +5,8 @@ we wrote ourselves, may be read anywhere.
 """
 
 import json
+import pickletools
+import re
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,11 @@ from rwc_pw.voices.rvc_voice import MODEL_FILE
 if TYPE_CHECKING:
     import torch
 
-LARGEST_PICKLE_BYTES = 4 << 20
+LARGEST_PICKLE_BYTES = 1 << 20  # ten times those of common voices; as objects it may become fifty times as large
+KNOWN_GLOBALS = re.compile(  # of what torch itself lets pass, some makes gigabytes of a few bytes
+    r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch\.nn\.parameter Parameter"
+    r"|torch \w+Storage|torch Size"
+)
 TORCH_PREFIX = "parametrizations.weight.original"  # in the newer names of weight_g and weight_v
 TRAINING_ONLY = "enc_q."
 CONTENTVEC_NAMES = (None, "contentvec", "hubert_base")  # in files of Applio, ultimate-rvc, and of others that have none
@@ -39,15 +45,19 @@ def look_at(path: Path) -> None:
     try:
         with path.open("rb") as file, opened_archive(file) as archive:
             entries = archive.infolist()
+            _check_entries(entries, path.stat().st_size)
+            pickled = archive.read(next(entry for entry in entries if _is_pickle(entry)))
     except TooManyEntriesError as error:
         raise BadVoiceError("holds more than any voice does") from error
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except BadVoiceError:
+        raise
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
         raise BadVoiceError("is damaged") from error
-    _check_entries(entries, path.stat().st_size)
+    _check_pickle(pickled)
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], file_bytes: int) -> None:
-    pickles = [entry for entry in entries if entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")]
+    pickles = [entry for entry in entries if _is_pickle(entry)]
     if len(pickles) != 1:
         raise BadVoiceError("is an archive, but not of a voice")
     if pickles[0].file_size > LARGEST_PICKLE_BYTES:
@@ -58,6 +68,20 @@ def _check_entries(entries: list[zipfile.ZipInfo], file_bytes: int) -> None:
         raise BadVoiceError("contains an entry twice")
     if sum(entry.file_size for entry in entries) > file_bytes:
         raise BadVoiceError("declares more than is in it")
+
+
+def _is_pickle(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")
+
+
+def _check_pickle(pickled: bytes) -> None:
+    """Refuse what torch would make of the pickle, while it is bytes: a function called may take any memory."""
+    try:
+        called = [str(argument) for opcode, argument, _ in pickletools.genops(pickled) if opcode.name == "GLOBAL"]
+    except (ValueError, RecursionError) as error:
+        raise BadVoiceError("is damaged") from error
+    if not all(KNOWN_GLOBALS.fullmatch(name) for name in called):
+        raise BadVoiceError("would run code, or make what no voice holds")
 
 
 def read_checkpoint(path: Path) -> tuple[Architecture, dict[str, "torch.Tensor"]]:
@@ -85,7 +109,7 @@ def read_checkpoint(path: Path) -> tuple[Architecture, dict[str, "torch.Tensor"]
         )
     except ArchitectureError as error:
         raise BadVoiceError(f"is not a voice: {error}") from error
-    _check_weights(weights, dict(architecture.shapes()))
+    _check_weights(weights, dict(architecture.shapes()), path.stat().st_size)
     return architecture, weights
 
 
@@ -107,7 +131,7 @@ def _is_plain(weight: Any) -> bool:
     return type(weight) is torch.Tensor and weight.layout == torch.strided and weight.device.type == "cpu"
 
 
-def _check_weights(weights: dict[str, "torch.Tensor"], shapes: dict[str, tuple[int, ...]]) -> None:
+def _check_weights(weights: dict[str, "torch.Tensor"], shapes: dict[str, tuple[int, ...]], file_bytes: int) -> None:
     import torch
 
     if missing := sorted(shapes.keys() - weights.keys()):
@@ -120,7 +144,12 @@ def _check_weights(weights: dict[str, "torch.Tensor"], shapes: dict[str, tuple[i
             raise BadVoiceError(f"declares another shape of {name} than it has")
         if weight.dtype not in (torch.float16, torch.bfloat16, torch.float32):
             raise BadVoiceError(f"has numbers of a kind in {name} that no voice has")
-        if not torch.isfinite(weight).all():
+        if weight.nbytes > weight.untyped_storage().nbytes():  # one number can stand for many
+            raise BadVoiceError("declares more than is in it")
+    if sum(weights[name].nbytes for name in shapes) > file_bytes:  # as one tensor can
+        raise BadVoiceError("declares more than is in it")
+    for name in shapes:
+        if not torch.isfinite(weights[name]).all():
             raise BadVoiceError(f"has numbers that are not finite in {name}")
 
 

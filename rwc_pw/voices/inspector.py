@@ -8,13 +8,13 @@ from pathlib import Path
 
 from rwc_pw.voices.architecture import FEATURES
 from rwc_pw.voices.checkpoint import BadVoiceError, look_at, read_checkpoint, store_model
+from rwc_pw.voices.index import BadIndexError, VoiceIndex
 from rwc_pw.voices.rvc_voice import INDEX_FILE
 from rwc_pw.voices.source import LARGEST_FILE_BYTES
 
 LONGEST_CPU_S = 120
 MOST_OPEN_FILES = 128
 MEMORY_BYTES = 4 << 30  # in addition to what torch itself maps
-MOST_INDEX_VECTORS = 2_000_000
 
 
 def main() -> None:
@@ -56,26 +56,13 @@ def inspect(model: Path, index: Path | None, folder: Path) -> dict[str, object]:
 
 
 def _store_index(path: Path, features: int, folder: Path) -> None:
-    import faiss
-    import numpy as np
-
     try:
-        index = faiss.read_index(str(path))
-    except RuntimeError as error:  # the only error faiss raises
-        raise BadVoiceError("comes with an index that is damaged, or not of faiss") from error
-    if type(index) not in (faiss.IndexIVFFlat, faiss.IndexFlat, faiss.IndexFlatL2):
-        raise BadVoiceError(f"comes with an index of a kind that no voice has, {type(index).__name__}")
-    if index.d != features:
-        raise BadVoiceError(f"comes with an index of {index.d} features, but its own are {features}")
-    if not 0 < index.ntotal <= MOST_INDEX_VECTORS:
-        raise BadVoiceError(f"comes with an index of {index.ntotal} vectors")
-    try:
-        is_finite = bool(np.isfinite(index.reconstruct_n(0, index.ntotal)).all())
-    except RuntimeError as error:
-        raise BadVoiceError("comes with an index that is damaged") from error
-    if not is_finite:
-        raise BadVoiceError("comes with an index that holds numbers which are not finite")
-    faiss.write_index(index, str(folder / INDEX_FILE))
+        index = VoiceIndex.read(path)
+    except BadIndexError as error:
+        raise BadVoiceError(f"comes with {error}") from error
+    if index.width != features:
+        raise BadVoiceError(f"comes with an index of {index.width} features, but its own are {features}")
+    index.write(folder / INDEX_FILE)
 
 
 def _limit(what: int, most: int) -> None:

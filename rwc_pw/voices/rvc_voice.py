@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from rwc_pw.errors import RwcPwError
+from rwc_pw.files.reading import read_text
+from rwc_pw.voices.architecture import FEATURES, MOST_SPEAKERS, SAMPLE_RATES_HZ
 
 VOICE_FILE = "voice.toml"
 MODEL_FILE = "model.safetensors"
@@ -50,9 +52,14 @@ class RvcVoice:
         """Read ``folder``'s voice.toml; the voice is named after the folder. ``RwcPwError`` if it cannot be used."""
         path = folder / VOICE_FILE
         try:
-            values = {**tomllib.loads(path.read_text(encoding="utf-8")), "name": folder.name}
-            return cls(**{item.name: _value(values, item) for item in fields(cls)})
-        except (OSError, ValueError) as error:
+            values = {**tomllib.loads(read_text(path)), "name": folder.name}
+            voice = cls(**{item.name: _value(values, item) for item in fields(cls)})
+            if voice.version not in FEATURES or voice.sample_rate_hz not in SAMPLE_RATES_HZ:
+                raise ValueError("no voice has such a version or rate")
+            if not 1 <= voice.speakers <= MOST_SPEAKERS:
+                raise ValueError("no voice has so many speakers")
+            return voice
+        except (OSError, ValueError, RecursionError) as error:
             raise RwcPwError(
                 f"{path} cannot be used: {error}.", f"Run `rwc-pw voices remove {folder.name}` and add the voice again."
             ) from error

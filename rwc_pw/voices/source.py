@@ -2,7 +2,6 @@
 
 import hashlib
 import lzma
-import os
 import stat
 import zipfile
 import zlib
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar
 
 from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.files.reading import open_file
 from rwc_pw.voices.archive import TooManyEntriesError, opened_archive
 
 LARGEST_FILE_BYTES = 2 << 30
@@ -123,14 +123,9 @@ def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None]:
 def _opened(path: Path) -> BufferedReader:
     """Open a regular file, and nothing that would block or never end."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no file has such a name"
-        raise UsageError(f"Cannot read {path}: {reason}.", "Name a .pth, a folder or a .zip.") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise UsageError(f"{path} is not a file.", "Name a .pth, a folder or a .zip.")
-    return os.fdopen(descriptor, "rb")
+        return open_file(path)
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.", "Name a .pth, a folder or a .zip.") from error
 
 
 def _copy(file: IO[bytes], target: Path) -> str:

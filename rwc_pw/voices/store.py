@@ -78,6 +78,9 @@ class VoiceStore:
         voice_file = self.folder / name / VOICE_FILE
         self.check_there(name)
         try:
+            if voice_file.parent.is_symlink():  # what it means is not ours
+                voice_file.parent.unlink()
+                return
             voice_file.unlink()  # from here on it is no longer a voice, even if the rest stays
             shutil.rmtree(voice_file.parent)
         except OSError as error:

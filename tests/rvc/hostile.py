@@ -71,6 +71,9 @@ def gadgets(canary: Path) -> Iterator[tuple[str, bytes]]:
     )
     yield "getattr", _reduce("builtins", "getattr", (1, "__class__"))
     yield "a rebuilt object", _reduce("copyreg", "_reconstructor", ())
+    yield "gigabytes", b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\x00\x00\x00\x01\x85R."
+    yield "gigabytes by an older name", b"\x80\x02c__builtin__\nbytearray\n\x8a\x05\x00\x00\x00\x00\x01\x85R."
+    yield "a number of many digits", b"I" + b"9" * 6000 + b"\n."
     yield "nested without end", b"\x80\x02" + b"(" * 200_000 + b"t" * 200_000 + b"."
     yield "a text without end", b"\x80\x04\x8d" + struct.pack("<Q", 1 << 60) + b"x."
     yield "a number without end", b"\x80\x02\x8b" + struct.pack("<i", 1 << 30) + b"1."
@@ -119,6 +122,8 @@ def lies(checkpoint: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "whole numbers", weight("dec.conv_pre.bias", lambda old: old.long())
     yield "complex numbers", weight("dec.conv_pre.bias", lambda old: old.to(torch.complex64))
     yield "a sparse tensor", weight("dec.conv_pre.bias", lambda old: old.float().to_sparse())
+    yield "one number for all", weight("dec.conv_pre.weight", lambda old: old.flatten()[:1].expand(old.shape))
+    yield "one tensor for all", changed(lambda voice: voice["weight"].update(shared(voice["weight"])))
     yield "a tensor without numbers", weight("dec.conv_pre.bias", lambda old: old.to("meta"))
     yield "no config", changed(lambda voice: voice.pop("config"))
     yield "a short config", changed(lambda voice: voice.update(config=voice["config"][:-1]))
@@ -135,6 +140,14 @@ def lies(checkpoint: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "pitch two", changed(lambda voice: voice.update(f0=2))
     yield "no pitch with pitch weights", changed(lambda voice: voice.update(f0=0))
     yield "another vocoder", changed(lambda voice: voice.update(vocoder="RefineGAN"))
+
+
+def shared(weights: dict[str, Any]) -> dict[str, Any]:
+    """All weights as views of one tensor, as long as the longest."""
+    import torch
+
+    longest = torch.zeros(max(weight.numel() for weight in weights.values()))
+    return {name: longest[: weight.numel()].reshape(weight.shape) for name, weight in weights.items()}
 
 
 def _reduce(module: str, name: str, arguments: tuple[Any, ...]) -> bytes:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -207,6 +208,7 @@ def indexes(folder: Path) -> dict[str, Path]:
     files = {name: folder / f"{name}.index" for name in (*made, "of v1", "a page", "cut", "empty", "noise")}
     for name, index in made.items():
         faiss.write_index(index, str(files[name]))
+    files |= crashing(folder, vectors)
     make_index(files["of v1"], dimension=256, vectors=500)
     make_index(folder / "whole.index", dimension=768, vectors=500)
     files["a page"].write_text("<html>")
@@ -216,11 +218,57 @@ def indexes(folder: Path) -> dict[str, Path]:
     return files
 
 
+def crashing(folder: Path, vectors: Any) -> dict[str, Path]:
+    """Indexes that end the process that searches them."""
+    import faiss
+    import numpy as np
+
+    whole, wide, many = faiss.index_factory(768, "IVF4,Flat"), faiss.IndexFlatL2(1 << 16), faiss.IndexFlatL2(768)
+    graph, files = faiss.IndexHNSWFlat(768, 8), {}
+    whole.train(vectors)
+    wide.add(np.zeros((4, 1 << 16), np.float32))
+    many.add(vectors)
+    graph.add(vectors[:4])
+    usual = np.arange(len(vectors))
+    for name, quantizer, ids in (
+        ("of another width inside", wide, usual),
+        ("of more centroids than lists", many, usual),
+        ("of a graph inside", graph, usual),
+        ("of ids far away", whole.quantizer, usual + 10**12),
+        ("of ids below", whole.quantizer, usual - 1),
+        ("of ids twice", whole.quantizer, usual // 2),
+    ):
+        index = faiss.IndexIVFFlat(whole.quantizer, 768, 4)
+        index.add_with_ids(vectors, ids)
+        index.quantizer = quantizer
+        files[name] = folder / f"{name}.index"
+        faiss.write_index(index, str(files[name]))
+        index.quantizer = whole.quantizer
+    return files
+
+
 def test_an_index_that_does_not_fit_is_refused(tmp_path, voice_file):
     files = indexes(tmp_path)
     answers = problems([voice_file] * len(files), tmp_path, list(files.values()))
     assert_refused(answers, list(files))
     assert "index of 256 features" in str(answers[list(files).index("of v1")])
+
+
+def test_an_index_of_rvcs_training_is_stored_as_it_is_and_found_in_as_faiss_finds(tmp_path, voice_file):
+    import faiss
+    import numpy as np
+
+    from rwc_pw.rvc.retrieval import NEIGHBOURS, Retrieval
+
+    make_index(tmp_path / "came.index", dimension=768, vectors=500)
+    assert problems([voice_file], tmp_path, [tmp_path / "came.index"]) == [None]
+    stored = tmp_path / "out-0/model.index"
+    assert stored.read_bytes() == (tmp_path / "came.index").read_bytes()
+    index, retrieval = faiss.read_index(str(stored)), Retrieval(stored)
+    features = np.random.default_rng(1).standard_normal((40, 768), np.float32)
+    np.testing.assert_array_equal(retrieval.features, index.reconstruct_n(0, 500))
+    found, expected = retrieval._index.search(features, NEIGHBOURS), index.search(features, NEIGHBOURS)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_refused_voice_leaves_nothing_and_is_told_in_a_sentence(store, tmp_path, voice_file):

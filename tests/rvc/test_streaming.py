@@ -370,11 +370,10 @@ def test_a_voice_may_be_called_contentvec_and_a_damaged_index_is_told(assets_dir
     index = stored / "model.index"
     whole, middle = index.read_bytes(), index.stat().st_size // 2
     compiled_before = [(path, path.stat().st_mtime_ns) for path in sorted(kept.rglob("*"))]
-    index.write_bytes(whole[:middle] + b"\xff" * 4096 + whole[middle + 4096 :])  # faiss takes it as it is
-    StreamingConverter(config).initialize()
-    index.write_bytes(b"no index")
-    with pytest.raises(RwcPwError, match=r"ContentVec/model\.index is damaged"):
-        StreamingConverter(config).initialize()
+    for damaged in (b"no index", b"", whole[:middle] + b"\xff" * 4096 + whole[middle + 4096 :]):  # faiss takes the last
+        index.write_bytes(damaged)
+        with pytest.raises(RwcPwError, match=r"ContentVec/model\.index is damaged"):
+            StreamingConverter(config).initialize()
     assert [(path, path.stat().st_mtime_ns) for path in sorted(kept.rglob("*"))] == compiled_before
 
 

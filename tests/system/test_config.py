@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_read_is_said_so(file, monkeypatch):
     def denied(*_: object, **__: object) -> str:
         raise PermissionError(13, os.strerror(13))
 
-    monkeypatch.setattr(Path, "read_text", denied)
+    monkeypatch.setattr("rwc_pw.config.read_text", denied)
     with pytest.raises(ConfigError, match=r"Cannot read .*config\.toml: Permission denied") as caught:
         load_config(file)
     assert "permissions" in caught.value.remedy

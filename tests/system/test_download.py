@@ -2,9 +2,12 @@
 
 import errno
 import hashlib
+import select
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.client import HTTPMessage, HTTPResponse
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +16,8 @@ from urllib.request import Request
 import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc import download
+from rwc_pw.rvc import download, pace
+from tests.patience import PATIENCE_S
 from tests.system.file_server import CONTENT, Server, serving
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -388,3 +392,67 @@ def test_a_folder_that_cannot_be_is_told(server: Server, tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(RwcPwError, match="Cannot write"):
         fetch(server, tmp_path / "file/below")
+
+
+@contextmanager
+def never_ending(first: bytes, then: bytes, *, pause_s: float = 0.0) -> Iterator[str]:
+    """A server that answers the first request with ``first``, and then ``then`` until it is left; its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(first)
+            while True:
+                connection.sendall(then)
+                if select.select([connection], [], [], pause_s)[0]:
+                    return  # it was closed
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    with listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/x"
+    thread.join(PATIENCE_S)
+    assert not thread.is_alive()
+
+
+OK = b'HTTP/1.1 200 OK\r\nETag: "one"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, "more than an answer has"),
+        (OK, b"X-Header: " + b"x" * 50_000 + b"\r\n", "more than an answer has"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", bytes(1 << 16), "more than an answer has"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X-Trailer: x\r\n" * 5000, "more than an answer has"),
+        (OK + b"\r\n", bytes(1 << 16), "has more than"),
+    ],
+    ids=["continue", "headers", "redirect", "trailers", "file"],
+)
+def test_an_answer_without_end_is_left(tmp_path: Path, first: bytes, then: bytes, told: str) -> None:
+    with never_ending(first, then) as url, pytest.raises(RwcPwError, match=told):
+        download.download(url, tmp_path / "file", sha256=None, most_bytes=MOST, on_progress=lambda *_: None)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(b"HTTP/1.1 200", b" "), (b"HTTP/1.1 100 Continue\r\nX: ", b"x"), (OK + b"\r\n", b"x"), (OK + b"X: ", b"x")],
+    ids=["status", "continue", "file", "header"],
+)
+def test_a_server_that_sends_a_byte_now_and_then_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bytes, then: bytes
+) -> None:
+    monkeypatch.setattr(pace, "WINDOW_S", 0.2)
+    with never_ending(first, then, pause_s=0.01) as url, pytest.raises(UnavailableError, match="too slow") as error:
+        download.download(url, tmp_path / "file", sha256=None, most_bytes=MOST, on_progress=lambda *_: None)
+    assert "goes on" in error.value.remedy
+
+
+def test_nothing_is_left_of_a_file_of_which_nothing_has_come(server: Server, tmp_path: Path) -> None:
+    server.cut_at = 0
+    with pytest.raises(UnavailableError, match="cut"):
+        fetch(server, tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """install.sh up to the moment it would change the machine: every package manager here only takes notes."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -45,10 +46,10 @@ class Machine:
         """One that says it is this version, and writes down what else it is asked for, of which pip alone succeeds."""
         self.add(
             name,
-            f"""case "$1 $2" in
-    "-c import sys, "*) exec "{sys.executable}" -c "import sys; sys.version_info = {version}
-$2" ;;
-    *) echo "{name} $*" >> "{self.notes}"; [ "$1 $2" = "-m pip" ] ;;
+            f"""case "$1 $2 $3" in
+    "-I -c import sys, "*) exec "{sys.executable}" -I -c "import sys; sys.version_info = {version}
+$3" ;;
+    *) echo "{name} $*${{PYTHONPATH+ with PYTHONPATH}}" >> "{self.notes}"; [ "$1 $2 $3" = "-I -m pip" ] ;;
 esac""",
         )
 
@@ -66,11 +67,11 @@ esac""",
         for name in RUN_PROGRAMS:
             self.add(name, "")
 
-    def install(self, *arguments):
+    def install(self, *arguments, cwd="/", **environment):
         return subprocess.run(
             [self.programs / "bash", INSTALL, *arguments],
-            env={"PATH": str(self.programs), "HOME": str(self.home)},
-            cwd="/",
+            env={"PATH": str(self.programs), "HOME": str(self.home), **environment},
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -159,6 +160,38 @@ def test_without_a_python_for_rvc_nothing_is_changed_and_it_is_said(machine, ver
     assert list(machine.home.iterdir()) == []
 
 
+@pytest.mark.parametrize("is_named", [False, True], ids=["the current folder", "PYTHONPATH"])
+def test_no_module_that_lies_about_is_run(machine, tmp_path, is_named):
+    """Each Python here is real, up to pip's installation of uv, which fails without network."""
+    canary, about = tmp_path / "canary", tmp_path / "about"
+    about.mkdir()
+    for name in ("venv", "pip", "ensurepip", "socket", "ast", "subprocess", "rwc_pw", "sitecustomize", "encodings"):
+        (about / f"{name}.py").write_text(f"open({str(canary)!r}, 'a').write('{name} ')\nraise ImportError\n")
+    machine.add_what_runs_it()
+    answer = machine.install(
+        cwd=about, PIP_NO_INDEX="1", PIP_CONFIG_FILE="/dev/null", **({"PYTHONPATH": str(about)} if is_named else {})
+    )
+    assert not canary.exists(), canary.read_text()
+    assert "The Python packages could not be installed" in answer.stderr
+
+
+def test_every_python_is_told_to_run_nothing_that_lies_about():
+    """Also the calls after pip's, which would need a network."""
+    lines = [line.strip() for line in INSTALL.read_text().splitlines()]
+    calls = [line for line in lines if re.search(r'(python|candidate|"\$1)"|sys\.executable', line.partition(" #")[0])]
+    calls = [line for line in calls if re.search(r'" (- |-c |-m |-I |-P )|executable', line)]
+    assert len(calls) == 9
+    assert [line for line in calls if "-I" not in line] == []
+
+
+def test_what_a_python_starts_knows_no_other_modules_either(machine):
+    machine.add_what_runs_it()
+    machine.add_venv((3, 14), has_rvc=False)
+    machine.install(PYTHONPATH="/elsewhere")
+    assert "uv pip install" in machine.notes.read_text()
+    assert "with PYTHONPATH" not in machine.notes.read_text()
+
+
 def test_rvc_needs_ffmpeg_too(machine):
     machine.add_package_manager("apt-get")
     machine.add_python("python3.12", (3, 12))
@@ -178,7 +211,7 @@ def test_rvc_takes_the_python_that_fits_though_an_older_one_comes_first(machine,
     machine.add_python("python3.12", (3, 12))
     machine.install(*arguments)
     python = "python3.12" if arguments else "python3"
-    assert machine.notes.read_text() == f"{python} -m venv {machine.home}/.local/share/rwc-pw/venv\n"
+    assert machine.notes.read_text() == f"{python} -I -m venv {machine.home}/.local/share/rwc-pw/venv\n"
 
 
 def test_a_python_of_pyenv_serves_where_none_is_on_path(machine):
@@ -191,7 +224,7 @@ def test_a_python_of_pyenv_serves_where_none_is_on_path(machine):
     python.parent.mkdir(parents=True)
     (machine.programs / "pyenv's").rename(python)
     machine.install("--rvc")
-    assert machine.notes.read_text().startswith("pyenv's -m venv ")
+    assert machine.notes.read_text().startswith("pyenv's -I -m venv ")
 
 
 @pytest.mark.parametrize("has_rvc", [False, True])
@@ -217,7 +250,7 @@ def test_an_upgrade_keeps_the_extra_also_where_the_python_of_its_environment_is_
     machine.add_python("python3.12", (3, 12))
     venv = machine.add_venv((3, 10), has_rvc=True)
     machine.install()
-    assert machine.notes.read_text() == f"python3.12 -m venv {venv}\n"
+    assert machine.notes.read_text() == f"python3.12 -I -m venv {venv}\n"
 
 
 def test_an_environment_whose_python_is_too_old_for_rvc_is_made_anew_and_comes_back_where_that_fails(machine):
@@ -227,6 +260,6 @@ def test_an_environment_whose_python_is_too_old_for_rvc_is_made_anew_and_comes_b
     machine.add_python("python3.12", (3, 12))
     venv = machine.add_venv((3, 11), has_rvc=False)
     assert machine.install("--rvc").returncode == EXIT_UNAVAILABLE
-    assert machine.notes.read_text() == f"python3.12 -m venv {venv}\n"
+    assert machine.notes.read_text() == f"python3.12 -I -m venv {venv}\n"
     assert (venv / "bin/python").exists()
     assert list(venv.parent.iterdir()) == [venv]

@@ -49,6 +49,15 @@ def test_a_voice_that_is_not_there_is_told_with_the_closest(store: VoiceStore) -
     assert error.value.remedy == "Did you mean Ann?"
 
 
+def test_of_a_voice_that_lies_elsewhere_only_the_link_is_removed(store: VoiceStore, tmp_path: Path) -> None:
+    adopt(store, VOICE)
+    (store.folder / "Ann").rename(tmp_path / "elsewhere")
+    (store.folder / "Ann").symlink_to(tmp_path / "elsewhere")
+    store.remove("Ann")
+    assert list(store.folder.iterdir()) == []
+    assert (tmp_path / "elsewhere/voice.toml").is_file()
+
+
 def test_what_is_not_ours_is_no_voice_and_stays(store: VoiceStore) -> None:
     (store.folder / "mine").mkdir()
     (store.folder / "README.md").touch()
