@@ -6,17 +6,17 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import cast
 
 from rwc_pw.backoff import Backoff
 from rwc_pw.errors import Fault, RwcPwError, UnavailableError
 from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
 from rwc_pw.pipewire.feeder import sole_feeder
-from rwc_pw.pipewire.graph import Graph, GraphReader, Node
+from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.link_limit import LinkLimit
-from rwc_pw.pipewire.process import installed_pw_cat, run, start, terminate, wait_or_kill
-from rwc_pw.pipewire.source import not_running
+from rwc_pw.pipewire.process import run
+from rwc_pw.pipewire.pw_cat import PwCat, installed_pw_cat
+from rwc_pw.pipewire.source import followed_graph, removal
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
 from rwc_pw.pipewire.wiring import choose_microphone, fault_in, plan_wiring
@@ -129,23 +129,19 @@ class NodeManager:
 
     async def _serve(self) -> None:
         with sole_feeder():
-            monitor = await start(argv.MONITOR_GRAPH, stdout=asyncio.subprocess.PIPE)
-            try:
-                graphs = _graphs(monitor)
+            async with followed_graph() as graphs:
                 self._graph = await anext(graphs)
                 pw_cat = await installed_pw_cat()
                 self._source_requested = self._streams_seen = False
                 self._idle_since_s = None
-                self._destroyed_ids = set()
-                await self._feed(pw_cat, graphs)
-            finally:
-                if self._streams:
-                    self._skipped_samples += self._streams.transport.skipped_samples
-                    self._streams = None
-                terminate(monitor)
-                await wait_or_kill(monitor)
+                try:
+                    await self._feed(pw_cat, graphs)
+                finally:
+                    if self._streams:
+                        self._skipped_samples += self._streams.transport.skipped_samples
+                        self._streams = None
 
-    async def _feed(self, pw_cat: argv.PwCat, graphs: AsyncIterator[Graph]) -> None:
+    async def _feed(self, pw_cat: PwCat, graphs: AsyncIterator[Graph]) -> None:
         async with Streams(pw_cat, self._pipeline, self._quantum) as streams:
             self._streams = streams
             streams.transport.pipeline = self._pipeline  # it may have been replaced while the streams were starting
@@ -160,10 +156,8 @@ class NodeManager:
                     calm.cancel()
                 calm = asyncio.get_running_loop().call_later(CALM_S, self._watch.check)
             if self._graph.has_session_manager and not graph.has_session_manager:
-                # a restarted WirePlumber 0.4 links nothing while nodes exist that were in use before
-                for node in graph.voice_nodes():
-                    await run(argv.destroy(node.id))
-                await run(argv.create_source(self._source_properties))  # else apps would be given a real microphone
+                if self._graph.forgets_ports:
+                    await _make_ports_new([*self._graph.voice_nodes(), *self._graph.listeners()])
                 raise UnavailableError("PipeWire's session manager has ended.", "All that is ours is made again.")
             self._graph = graph
             self._changed.set()
@@ -197,7 +191,7 @@ class NodeManager:
             )
         )
         return [
-            *self._source_commands(sources),
+            *self._source_commands(graph),
             *(argv.link(*pair) for pair in links),
             *(argv.unlink(*pair) for pair in wiring.destroy),
             *(argv.suspend(node.id) for node in self._idle_for_long(graph, streams)),
@@ -220,12 +214,15 @@ class NodeManager:
             return idle
         return []
 
-    def _source_commands(self, sources: list[Node]) -> list[list[str]]:
-        if sources:
+    def _source_commands(self, graph: Graph) -> list[list[str]]:
+        if graph.voice_nodes():
             self._source_requested = False  # if it is removed later, it is created again
-            surplus = {node.id for node in sources[1:]}
-            asked, self._destroyed_ids = self._destroyed_ids, surplus
-            return [argv.destroy(id) for id in surplus - asked]  # only once: its id may soon be another object's
+            surplus = graph.surplus_voice_nodes()
+            self._destroyed_ids &= {node.id for node in surplus}
+            commands = [removal(node) for node in surplus if node.id not in self._destroyed_ids]
+            # only once: its id may soon be another object's
+            self._destroyed_ids |= {node.id for node in surplus if node.state == "suspended"}
+            return commands
         if self._source_requested:
             return []
         self._source_requested = True
@@ -246,13 +243,13 @@ class NodeManager:
             self._on_change(state)
 
 
-async def _graphs(monitor: asyncio.subprocess.Process) -> AsyncIterator[Graph]:
-    """The graph after each change; ``UnavailableError`` once PipeWire ends."""
-    reader = GraphReader()
-    async for line in cast(asyncio.StreamReader, monitor.stdout):
-        if graph := reader.feed(line.decode(errors="replace")):
-            yield graph
-    raise not_running()
+async def _make_ports_new(nodes: list[Node]) -> None:
+    """Let a session manager that starts find nodes without ports, as if they were new.
+
+    Destroyed and made again, RWC Voice would do, too, but its listeners would be given the real microphone.
+    """
+    await asyncio.gather(*(run(argv.suspend(node.id)) for node in nodes))
+    await asyncio.gather(*(run(argv.forget_ports(node.id)) for node in nodes))
 
 
 def _others(graph: Graph) -> tuple[set[int], set[tuple[int, str]]]:

@@ -5,9 +5,9 @@ import os
 from typing import Any
 
 from rwc_pw.errors import UnavailableError
-from rwc_pw.pipewire.argv import PwCat
 from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
+from rwc_pw.pipewire.pw_cat import PwCat
 from rwc_pw.pipewire.transport import Transport
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.streaming.priority import raise_priority

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rwc_pw.errors import Fault
-from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
+from rwc_pw.pipewire.graph import Graph, Node
 
 MONITOR_SUFFIX = ".monitor"
 """What PulseAudio clients append to a sink's name to refer to what it plays."""
@@ -47,7 +47,8 @@ def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: s
     # linked to a microphone that another app keeps running, we would run, too, although nobody listens
     heard = microphone if graph.listeners() else None
     into_capture = _pairs(graph, heard, _newest(graph, capture))
-    from_playback = _pairs(graph, _newest(graph, playback), _newest(graph, SOURCE_NODE))
+    player = _newest(graph, playback)
+    from_playback = [pair for source in graph.voice_nodes() for pair in _pairs(graph, player, source)]
     desired = set(into_capture) | set(from_playback)
     streams = {node.id for name in (capture, playback) for node in graph.named(name)}
     existing = {

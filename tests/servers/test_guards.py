@@ -13,7 +13,7 @@ from rwc_pw.pipewire.link_limit import MOST
 from rwc_pw.streaming import IdentityBackend
 from tests.patience import PATIENCE_S
 from tests.servers.program import Program
-from tests.servers.pulse_client import Listening, record, source_names
+from tests.servers.pulse_client import Listening, record
 from tests.servers.rig import Rig
 from tests.servers.sound import Player, record_pair, tone
 
@@ -44,21 +44,6 @@ def test_nothing_of_ours_plays_in_the_speakers(headless, program):
         speakers = record_pair(headless, f"{SPEAKERS}:monitor_FL", f"{SPEAKERS}:monitor_FR", seconds=0.5)
     assert np.abs(heard).max() > 0.05
     assert not speakers.any()
-
-
-def test_who_goes_on_recording_when_it_is_switched_off_never_gets_the_real_microphone(headless, program):
-    program("enable")
-    with Player(headless, tone(200, 30)), Listening(headless, "rwc_voice") as app:
-        app.until(is_loud)
-        done = program.run("disable")
-        assert done.returncode == 0
-        assert "your real microphone" in done.stderr
-        app.until(is_silent)  # after what it had still to hear
-        assert is_silent(app.next(1.5))
-        assert "rwc_voice" in source_names(headless)
-    headless.wait_for(lambda graph: not graph.listeners() or None)
-    program("disable")
-    assert "rwc_voice" not in source_names(headless)
 
 
 def test_who_records_when_the_session_manager_restarts_never_gets_the_real_microphone(headless, program):

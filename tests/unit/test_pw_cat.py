@@ -5,7 +5,7 @@ import pytest
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire import argv
-from rwc_pw.pipewire.argv import PwCat
+from rwc_pw.pipewire.pw_cat import PwCat
 
 OLD_HELP = """\
 pw-cat [options] [<file>|-]
