@@ -10,8 +10,10 @@ import sys
 from contextlib import suppress
 
 from rwc_pw.errors import RwcPwError
+from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.feeder import PATIENCE_S, sole_farewell, sole_feeder
 from rwc_pw.pipewire.graph import Graph
+from rwc_pw.pipewire.process import run
 from rwc_pw.pipewire.source import followed_graph, read_graph, remove_source
 
 
@@ -28,10 +30,10 @@ async def take_leave() -> list[str]:
 
 
 def _start() -> None:
-    argv = [sys.executable, "-P", "-m", __name__]
+    command = [sys.executable, "-P", "-m", __name__]
     nothing = subprocess.DEVNULL
     process = subprocess.Popen(
-        argv, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, cwd="/", start_new_session=True
+        command, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing, cwd="/", start_new_session=True
     )
     assert process.stdout is not None  # noqa: S101 - for mypy: it is a pipe
     with process.stdout:
@@ -47,6 +49,8 @@ async def wait() -> None:
             async for graph in graphs:
                 if _is_over(graph):
                     return
+                for link in graph.foreign_feeds():
+                    await run(argv.unlink(link.output_port_id, link.input_port_id))
                 if not graph.listeners() and not await _remove():
                     return
 

@@ -104,6 +104,14 @@ class Graph:
         sources = {node.id for node in self.voice_nodes()}
         return self._nodes_of(link.output_node_id for link in self.links if link.input_node_id in sources)
 
+    def foreign_feeds(self) -> list[Link]:
+        """The links into RWC Voice from anything but a stream of ours: what flows there was not converted."""
+        sources = {node.id for node in self.voice_nodes()}
+        return [link for link in self.links if link.input_node_id in sources and not self._is_ours(link.output_node_id)]
+
+    def _is_ours(self, id: int) -> bool:
+        return id in self.nodes and self.nodes[id].is_ours
+
     def listeners(self) -> list[Node]:
         """The nodes that record from RWC Voice now."""
         sources = {node.id for node in self.voice_nodes()}

@@ -11,15 +11,16 @@ from rwc_pw.backoff import Backoff
 from rwc_pw.errors import Fault, RwcPwError, UnavailableError
 from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
+from rwc_pw.pipewire.displaced import DisplacedApps
 from rwc_pw.pipewire.feeder import sole_feeder
-from rwc_pw.pipewire.graph import Graph, Node
+from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
 from rwc_pw.pipewire.link_limit import LinkLimit
 from rwc_pw.pipewire.process import run
 from rwc_pw.pipewire.pw_cat import PwCat, installed_pw_cat
 from rwc_pw.pipewire.source import followed_graph, removal
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
-from rwc_pw.pipewire.wiring import choose_microphone, fault_in, plan_wiring
+from rwc_pw.pipewire.wiring import choose_microphone, fault_in, intrusion_in, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.tasks import until_one_ends
 
@@ -27,6 +28,7 @@ FIRST_RETRY_S = 0.1
 CALM_S = 0.3  # after somebody has come or gone
 SUSPEND_AFTER_S = 5.0  # as WirePlumber does for devices; at once would hit apps that stop and start within 10 ms
 LONGEST_RETRY_S = 1.0  # sound must be back within two seconds of PipeWire
+INTRUSION_TOLD_S = 10.0
 LOOK_AGAIN_S = 1.0  # whether links last by now
 NO_ANSWER_YET = Fault("PipeWire has not answered yet")
 LINKS_REMOVED = Fault(
@@ -71,6 +73,8 @@ class NodeManager:
         self._streams_seen = False
         self._idle_since_s: float | None = None
         self._link_limit = LinkLimit()
+        self._displaced = DisplacedApps()
+        self._intruded: tuple[Fault | None, float] = None, 0.0
         self._look_again: asyncio.TimerHandle | None = None
         self._source_requested = False
         self._destroyed_ids: set[int] = set()
@@ -133,6 +137,7 @@ class NodeManager:
                 self._graph = await anext(graphs)
                 pw_cat = await installed_pw_cat()
                 self._source_requested = self._streams_seen = False
+                self._displaced = DisplacedApps()
                 self._idle_since_s = None
                 try:
                     await self._feed(pw_cat, graphs)
@@ -176,7 +181,12 @@ class NodeManager:
         self._check_streams(graph, streams)
         sources = graph.voice_nodes()
         links = self._link_limit.allow(wiring.create, wiring.destroy, asyncio.get_running_loop().time())
-        fault = fault_in(graph, microphone, self._wanted_microphone, self._streams_seen)
+        moved = self._displaced.observe(graph)
+        fault = (
+            self._displaced.fault(graph)
+            or self._intrusion(graph, streams)
+            or fault_in(graph, microphone, self._wanted_microphone, self._streams_seen)
+        )
         if self._link_limit.is_reached:
             fault = fault or LINKS_REMOVED
             if self._look_again:
@@ -191,11 +201,21 @@ class NodeManager:
             )
         )
         return [
-            *self._source_commands(graph),
-            *(argv.link(*pair) for pair in links),
             *(argv.unlink(*pair) for pair in wiring.destroy),
+            *self._source_commands(graph),
+            *(argv.move(node.id, SOURCE_NODE) for node in moved),
+            *(argv.link(*pair) for pair in links),
             *(argv.suspend(node.id) for node in self._idle_for_long(graph, streams)),
         ]
+
+    def _intrusion(self, graph: Graph, streams: Streams) -> Fault | None:
+        """What is told of a link past the converter, for a while after it has been removed."""
+        loop = asyncio.get_running_loop()
+        if found := intrusion_in(graph, streams.capture_node):
+            self._intruded = found, loop.time() + INTRUSION_TOLD_S
+            loop.call_later(INTRUSION_TOLD_S, self._changed.set)
+        fault, until_s = self._intruded
+        return fault if loop.time() < until_s else None
 
     def _idle_for_long(self, graph: Graph, streams: Streams) -> list[Node]:
         """Our streams that have been idle for a while: the session manager suspends devices, but not streams.

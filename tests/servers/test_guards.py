@@ -67,6 +67,34 @@ def test_a_link_to_the_speakers_that_somebody_makes_is_removed(headless, program
     assert links_of(headless, "rwc_pw.playback") == [(output, "rwc_voice:input_MONO")]
 
 
+def test_what_somebody_links_past_the_converter_is_removed_and_told(headless, program):
+    program("enable")
+    program("set", "--gate", "0")  # nothing that is said is loud enough: whatever is heard is the real voice
+    [(output, _)] = links_of(headless, "rwc_pw.playback")
+    with Player(headless, tone(200, 60)), Listening(headless, "rwc_voice") as app, program.watched() as watch:
+        app.next(0.5)
+        headless.run("pw-link", "headless_microphone:capture_MONO", "rwc_voice:input_MONO")
+        assert "linked Headless microphone into RWC Voice" in watch.until(state="degraded")["reason"]
+        assert links_of(headless, "rwc_voice:input") == [("rwc_voice:input_MONO", output)]
+        app.next(0.5)  # what got through
+        assert is_silent(app.next(1.0))
+        watch.until(state="running")
+
+
+def test_who_loses_the_microphone_that_somebody_destroys_gets_it_back(headless, program):
+    program("enable")
+    program("set", "--gate", "0")
+    with Player(headless, tone(200, 60)), Listening(headless, "rwc_voice") as app:
+        app.next(0.5)
+        [node] = headless.wait_for(lambda graph: graph.voice_nodes())
+        headless.run("pw-cli", "destroy", str(node.id))
+        headless.wait_for(lambda graph: graph.listeners() and graph.voice_nodes() != [node], timeout_s=PATIENCE_S)
+        app.until(is_silent)
+        assert is_silent(app.next(1.0))
+        with program.watched() as watch:
+            watch.until(state="running", reason="")
+
+
 def test_who_removes_our_links_each_time_is_told_of_and_does_not_keep_us_busy(headless, program):
     """As a patchbay in exclusive mode does."""
     program("enable")
