@@ -42,13 +42,15 @@ class PwCat:
 
     def capture(self, node_name: str, quantum: int) -> list[str]:
         """Record mono float32 to standard output, one write per quantum."""
-        return [*DIES_WITH_US, *UNBUFFERED, "pw-cat", "--record", *self._stream(node_name, quantum)]
+        stream = self._stream(node_name, "rwc-pw recorder", quantum)
+        return [*DIES_WITH_US, *UNBUFFERED, "pw-cat", "--record", *stream]
 
     def playback(self, node_name: str, quantum: int) -> list[str]:
         """Play mono float32 from standard input."""
-        return [*DIES_WITH_US, *UNBUFFERED, "pw-cat", "--playback", *self._stream(node_name, quantum)]
+        stream = self._stream(node_name, "rwc-pw player", quantum)
+        return [*DIES_WITH_US, *UNBUFFERED, "pw-cat", "--playback", *stream]
 
-    def _stream(self, node_name: str, quantum: int) -> list[str]:
+    def _stream(self, node_name: str, description: str, quantum: int) -> list[str]:
         return [
             *self.raw_flag,
             *("--target", "0"),  # we link the ports ourselves: the session manager would choose the speakers
@@ -58,16 +60,16 @@ class PwCat:
             *("--format", "f32"),
             *("--latency", str(quantum)),
             *("--media-role", "rwc-pw"),  # our own role, so that no other stream's volume or target is restored for us
-            *("--properties", _properties(node_name)),
+            *("--properties", _properties(node_name, description)),
             "-",
         ]
 
 
-def _properties(node_name: str) -> str:
+def _properties(node_name: str, description: str) -> str:
     properties = {
         "node.name": node_name,
-        "node.description": "RWC Voice",
-        "application.name": "RWC Voice",
+        "node.description": description,  # not RWC Voice: whoever takes it for that would record the real voice
+        "application.name": "rwc-pw",
         "application.id": APPLICATION_ID,
         "node.group": LINK_GROUP,
         "node.link-group": LINK_GROUP,
