@@ -99,7 +99,7 @@ class NodeManager:
     def renew_streams(self) -> None:
         """Create the streams again, so that none of their last sound is heard: a paused stream keeps it."""
         if self._streams:
-            self._streams.end()
+            self._streams.kill()
 
     def replace_pipeline(self, pipeline: StreamingPipeline) -> None:
         """Use this pipeline, already started, from the next block on."""
