@@ -125,6 +125,7 @@ def test_what_ultimate_rvc_says_and_its_end_are_conversion_errors_and_it_begins_
     os.kill(it._rvc._process.pid, signal.SIGKILL)
     with pytest.raises(ConversionError, match="has ended"):
         it.convert_chunk(tone(0.2))
+    assert list(it._rvc.folder.glob("[0-9]*.wav")) == []  # what was said is not left in a file
     it.initialize()
     assert pitch_hz(spoken(it, tone(1.5))) == pytest.approx(170, rel=0.01)
 
