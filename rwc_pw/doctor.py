@@ -14,7 +14,7 @@ from rwc_pw.extra import check_extra
 from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.devices import default_source
 from rwc_pw.pipewire.graph import Graph
-from rwc_pw.pipewire.process import installed_pw_cat
+from rwc_pw.pipewire.pw_cat import installed_pw_cat
 from rwc_pw.pipewire.source import read_graph
 from rwc_pw.pipewire.wiring import choose_microphone, microphone_fault
 from rwc_pw.rvc import graphics_card

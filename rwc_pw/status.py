@@ -1,7 +1,8 @@
 """What RWC Voice is doing, for people and programs."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Self
 
@@ -38,6 +39,18 @@ class Status:
     bypass: bool = False
     muted: bool = False
 
+    def heard_by(self, listeners: Sequence[str], *, stays: bool) -> Self:
+        """This status, off, where apps listen to the RWC Voice that is left: it ``stays``, or goes after them."""
+        if not listeners:
+            return self
+        silence = f"silent for {enumeration(listeners)}" if stays else until_they_leave(listeners)
+        return replace(
+            self,
+            reason="; ".join(filter(None, (silence, self.reason))),
+            remedy=self.remedy or ("Run `rwc-pw enable`." if stays else ""),
+            listeners=tuple(listeners),
+        )
+
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
@@ -45,6 +58,17 @@ class Status:
     def from_json(cls, text: str) -> Self:
         values = json.loads(text)
         return cls(**{**values, "state": State(values["state"]), "listeners": tuple(values["listeners"])})
+
+
+def until_they_leave(listeners: Sequence[str]) -> str:
+    """Until when RWC Voice stays that is switched off, as a clause."""
+    return f"silent until {enumeration(listeners)} {'leaves' if len(listeners) == 1 else 'leave'}"
+
+
+def enumeration(names: Sequence[str]) -> str:
+    """Some names, at least one, as in a sentence."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def describe(status: Status) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """RWC Voice in a terminal: the engine with live meters, without the session bus."""
 
 import asyncio
+import contextlib
 import math
 
 from rich.live import Live
@@ -11,9 +12,11 @@ from rwc_pw.cli.printing import one_line
 from rwc_pw.cli.shared import tell_who_keeps_it
 from rwc_pw.config import Config
 from rwc_pw.engine import VoiceEngine
+from rwc_pw.errors import RwcPwError
 from rwc_pw.files.paths import Paths
-from rwc_pw.pipewire.feeder import sole_feeder
-from rwc_pw.pipewire.source import read_graph, remove_source
+from rwc_pw.pipewire.farewell import take_leave
+from rwc_pw.pipewire.feeder import PATIENCE_S, sole_feeder
+from rwc_pw.pipewire.source import read_graph
 from rwc_pw.pipewire.transport import Levels
 from rwc_pw.status import Status, describe
 from rwc_pw.tasks import until_one_ends
@@ -24,19 +27,19 @@ METER_CELLS = 30
 
 
 async def run(config: Config, paths: Paths) -> None:
-    """Run until cancelled; remove RWC Voice afterwards if it was not there before and no app records it.
+    """Run until cancelled; remove RWC Voice afterwards, unless it is switched on anyway, once no app records it.
 
     ``RwcPwError`` if another rwc-pw already feeds RWC Voice, ``UnavailableError`` without PipeWire.
     """
-    with sole_feeder():  # fail early if another process has it
-        pass
-    was_there = bool((await read_graph()).voice_nodes())
+    with sole_feeder(PATIENCE_S):  # fail early if another process has it
+        await read_graph()
     engine = VoiceEngine(config, paths, on_change=lambda: None)
     try:
         await until_one_ends(engine.run(), _show(engine))
     finally:
-        if not was_there:
-            tell_who_keeps_it(await remove_source())
+        if not paths.drop_in.exists():
+            with contextlib.suppress(RwcPwError):  # another rwc-pw feeds it by now
+                tell_who_keeps_it(await take_leave())
 
 
 async def _show(engine: VoiceEngine) -> None:

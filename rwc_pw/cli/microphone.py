@@ -22,8 +22,8 @@ from rwc_pw.cli.shared import (
     voice_name,
     with_daemon,
 )
-from rwc_pw.errors import NoBusError, RwcPwError
-from rwc_pw.status import Status
+from rwc_pw.errors import NoBusError, RwcPwError, UnavailableError
+from rwc_pw.status import State, Status
 
 if TYPE_CHECKING:
     from rwc_pw.control.client import Client
@@ -62,16 +62,18 @@ def enable(
 
 
 def disable() -> None:
-    """Switch RWC Voice off and leave nothing of it running or registered."""
+    """Switch RWC Voice off and leave nothing of it running or registered.
+
+    While an app records it, it stays, silent: without it, that app would be given the real microphone.
+    """
     from rwc_pw.desktop import registration
-    from rwc_pw.pipewire.feeder import sole_feeder
-    from rwc_pw.pipewire.source import remove_source
+    from rwc_pw.pipewire.farewell import take_leave
 
     registration.unregister(paths())
     stop_daemon()
-    with sole_feeder():  # else somebody else feeds it, who would create it again
-        tell_who_keeps_it(asyncio.run(remove_source()))
+    listeners = asyncio.run(take_leave())
     print("RWC Voice is off.")
+    tell_who_keeps_it(listeners)
 
 
 def uninstall(yes: Annotated[bool, typer.Option("--yes", help="Delete voices without asking.")] = False) -> None:
@@ -95,11 +97,13 @@ def status(
     """Tell what RWC Voice does, to whom, and with what delay."""
     show = print_json if as_json else print_status
     if watch:
-        return run_until_signal(_watch(show))
+        run_until_signal(_watch(show))
+        return
     try:
-        show(with_daemon(lambda client: client.status()))
+        told = with_daemon(lambda client: client.status())
     except NoBusError as error:  # without a bus there is no daemon, which is a valid answer
-        show(Status(reason=error.fault.reason, remedy=error.remedy))
+        told = Status(reason=error.fault.reason, remedy=error.remedy)
+    show(asyncio.run(_with_farewell(told)))
 
 
 def mute(state: OnOffToggle = "on") -> None:
@@ -138,4 +142,18 @@ async def _watch(show: Callable[[Status], None]) -> None:
 
     async with Client() as client:
         async for status in client.watch():
-            show(status)
+            show(await _with_farewell(status))
+
+
+async def _with_farewell(status: Status) -> Status:
+    """The status, and, if RWC Voice is off, who still listens to it."""
+    from rwc_pw.pipewire.source import read_graph
+
+    if status.state is not State.OFF:
+        return status
+    try:
+        graph = await read_graph()
+    except UnavailableError:
+        return status
+    listeners = () if graph.feeders() else tuple(node.label for node in graph.listeners())
+    return status.heard_by(listeners, stays=paths().drop_in.exists())

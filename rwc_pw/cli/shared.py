@@ -16,7 +16,7 @@ from rwc_pw.cli.printing import one_line, print
 from rwc_pw.config import Config, assets_dir_of, config_of, save_config
 from rwc_pw.errors import NoBusError, RwcPwError, UsageError
 from rwc_pw.files.paths import Paths
-from rwc_pw.status import State, Status, describe
+from rwc_pw.status import State, Status, describe, until_they_leave
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.options import INDEX_RATE
 from rwc_pw.voices.store import VoiceStore
@@ -118,8 +118,8 @@ def tell_who_keeps_it(listeners: list[str]) -> None:
     """Tell why RWC Voice was not removed, if apps record it."""
     if listeners:
         print(
-            f"RWC Voice stays, silent, because {', '.join(listeners)} would record your real microphone without it. "
-            "End that recording, then run `rwc-pw disable`.",
+            f"RWC Voice stays, {until_they_leave(listeners)}: "
+            "without it, your real microphone would be recorded there.",
             file=sys.stderr,
         )
 

@@ -25,6 +25,6 @@ async def connect() -> MessageBus:
 def _address() -> str | None:
     """The bus of the user's session where the environment names none, as libdbus and systemd find it."""
     bus = Path(os.environ.get("XDG_RUNTIME_DIR", ""), "bus")
-    if "DBUS_SESSION_BUS_ADDRESS" in os.environ or not (bus.is_absolute() and bus.is_socket()):
+    if os.environ.get("DBUS_SESSION_BUS_ADDRESS") or not (bus.is_absolute() and bus.is_socket()):
         return None
-    return f"unix:path={quote(str(bus))}"
+    return f"unix:path={quote(str(bus)).replace('~', '%7E')}"  # the bus's library takes no ~

@@ -7,6 +7,7 @@ from typing import Any
 
 SOURCE_NODE = "rwc_voice"
 """The node name of the microphone "RWC Voice", as the drop-in declares it."""
+CORE_ID = 0  # of PipeWire itself, which is in every graph
 LINK_GROUP = "rwc-pw"
 """``node.group`` and ``node.link-group`` of that node and of our streams, as the drop-in declares it."""
 
@@ -61,6 +62,9 @@ class Graph:
     ports: tuple[Port, ...] = ()
     links: tuple[Link, ...] = ()
     has_session_manager: bool = False
+    forgets_ports: bool = False
+    """Whether the session manager is WirePlumber up to 0.4: once restarted, it waits in vain for ports to change that
+    were configured before, and links nothing meanwhile."""
     client_pids: frozenset[int] = frozenset()
     """The ids of the connected processes."""
     client_processes: frozenset[tuple[int, str]] = frozenset()
@@ -88,10 +92,25 @@ class Graph:
         """RWC Voice: one node, or none."""
         return self.named(SOURCE_NODE)
 
+    def surplus_voice_nodes(self) -> list[Node]:
+        """What is RWC Voice once more, where nobody listens."""
+        nodes = self.voice_nodes()
+        heard = {link.output_node_id for link in self.links}
+        unheard = [node for node in nodes if node.id not in heard]
+        return unheard if len(unheard) < len(nodes) else unheard[1:]
+
     def feeders(self) -> list[Node]:
         """The nodes that play into RWC Voice now."""
         sources = {node.id for node in self.voice_nodes()}
         return self._nodes_of(link.output_node_id for link in self.links if link.input_node_id in sources)
+
+    def foreign_feeds(self) -> list[Link]:
+        """The links into RWC Voice from anything but a stream of ours: what flows there was not converted."""
+        sources = {node.id for node in self.voice_nodes()}
+        return [link for link in self.links if link.input_node_id in sources and not self._is_ours(link.output_node_id)]
+
+    def _is_ours(self, id: int) -> bool:
+        return id in self.nodes and self.nodes[id].is_ours
 
     def listeners(self) -> list[Node]:
         """The nodes that record from RWC Voice now."""
@@ -103,14 +122,17 @@ class Graph:
 
 
 class GraphReader:
-    """Follows ``pw-dump --monitor``: takes its output line by line and returns the graph after each change."""
+    """Follows ``pw-dump``: takes its output line by line and returns the graph after each change.
+
+    An array of what has gone meanwhile may come before the first that is the whole graph.
+    """
 
     def __init__(self) -> None:
         self._objects: dict[int, dict[str, Any]] = {}
         self._lines: list[str] = []
 
     def feed(self, line: str) -> Graph | None:
-        """Take one line; return the graph if the line ends a change."""
+        """Take one line; return the graph if the line ends a change, and the graph is known."""
         self._lines.append(line)
         if line.rstrip() != "]":  # only the end of an array is in the first column
             return None
@@ -121,7 +143,7 @@ class GraphReader:
                 self._objects.pop(item["id"], None)
             else:
                 self._objects[item["id"]] = item
-        return self._graph()
+        return self._graph() if CORE_ID in self._objects else None
 
     def _graph(self) -> Graph:
         return Graph(
@@ -129,6 +151,7 @@ class GraphReader:
             ports=tuple(map(_port, self._of_type("Port"))),
             links=tuple(map(_link, self._of_type("Link"))),
             has_session_manager=any(map(_is_defaults, self._of_type("Metadata"))),
+            forgets_ports=any(map(_is_old_wireplumber, self._of_type("Client"))),
             client_pids=frozenset(map(_client_pid, self._of_type("Client"))),
             client_processes=frozenset(map(_client_process, self._of_type("Client"))),
         )
@@ -140,6 +163,11 @@ class GraphReader:
 def _is_defaults(metadata: dict[str, Any]) -> bool:
     """Whether it is the session manager's metadata, which comes and goes with it."""
     return bool(metadata.get("props", {}).get("metadata.name") == "default")
+
+
+def _is_old_wireplumber(client: dict[str, Any]) -> bool:
+    props = client.get("info", {}).get("props", {})
+    return props.get("application.name") == "WirePlumber" and "application.version" not in props
 
 
 def _client_pid(client: dict[str, Any]) -> int:

@@ -6,20 +6,21 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import cast
 
 from rwc_pw.backoff import Backoff
 from rwc_pw.errors import Fault, RwcPwError, UnavailableError
 from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
+from rwc_pw.pipewire.displaced import DisplacedApps
 from rwc_pw.pipewire.feeder import sole_feeder
-from rwc_pw.pipewire.graph import Graph, GraphReader, Node
+from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
 from rwc_pw.pipewire.link_limit import LinkLimit
-from rwc_pw.pipewire.process import installed_pw_cat, run, start, terminate, wait_or_kill
-from rwc_pw.pipewire.source import not_running
+from rwc_pw.pipewire.process import run
+from rwc_pw.pipewire.pw_cat import PwCat, installed_pw_cat
+from rwc_pw.pipewire.source import followed_graph, removal
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
-from rwc_pw.pipewire.wiring import choose_microphone, fault_in, plan_wiring
+from rwc_pw.pipewire.wiring import choose_microphone, fault_in, intrusion_in, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.tasks import until_one_ends
 
@@ -27,6 +28,7 @@ FIRST_RETRY_S = 0.1
 CALM_S = 0.3  # after somebody has come or gone
 SUSPEND_AFTER_S = 5.0  # as WirePlumber does for devices; at once would hit apps that stop and start within 10 ms
 LONGEST_RETRY_S = 1.0  # sound must be back within two seconds of PipeWire
+INTRUSION_TOLD_S = 10.0
 LOOK_AGAIN_S = 1.0  # whether links last by now
 NO_ANSWER_YET = Fault("PipeWire has not answered yet")
 LINKS_REMOVED = Fault(
@@ -71,6 +73,8 @@ class NodeManager:
         self._streams_seen = False
         self._idle_since_s: float | None = None
         self._link_limit = LinkLimit()
+        self._displaced = DisplacedApps()
+        self._intruded: tuple[Fault | None, float] = None, 0.0
         self._look_again: asyncio.TimerHandle | None = None
         self._source_requested = False
         self._destroyed_ids: set[int] = set()
@@ -95,7 +99,7 @@ class NodeManager:
     def renew_streams(self) -> None:
         """Create the streams again, so that none of their last sound is heard: a paused stream keeps it."""
         if self._streams:
-            self._streams.end()
+            self._streams.kill()
 
     def replace_pipeline(self, pipeline: StreamingPipeline) -> None:
         """Use this pipeline, already started, from the next block on."""
@@ -129,23 +133,20 @@ class NodeManager:
 
     async def _serve(self) -> None:
         with sole_feeder():
-            monitor = await start(argv.MONITOR_GRAPH, stdout=asyncio.subprocess.PIPE)
-            try:
-                graphs = _graphs(monitor)
+            async with followed_graph() as graphs:
                 self._graph = await anext(graphs)
                 pw_cat = await installed_pw_cat()
                 self._source_requested = self._streams_seen = False
+                self._displaced = DisplacedApps()
                 self._idle_since_s = None
-                self._destroyed_ids = set()
-                await self._feed(pw_cat, graphs)
-            finally:
-                if self._streams:
-                    self._skipped_samples += self._streams.transport.skipped_samples
-                    self._streams = None
-                terminate(monitor)
-                await wait_or_kill(monitor)
+                try:
+                    await self._feed(pw_cat, graphs)
+                finally:
+                    if self._streams:
+                        self._skipped_samples += self._streams.transport.skipped_samples
+                        self._streams = None
 
-    async def _feed(self, pw_cat: argv.PwCat, graphs: AsyncIterator[Graph]) -> None:
+    async def _feed(self, pw_cat: PwCat, graphs: AsyncIterator[Graph]) -> None:
         async with Streams(pw_cat, self._pipeline, self._quantum) as streams:
             self._streams = streams
             streams.transport.pipeline = self._pipeline  # it may have been replaced while the streams were starting
@@ -160,10 +161,8 @@ class NodeManager:
                     calm.cancel()
                 calm = asyncio.get_running_loop().call_later(CALM_S, self._watch.check)
             if self._graph.has_session_manager and not graph.has_session_manager:
-                # a restarted WirePlumber 0.4 links nothing while nodes exist that were in use before
-                for node in graph.voice_nodes():
-                    await run(argv.destroy(node.id))
-                await run(argv.create_source(self._source_properties))  # else apps would be given a real microphone
+                if self._graph.forgets_ports:
+                    await _make_ports_new([*self._graph.voice_nodes(), *self._graph.listeners()])
                 raise UnavailableError("PipeWire's session manager has ended.", "All that is ours is made again.")
             self._graph = graph
             self._changed.set()
@@ -182,7 +181,12 @@ class NodeManager:
         self._check_streams(graph, streams)
         sources = graph.voice_nodes()
         links = self._link_limit.allow(wiring.create, wiring.destroy, asyncio.get_running_loop().time())
-        fault = fault_in(graph, microphone, self._wanted_microphone, self._streams_seen)
+        moved = self._displaced.observe(graph)
+        fault = (
+            self._displaced.fault(graph)
+            or self._intrusion(graph, streams)
+            or fault_in(graph, microphone, self._wanted_microphone, self._streams_seen)
+        )
         if self._link_limit.is_reached:
             fault = fault or LINKS_REMOVED
             if self._look_again:
@@ -197,11 +201,21 @@ class NodeManager:
             )
         )
         return [
-            *self._source_commands(sources),
-            *(argv.link(*pair) for pair in links),
             *(argv.unlink(*pair) for pair in wiring.destroy),
+            *self._source_commands(graph),
+            *(argv.move(node.id, SOURCE_NODE) for node in moved),
+            *(argv.link(*pair) for pair in links),
             *(argv.suspend(node.id) for node in self._idle_for_long(graph, streams)),
         ]
+
+    def _intrusion(self, graph: Graph, streams: Streams) -> Fault | None:
+        """What is told of a link past the converter, for a while after it has been removed."""
+        loop = asyncio.get_running_loop()
+        if found := intrusion_in(graph, streams.capture_node):
+            self._intruded = found, loop.time() + INTRUSION_TOLD_S
+            loop.call_later(INTRUSION_TOLD_S, self._changed.set)
+        fault, until_s = self._intruded
+        return fault if loop.time() < until_s else None
 
     def _idle_for_long(self, graph: Graph, streams: Streams) -> list[Node]:
         """Our streams that have been idle for a while: the session manager suspends devices, but not streams.
@@ -220,12 +234,15 @@ class NodeManager:
             return idle
         return []
 
-    def _source_commands(self, sources: list[Node]) -> list[list[str]]:
-        if sources:
+    def _source_commands(self, graph: Graph) -> list[list[str]]:
+        if graph.voice_nodes():
             self._source_requested = False  # if it is removed later, it is created again
-            surplus = {node.id for node in sources[1:]}
-            asked, self._destroyed_ids = self._destroyed_ids, surplus
-            return [argv.destroy(id) for id in surplus - asked]  # only once: its id may soon be another object's
+            surplus = graph.surplus_voice_nodes()
+            self._destroyed_ids &= {node.id for node in surplus}
+            commands = [removal(node) for node in surplus if node.id not in self._destroyed_ids]
+            # only once: its id may soon be another object's
+            self._destroyed_ids |= {node.id for node in surplus if node.state == "suspended"}
+            return commands
         if self._source_requested:
             return []
         self._source_requested = True
@@ -246,13 +263,13 @@ class NodeManager:
             self._on_change(state)
 
 
-async def _graphs(monitor: asyncio.subprocess.Process) -> AsyncIterator[Graph]:
-    """The graph after each change; ``UnavailableError`` once PipeWire ends."""
-    reader = GraphReader()
-    async for line in cast(asyncio.StreamReader, monitor.stdout):
-        if graph := reader.feed(line.decode(errors="replace")):
-            yield graph
-    raise not_running()
+async def _make_ports_new(nodes: list[Node]) -> None:
+    """Let a session manager that starts find nodes without ports, as if they were new.
+
+    Destroyed and made again, RWC Voice would do, too, but its listeners would be given the real microphone.
+    """
+    await asyncio.gather(*(run(argv.suspend(node.id)) for node in nodes))
+    await asyncio.gather(*(run(argv.forget_ports(node.id)) for node in nodes))
 
 
 def _others(graph: Graph) -> tuple[set[int], set[tuple[int, str]]]:

@@ -8,7 +8,6 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 
 from rwc_pw.errors import UnavailableError
-from rwc_pw.pipewire.argv import PwCat
 
 END_TIMEOUT_S = 1.0
 RUN_TIMEOUT_S = 3.0
@@ -75,11 +74,6 @@ async def run(argv: Sequence[str]) -> str:
             process.kill()
             await process.wait()
     return output.decode(errors="replace")
-
-
-async def installed_pw_cat() -> PwCat:
-    """The pw-cat on PATH; ``UnavailableError`` if it is too old."""
-    return PwCat.probe(await run(["pw-cat", "--version"]), await run(["pw-cat", "--help"]))
 
 
 def missing_tool(name: str) -> UnavailableError:

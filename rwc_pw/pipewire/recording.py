@@ -12,10 +12,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from rwc_pw.errors import RwcPwError
-from rwc_pw.pipewire.argv import DIES_WITH_US, PwCat
+from rwc_pw.pipewire.argv import DIES_WITH_US
 from rwc_pw.pipewire.graph import Graph, Port
 from rwc_pw.pipewire.headless import DEADLINE_S, HeadlessPipeWire, end
 from rwc_pw.pipewire.headless_conf import MICROPHONE, SPEAKERS
+from rwc_pw.pipewire.pw_cat import PwCat
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.streaming.priority import raise_priority
 

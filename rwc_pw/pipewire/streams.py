@@ -1,13 +1,14 @@
 """The two pw-cat processes, and the transport between them."""
 
 import asyncio
+import contextlib
 import os
 from typing import Any
 
 from rwc_pw.errors import UnavailableError
-from rwc_pw.pipewire.argv import PwCat
 from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
+from rwc_pw.pipewire.pw_cat import PwCat
 from rwc_pw.pipewire.transport import Transport
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.streaming.priority import raise_priority
@@ -69,8 +70,11 @@ class Streams:
             os.close(descriptor)
         await wait_or_kill(*self._processes)
 
-    def end(self) -> None:
-        """Make ``until_one_ends`` raise, as if a process had ended."""
+    def kill(self) -> None:
+        """End the processes this instant, with all the sound that they still hold, also if they are stopped."""
+        for process in self._processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
         self._failed.set()
 
     async def until_one_ends(self) -> None:

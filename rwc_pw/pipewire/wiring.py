@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rwc_pw.errors import Fault
-from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
+from rwc_pw.pipewire.graph import Graph, Node
 
 MONITOR_SUFFIX = ".monitor"
 """What PulseAudio clients append to a sink's name to refer to what it plays."""
@@ -47,19 +47,35 @@ def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: s
     # linked to a microphone that another app keeps running, we would run, too, although nobody listens
     heard = microphone if graph.listeners() else None
     into_capture = _pairs(graph, heard, _newest(graph, capture))
-    from_playback = _pairs(graph, _newest(graph, playback), _newest(graph, SOURCE_NODE))
+    player = _newest(graph, playback)
+    from_playback = [pair for source in graph.voice_nodes() for pair in _pairs(graph, player, source)]
     desired = set(into_capture) | set(from_playback)
     streams = {node.id for name in (capture, playback) for node in graph.named(name)}
+    sources = {node.id for node in graph.voice_nodes()}
     existing = {
         (link.output_port_id, link.input_port_id)
         for link in graph.links
-        if streams & {link.output_node_id, link.input_node_id}
+        if streams & {link.output_node_id, link.input_node_id} or link.input_node_id in sources
     }
     return Wiring(
         create=tuple(sorted(desired - existing)),
         destroy=tuple(sorted(existing - desired)),
         channels=len(into_capture),
     )
+
+
+def intrusion_in(graph: Graph, capture: str) -> Fault | None:
+    """Who has linked the real voice past us: into RWC Voice, or from the stream named ``capture``; None if nobody."""
+    recorders = {node.id for node in graph.named(capture)}
+    into = [graph.nodes.get(link.output_node_id) for link in graph.foreign_feeds()]
+    out = [graph.nodes.get(link.input_node_id) for link in graph.links if link.output_node_id in recorders]
+    for node, what in (*((node, "into RWC Voice") for node in into), *((node, "to what we record") for node in out)):
+        name = node.label if node else "something"
+        return Fault(
+            f"somebody linked {name} {what}, past the converter: the link was removed",
+            "Remove that link from your patchbay and from what it has saved.",
+        )
+    return None
 
 
 def fault_in(graph: Graph, microphone: Node | None, wanted: str, has_streams: bool) -> Fault | None:

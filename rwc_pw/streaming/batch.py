@@ -83,10 +83,12 @@ class BatchConverter(ConversionBackend):
 
         path = self._rvc.folder / f"{next(self._numbers)}.wav"
         margin = sound[-MARGIN_SAMPLES:][::-1]
-        soundfile.write(path, np.concatenate([sound, margin]), SAMPLE_RATE_HZ, subtype="FLOAT")
-        result = self._rvc.convert(path)
+        try:
+            soundfile.write(path, np.concatenate([sound, margin]), SAMPLE_RATE_HZ, subtype="FLOAT")
+            result = self._rvc.convert(path)
+        finally:
+            path.unlink(missing_ok=True)  # it is the real voice
         converted, rate_hz = soundfile.read(result, dtype="float32")
-        path.unlink()
         shutil.rmtree(result.parent)
         resampled = soxr.resample(converted, rate_hz, SAMPLE_RATE_HZ)
         if len(resampled) != len(sound):

@@ -23,7 +23,7 @@ from rwc_pw.pipewire.recording import AppRecorder
 from rwc_pw.streaming import IdentityBackend
 from tests.servers.program import Program
 from tests.servers.rig import Rig, Stalling
-from tests.servers.session import all_are, processes, states
+from tests.servers.session import are_at_rest, processes, states
 from tests.servers.sound import (
     MICROPHONE_PORT,
     RATE_HZ,
@@ -137,7 +137,7 @@ def idle() -> None:
     with enabled() as (headless, program):
         pid = daemon_pid(headless)
         listen_once(headless)
-        headless.wait_for(all_are("suspended"), timeout_s=20)
+        headless.wait_for(are_at_rest, timeout_s=20)
         tree = [pid, *(int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
         before = [cpu_s(process) for process in tree]
         time.sleep(30)

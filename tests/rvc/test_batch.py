@@ -131,6 +131,7 @@ def test_its_end_is_a_conversion_error_and_it_begins_again(assets_dir, stored, s
     os.kill(it._rvc._process.pid, signal.SIGKILL)
     with pytest.raises(ConversionError, match="has ended"):
         it.convert_chunk(tone(0.2))
+    assert list(it._rvc.folder.glob("[0-9]*.wav")) == []  # what was said is not left in a file
     it.initialize()
     assert pitch_hz(spoken(it, tone(1.5))) == pytest.approx(170, rel=0.01)
     it.cleanup()

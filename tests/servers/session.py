@@ -1,7 +1,7 @@
 """What a private session holds: processes, sockets, and nodes that run or are suspended."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from rwc_pw.pipewire.graph import Graph
@@ -14,8 +14,11 @@ def states(graph: Graph) -> dict[str, str]:
     return {name: node.state for name in NODES for node in graph.nodes.values() if node.name.startswith(name)}
 
 
-def all_are(state: str) -> Callable[[Graph], dict[str, str] | None]:
-    return lambda graph: states(graph) == dict.fromkeys(NODES, state) or None
+def are_at_rest(graph: Graph) -> bool:
+    """Whether nothing runs, and all is suspended but RWC Voice, which the session manager leaves idle."""
+    found = states(graph)
+    is_idle = found.pop("rwc_voice", "") in ("idle", "suspended")
+    return is_idle and found == dict.fromkeys(set(NODES) - {"rwc_voice"}, "suspended")
 
 
 def traces(root: Path) -> list[str]:

@@ -1,5 +1,7 @@
 """What an app hears: the converted voice, live, and changes without a click."""
 
+import os
+import select
 import signal
 import subprocess
 
@@ -10,6 +12,7 @@ from tests.patience import PATIENCE_S
 from tests.servers import chromium
 from tests.servers.program import config_file, configure
 from tests.servers.pulse_client import record, record_with_ffmpeg
+from tests.servers.session import processes
 from tests.servers.sound import RATE_HZ, PairRecorder, Player, record_pair, undisturbed
 
 PITCH_HZ = 170.0
@@ -112,6 +115,22 @@ def test_the_real_voice_is_heard_under_bypass_alone_and_a_restart_ends_it(speaki
     program("disable")
     program("enable")
     assert not program.status()["bypass"]
+
+
+def test_after_bypass_off_no_stream_is_left_that_holds_the_real_voice(headless, program):
+    """Also one that is stopped and would not answer."""
+    program("enable")
+    program("bypass", "on")
+    streams = [pid for pid, line in processes(headless.root) if "pw-cat" in line and "setpriv" not in line]
+    ends = [os.pidfd_open(pid) for pid in streams]
+    for pid in streams:
+        os.kill(pid, signal.SIGSTOP)
+    program("bypass", "off")
+    ended, _, _ = select.select(ends, [], [], 0)
+    for end in ends:
+        os.close(end)
+    assert len(streams) == 2
+    assert ended == ends
 
 
 def test_a_size_of_chunk_is_that_of_the_voice_in_use(speaking, program):

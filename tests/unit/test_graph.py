@@ -1,6 +1,10 @@
 import json
 
+import pytest
+
 from rwc_pw.pipewire.graph import Graph, GraphReader
+
+CORE = {"id": 0, "type": "PipeWire:Interface:Core", "info": {}}
 
 
 def node(id: int, name: str) -> dict:
@@ -12,8 +16,8 @@ def port(id: int, node_id: int, name: str) -> dict:
     return {"id": id, "type": "PipeWire:Interface:Port", "info": {"props": props}}
 
 
-def link(id: int, output: int, into: int, state: str) -> dict:
-    info = {"output-port-id": output, "input-port-id": into, "state": state}
+def link(id: int, output: int, into: int, state: str, output_node: int = -1) -> dict:
+    info = {"output-port-id": output, "input-port-id": into, "state": state, "output-node-id": output_node}
     return {"id": id, "type": "PipeWire:Interface:Link", "info": info}
 
 
@@ -25,7 +29,7 @@ def told(*reports: list[dict]) -> Graph:
     """The graph after ``pw-dump --monitor`` has told these."""
     reader, graph = GraphReader(), None
     for report in reports:
-        for line in json.dumps(report, indent=2).splitlines(keepends=True):
+        for line in json.dumps([CORE, *report], indent=2).splitlines(keepends=True):
             graph = reader.feed(line)
     assert graph is not None
     return graph
@@ -51,3 +55,31 @@ def test_what_has_gone_is_forgotten():
     graph = told([node(1, "a"), client(2, 77), client(3, 78)], [{"id": 1, "info": None}, {"id": 2, "info": None}])
     assert graph.named("a") == []
     assert graph.client_pids == {78}
+
+
+def test_what_goes_before_the_graph_has_come_is_not_the_graph():
+    reader = GraphReader()
+    graphs = [reader.feed(line) for line in ("[\n", '{ "id": 4000, "info": null }\n', "]\n")]
+    assert graphs == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "heard", "surplus"),
+    [((), (), []), ((1,), (), []), ((1, 2), (), [2]), ((1, 2), (2,), [1]), ((1, 2), (1, 2), [])],
+)
+def test_of_two_rwc_voices_the_one_that_is_heard_stays(nodes, heard, surplus):
+    links = [link(10 + id, 20, 21, "active", output_node=id) for id in heard]
+    graph = told([*(node(id, "rwc_voice") for id in nodes), *links])
+    assert [node.id for node in graph.surplus_voice_nodes()] == surplus
+
+
+@pytest.mark.parametrize(
+    ("props", "forgets"),
+    [
+        ({"application.name": "WirePlumber"}, True),  # 0.4.13
+        ({"application.name": "WirePlumber", "application.version": "0.5.8"}, False),
+        ({"application.name": "parec"}, False),
+    ],
+)
+def test_which_session_manager_waits_for_ports_to_change(props, forgets):
+    assert told([{"id": 1, "type": "PipeWire:Interface:Client", "info": {"props": props}}]).forgets_ports is forgets

@@ -5,7 +5,7 @@ import pytest
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire import argv
-from rwc_pw.pipewire.argv import PwCat
+from rwc_pw.pipewire.pw_cat import PwCat
 
 OLD_HELP = """\
 pw-cat [options] [<file>|-]
@@ -48,6 +48,7 @@ def test_the_stream_keeps_no_device_awake_and_connects_to_nothing_by_itself(verb
     assert properties["node.passive"] == properties["node.dont-reconnect"] == "true"
     assert properties["node.autoconnect"] == "false"
     assert properties["node.group"] == properties["node.link-group"] == "rwc-pw"
+    assert "RWC Voice" not in properties.values()  # there is one of that name, also in JACK
     assert not [key for key in properties if key.startswith("target.") or key == "node.target"]
 
 

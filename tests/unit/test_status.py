@@ -67,3 +67,16 @@ def test_silence_and_the_real_voice_are_never_told_as_a_disguise():
     assert told["Muted"] == "yes"
     assert (told["Microphone"], told["Listening"]) == ("none", "nobody")
     assert told["Latency"] == "not measured, nobody listens"
+
+
+def test_who_hears_the_silence_of_what_is_off_is_told():
+    one = Status().heard_by(["Zoom"], stays=False)
+    assert (one.state, one.reason, one.listeners) == (State.OFF, "silent until Zoom leaves", ("Zoom",))
+    assert Status().heard_by(["Zoom", "OBS", "Mumble"], stays=False).reason == "silent until Zoom, OBS and Mumble leave"
+    assert describe(Status().heard_by(["Zoom"], stays=True)) == [
+        ("RWC Voice", "off: silent for Zoom"),
+        ("Remedy", "Run `rwc-pw enable`."),
+    ]
+    assert Status().heard_by([], stays=True) == Status()
+    without_bus = Status(reason="there is no bus", remedy="Log in.").heard_by(["Zoom"], stays=False)
+    assert (without_bus.reason, without_bus.remedy) == ("silent until Zoom leaves; there is no bus", "Log in.")

@@ -1,7 +1,7 @@
 import pytest
 
 from rwc_pw.pipewire.graph import LINK_GROUP, Graph, Link, Node, Port
-from rwc_pw.pipewire.wiring import Wiring, choose_microphone, fault_in, plan_wiring
+from rwc_pw.pipewire.wiring import Wiring, choose_microphone, fault_in, intrusion_in, plan_wiring
 
 
 def source(id: int, name: str, priority: int = 0, media_class: str = "Audio/Source", **props: object) -> Node:
@@ -64,8 +64,8 @@ def test_a_name_that_two_nodes_have_means_the_microphone():
     assert choose_microphone(graph, "twice.monitor", ()).id == 5
 
 
-CAPTURE = Node(20, "our_capture", "Stream/Input/Audio", "running")
-PLAYBACK = Node(21, "our_playback", "Stream/Output/Audio", "running")
+CAPTURE = Node(20, "our_capture", "Stream/Input/Audio", "running", {"node.link-group": LINK_GROUP})
+PLAYBACK = Node(21, "our_playback", "Stream/Output/Audio", "running", {"node.link-group": LINK_GROUP})
 PORTS = (
     Port(100, VOICE.id, "input_MONO", "in"),
     Port(101, VOICE.id, "capture_MONO", "out"),
@@ -113,11 +113,28 @@ COMPLETE = ((130, 200), (210, 100))
         ((*COMPLETE, (101, 200)), (), ((101, 200),)),  # our voice in itself
         ((*COMPLETE, (210, 200)), (), ((210, 200),)),
         ((*COMPLETE, (201, 110)), (), ((201, 110),)),
+        ((*COMPLETE, (130, 100)), (), ((130, 100),)),  # the real voice in RWC Voice
+        ((*COMPLETE, (201, 100)), (), ((201, 100),)),
         ((*COMPLETE, (101, 170), (120, 170), (120, 110)), (), ()),  # what is not ours stays
     ],
 )
 def test_what_is_missing_is_made_and_what_must_not_be_is_removed(links, create, destroy):
     assert plan(linked(*links)) == Wiring(create, destroy, channels=1)
+
+
+@pytest.mark.parametrize(
+    ("links", "told"),
+    [
+        (COMPLETE, None),
+        ((*COMPLETE, (130, 170)), None),  # an app's own affair
+        ((*COMPLETE, (130, 100)), "linked headset into RWC Voice"),
+        ((*COMPLETE, (201, 170)), "linked app to what we record"),
+        ((*COMPLETE, (201, 110)), "linked speakers to what we record"),
+    ],
+)
+def test_who_links_the_real_voice_past_the_converter_is_told(links, told):
+    fault = intrusion_in(linked(*links), "our_capture")
+    assert fault is None if told is None else told in fault.reason
 
 
 def test_every_channel_of_the_microphone_is_taken():
