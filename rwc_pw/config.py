@@ -1,5 +1,6 @@
 """The configuration: declared once, read from TOML, all problems reported together."""
 
+import codecs
 import difflib
 import os
 import tomllib
@@ -130,7 +131,7 @@ def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collectio
     if problems := _problems({key: value for key, value in values.items() if key not in changes}, rvc_voices):
         raise _unusable(path, problems)
     config = _changed(values, changes, rvc_voices, "Nothing was changed.")
-    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    document = tomlkit.parse(_text(path)) if path.exists() else tomlkit.document()
     for key, value in changes.items():
         if value == getattr(Config(), key):
             document.pop(key, None)
@@ -142,13 +143,20 @@ def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collectio
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(_text(path))
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError) as error:  # also for over-long numbers and over-deep nesting
         raise ConfigError(f"{path} is not valid TOML: {error}.", "Mend that line, or remove the file.") from error
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.", "Mend its permissions.") from error
+
+
+def _text(path: Path) -> str:
+    """The file's text, as editors leave it: a byte order mark tells UTF-16 from UTF-8 and is no part of it."""
+    content = path.read_bytes()
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return content.decode(encoding).replace("\r\n", "\n")
 
 
 def _unusable(path: Path, problems: list[str]) -> ConfigError:

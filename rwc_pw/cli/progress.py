@@ -34,7 +34,7 @@ def bytes_done() -> Iterator[Callable[[str, int, int | None], None]]:
 
     tasks: dict[str, TaskID] = {}
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
