@@ -66,12 +66,15 @@ def save(changes: Mapping[str, object]) -> Config:
 def voice_name(model: str) -> str:
     """The name of the voice that ``model`` means: a name, a stored voice's folder, or a ``.pth``, imported if new."""
     from rwc_pw.voices.resolve import stored_folder
+    from rwc_pw.voices.source import place_of
 
-    if "://" in model or model.endswith(".zip"):
+    if model in BUILTIN_VOICES or model in store().names():
+        return model
+    path = place_of(model)
+    if path is None or model.lower().endswith(".zip"):
         raise UsageError("A voice is added before it is used.", f"Run `rwc-pw voices add {shlex.quote(model)}`.")
-    is_path = "/" in model or model.endswith(".pth")
-    known = model in BUILTIN_VOICES or model in store().names() or not is_path
-    return model if known else stored_folder(Path(model), store()).name
+    is_path = "/" in model or path.suffix.lower() == ".pth"
+    return stored_folder(path, store()).name if is_path else model
 
 
 def config_in(model: str | None) -> Config:

@@ -5,11 +5,13 @@ import json
 import re
 import shlex
 import shutil
+import string
+import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import typer
 
@@ -20,7 +22,8 @@ from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.files.writing import make_folder
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.rvc_voice import STREAMING
-from rwc_pw.voices.source import LARGEST_FILE_BYTES
+from rwc_pw.voices.source import LARGEST_FILE_BYTES, place_of
+from rwc_pw.voices.voice_name import fitting_name
 
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 Name = Annotated[str, typer.Argument(help="A voice that `rwc-pw voices` lists.")]
@@ -74,18 +77,27 @@ def add(
     from rwc_pw.voices.importing import add_voice, check_can_add
 
     check_can_add(store(), name)
-    is_fetched = "://" in source
+    place = place_of(source)
+    is_fetched = place is None
     if sha256 is not None and not (is_fetched and SHA256.fullmatch(sha256)):
         raise UsageError("--sha256 takes the 64 hexadecimal digits of a file to fetch.", "Give an address with it.")
     if not source:
         raise UsageError("There is no voice without a name.", "Name a .pth, a folder, a .zip or an address.")
-    path = _fetched(source, sha256) if is_fetched else Path(source)
+    path = place or _fetched(source, sha256)
+    told: list[str] = []
+    is_kept = False
     try:
         with share_done("Checking") as on_progress:
-            voice = add_voice(path, store(), name=name, index=index, on_progress=on_progress)
+            index = index and place_of(str(index))
+            voice = add_voice(path, store(), name=name, index=index, on_progress=on_progress, tell=told.append)
+    except UsageError:  # the user can still choose something of it
+        is_kept = True
+        raise
     finally:
-        if is_fetched:
+        if is_fetched and not is_kept:
             shutil.rmtree(path.parent)
+    for sentence in told:
+        print(sentence, file=sys.stderr)
     print(f"{voice.name} is here: {voice.description}", flush=True)
     if _can_speak(voice.name):
         print(f"Speak in it with `rwc-pw use {shlex.quote(voice.name)}`.")
@@ -140,11 +152,11 @@ def _fetched(url: str, sha256: str | None) -> Path:
 
     folder = paths().downloads_dir / hashlib.sha256(url.encode()).hexdigest()[:16]
     make_folder(folder)
-    path = folder / (PurePosixPath(urlsplit(url).path).name or "voice")
+    path = folder / fitting_name(unquote(PurePosixPath(urlsplit(url).path).name))
     try:
         with bytes_done() as on_progress:
-            download(
-                url,
+            told = download(
+                _address(url),
                 path,
                 sha256=sha256,
                 most_bytes=LARGEST_FILE_BYTES,
@@ -154,4 +166,10 @@ def _fetched(url: str, sha256: str | None) -> Path:
         with suppress(OSError):  # a part is left in it, to go on with
             folder.rmdir()
         raise
-    return path
+    return path.replace(folder / fitting_name(told)) if told else path
+
+
+def _address(url: str) -> str:
+    """The address of the file that ``url`` shows, with letters and blanks as servers understand them."""
+    file = re.sub(r"^(https://huggingface\.co/.+?/.+?)/blob/", r"\1/resolve/", url.strip())
+    return quote(file, safe=string.punctuation)

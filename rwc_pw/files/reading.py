@@ -1,5 +1,6 @@
 """Opens and reads files that may be anything: what would block, never end or fill the memory is refused."""
 
+import codecs
 import errno
 import os
 import stat
@@ -23,9 +24,13 @@ def open_file(path: Path) -> BufferedReader:
 
 
 def read_text(path: Path) -> str:
-    """The text, of at most 1 MiB; ``OSError`` if it cannot be read, ``ValueError`` if it is not UTF-8."""
+    """The text, of at most 1 MiB, as editors leave it: a byte order mark tells UTF-16 from UTF-8, and is no part of it.
+
+    ``OSError`` if it cannot be read, ``ValueError`` if it is in neither.
+    """
     with open_file(path) as file:
         content = file.read(MOST_TEXT_BYTES + 1)
     if len(content) > MOST_TEXT_BYTES:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    return content.decode("utf-8-sig")  # editors of Windows put a mark before it
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return content.decode(encoding).replace("\r\n", "\n")

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO
@@ -29,9 +30,10 @@ STRONG_ETAG = re.compile(r'"[!#-~]*"')  # only these are allowed in If-Range (RF
 
 def download(
     url: str, path: Path, *, sha256: str | None, most_bytes: int, on_progress: Callable[[int, int | None], None]
-) -> None:
-    """Fetch ``url`` to ``path``; ``on_progress`` receives the bytes done and the total, if known.
+) -> str | None:
+    """Fetch ``url`` to ``path``; return the file's name if the server tells it.
 
+    ``on_progress`` receives the bytes done and the total, if known.
     What came before a connection broke is kept in ``path``.part; a download from another address resumes it if the
     server's ETag is the same, so ``path`` must stand for one file. The hub sends a large file's SHA-256 in the header
     X-Linked-Etag: that is checked, too. ``UsageError`` for an address that is not https, ``UnavailableError`` if the
@@ -44,10 +46,11 @@ def download(
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(part) as file:
             try:
-                told = _fetch(url, file, tag, pinned, most_bytes, on_progress)
+                told, name = _fetch(url, file, tag, pinned, most_bytes, on_progress)
                 if any(file_sha256(part) != wanted for wanted in pinned | told):
                     raise _other_file(url)
                 part.replace(path)
+                return name
             except _RefusedError:
                 part.unlink(missing_ok=True)
                 raise
@@ -93,8 +96,8 @@ def _fetch(
     pinned: set[str],
     most_bytes: int,
     on_progress: Callable[[int, int | None], None],
-) -> set[str]:
-    """Complete ``file``; return the SHA-256 that the hub sends for it, if any."""
+) -> tuple[set[str], str | None]:
+    """Complete ``file``; return the SHA-256 that the hub sends for it, if any, and the name that the server tells."""
     # the last byte is requested again: for a complete part, the range would otherwise be empty, and refused
     there_bytes = os.fstat(file.fileno()).st_size
     etag = tag.read_text(encoding="utf-8", errors="replace") if tag.exists() else ""
@@ -113,7 +116,19 @@ def _fetch(
         # only after truncating what came under another tag
         tag.write_text(response.headers.get("ETag", ""), encoding="utf-8")
         _receive(response, file, done_bytes, whole_bytes, most_bytes, on_progress)
-    return told
+    return told, _told_name(response.headers)
+
+
+def _told_name(headers: Message) -> str | None:
+    """The last part of the name in Content-Disposition, of which ``filename*`` tells other scripts (RFC 6266)."""
+    values = [value for key, value in headers.get_params([], "content-disposition") if key.lower() == "filename"]
+    values.sort(key=lambda value: isinstance(value, str))
+    if not values:
+        return None
+    name = collapse_rfc2231_value(values[0])
+    with contextlib.suppress(UnicodeError):
+        name = name.encode("latin-1").decode("utf-8")  # http.client reads headers as Latin-1
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def _extent_bytes(response: HTTPResponse, url: str, asked_bytes: int, etag: str) -> tuple[int, int | None]:

@@ -37,7 +37,10 @@ def main() -> None:
 
 
 def inspect(model: Path, index: Path | None, folder: Path) -> dict[str, object]:
-    """Check a voice and its index, and write their stored form into ``folder``; ``BadVoiceError`` if they are bad."""
+    """Check a voice and its index, and write their stored form into ``folder``; ``BadVoiceError`` for a bad voice.
+
+    A bad index is left out; ``index_problem`` says why, as the end of a sentence.
+    """
     look_at(model)
     import torch
 
@@ -45,9 +48,14 @@ def inspect(model: Path, index: Path | None, folder: Path) -> dict[str, object]:
     _limit(resource.RLIMIT_AS, _mapped_bytes() + MEMORY_BYTES)
     architecture, weights = read_checkpoint(model)
     store_model(architecture, weights, folder)
+    index_problem = ""
     if index:
-        _store_index(index, FEATURES[architecture.version], folder)
+        try:
+            _store_index(index, FEATURES[architecture.version], folder)
+        except BadVoiceError as error:
+            index_problem = str(error)
     return {
+        "index_problem": index_problem,
         "version": architecture.version,
         "sample_rate_hz": architecture.sample_rate_hz,
         "has_pitch": architecture.has_pitch,

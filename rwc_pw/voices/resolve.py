@@ -1,6 +1,7 @@
 """Finds the stored voice that a user's name or path means."""
 
 from pathlib import Path
+from shlex import quote
 
 from rwc_pw.errors import UsageError
 from rwc_pw.voices.builtin import BUILTIN_VOICES
@@ -25,7 +26,7 @@ def stored_folder(model: Path, store: VoiceStore) -> Path:
         known = store.find_source(file_sha256(path))
         return store.folder_of(known or add_voice(path, store))
     if str(model) in BUILTIN_VOICES:
-        how = f"`rwc-pw demo --voice {model} --input FILE` converts with it."
+        how = f"`rwc-pw demo --voice {quote(str(model))} --input FILE` converts with it."
         raise UsageError(f"{model} is a built-in voice, not one of RVC.", how)
     if len(model.parts) == 1:
         store.check_there(model.name)

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
+from shlex import quote
 from typing import Any, Self
 
 from rwc_pw.errors import RwcPwError
@@ -61,7 +62,8 @@ class RvcVoice:
             return voice
         except (OSError, ValueError, RecursionError) as error:
             raise RwcPwError(
-                f"{path} cannot be used: {error}.", f"Run `rwc-pw voices remove {folder.name}` and add the voice again."
+                f"{path} cannot be used: {error}.",
+                f"Run `rwc-pw voices remove {quote(folder.name)}` and add the voice again.",
             ) from error
 
 

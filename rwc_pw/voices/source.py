@@ -2,23 +2,38 @@
 
 import hashlib
 import lzma
+import os
+import re
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import IO, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.files.reading import open_file
-from rwc_pw.voices.archive import TooManyEntriesError, opened_archive
+from rwc_pw.voices.archive import MOST_ENTRIES, TooManyEntriesError, opened_archive
 
 LARGEST_FILE_BYTES = 2 << 30
 MOST_RATIO = 100  # weights hardly compress
 BLOCK_BYTES = 1 << 20
-TRAINING = ("G_", "D_")  # checkpoints for further training, not usable as voices
+TRAINING = re.compile(r"[GD]_\d+\.pth", re.IGNORECASE)  # checkpoints for further training, not usable as voices
+MOST_DEPTH = 5
+UTF8_FLAG = 0x800  # of a zip's entry
+OTHER_ARCHIVES = {
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+    b"\x1f\x8b": "gzip",
+    b"\xfd7zXZ\0": "xz",
+    b"BZh": "bzip2",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+TAR_MAGIC_AT, TAR_MAGIC = 257, b"ustar"
 File = TypeVar("File")
 COPIES = {".pth": "source.pth", ".index": "source.index"}
 
@@ -35,14 +50,34 @@ class Copied:
     """Of the model file."""
 
 
+def place_of(text: str) -> Path | None:
+    """The file or folder that ``text`` names, as people and file managers write it; None for an address elsewhere."""
+    if text.lower().startswith("file:"):
+        parts = urlsplit(text)
+        return Path(unquote(parts.path, errors="surrogateescape")) if parts.netloc in ("", "localhost") else None
+    if "://" in text:
+        return None
+    path = Path(text)
+    if os.path.lexists(path):
+        return path
+    bare = text.strip()
+    if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"":
+        bare = bare[1:-1]
+    return place_of(bare) if bare != text else Path(os.path.expanduser(text))  # noqa: PTH111 - Path's raises if there is no such user
+
+
 def copy_source(source: Path, index: Path | None, folder: Path) -> Copied:
-    """Copy the model and the index, if any, into ``folder``; ``UsageError`` unless there is exactly one model."""
+    """Copy the model and the index, if any, into ``folder``; ``UsageError`` unless there is exactly one model.
+
+    What ``source`` is shows in its content, whatever it is called.
+    """
     if source.is_dir():
         copied = _copy_folder(source, folder)
-    elif source.suffix.lower() == ".zip":
+    elif _is_shared_archive(source):
         copied = _copy_archive(source, folder)
     else:
-        copied = _copy_files(source.parent.name if source.stem == "model" else source.stem, source, None, folder)
+        name = _own_name(source.name)
+        copied = _copy_files(source.absolute().parent.name if name == "model" else name, source, None, folder)
     if index is None:
         return copied
     with _opened(index) as file:
@@ -56,10 +91,66 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _is_shared_archive(source: Path) -> bool:
+    """Whether it is a zip, and not the one that PyTorch makes of a model; ``UsageError`` for other archives."""
+    with _opened(source) as file:
+        start = file.read(TAR_MAGIC_AT + len(TAR_MAGIC))
+        kind = next((kind for magic, kind in OTHER_ARCHIVES.items() if start.startswith(magic)), None)
+        if start[TAR_MAGIC_AT:] == TAR_MAGIC and source.suffix.lower() != ".pth":
+            kind = "tar"
+        if kind:
+            raise UsageError(f"{source} is an archive of the kind {kind}.", "Unpack it, then add the folder.")
+        if source.suffix.lower() == ".zip":
+            return not _is_model(file)
+        return zipfile.is_zipfile(file) and not _is_model(file)
+
+
+def _is_model(file: BufferedReader) -> bool:
+    """Whether a zip is PyTorch's, or none that can be read: that is for the inspector to say."""
+    try:
+        with opened_archive(file) as archive:
+            return any(name.count("/") == 1 and name.endswith("/data.pkl") for name in archive.namelist())
+    except (TooManyEntriesError, zipfile.BadZipFile, NotImplementedError, ValueError):
+        return False
+
+
+def _own_name(name: str) -> str:
+    """A file's name without what tells its kind."""
+    while (path := PurePosixPath(name)).suffix.lower() in (".pth", ".zip"):
+        name = path.stem
+    return name
+
+
 def _copy_folder(source: Path, folder: Path) -> Copied:
-    files = [path for path in sorted(source.iterdir()) if path.is_file()]
-    model, index = _choose({path.name: path for path in files}, source)
-    return _copy_files(source.resolve().name, model, index, folder)
+    files = _files_in(source)
+    models = [path for path in files if _is_for_use(path.name)]
+    nearest = min((len(path.parts) for path in models), default=0)
+    named = {str(path.relative_to(source)): path for path in files if path not in models or len(path.parts) == nearest}
+    model, index = _choose(named, source)
+    name = _own_name(model.name)
+    return _copy_files(model.resolve().parent.name if name == "model" else name, model, index, folder)
+
+
+def _files_in(source: Path) -> list[Path]:
+    """The files in a folder and in the folders in it, as archives are unpacked; hidden ones are no part of a voice."""
+    found: list[Path] = []
+    for place, folders, files in os.walk(source):
+        is_deep = len(Path(place).relative_to(source).parts) >= MOST_DEPTH
+        folders[:] = [] if is_deep else sorted(name for name in folders if not _is_aside(name))
+        found += [Path(place, name) for name in sorted(files) if Path(place, name).is_file()]
+        if len(found) > MOST_ENTRIES:
+            raise UsageError(f"{source} has more files in it than a voice.", "Name the folder of the voice alone.")
+    return found
+
+
+def _is_aside(path: str) -> bool:
+    """Whether it is something that a system left beside the voice: hidden, or macOS's second halves of files."""
+    return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in path.split("/"))
+
+
+def _is_for_use(name: str) -> bool:
+    base = PurePosixPath(name).name
+    return base.lower().endswith(".pth") and not _is_aside(name) and not TRAINING.fullmatch(base)
 
 
 def _copy_files(name: str, model: Path, index: Path | None, folder: Path) -> Copied:
@@ -76,7 +167,7 @@ def _copy_archive(source: Path, folder: Path) -> Copied:
     with _opened(source) as file:
         try:
             with opened_archive(file) as archive:
-                named = {entry.filename: entry for entry in archive.infolist() if not entry.is_dir()}
+                named = {_entry_path(entry): entry for entry in archive.infolist() if not entry.is_dir()}
                 model, index = _choose(named, source)
                 sha256 = _extract(archive, model, folder / COPIES[".pth"], source)
                 if index:
@@ -85,9 +176,10 @@ def _copy_archive(source: Path, folder: Path) -> Copied:
             raise UsageError(f"{source} has more files in it than a voice.", "Unpack it and add the .pth.") from error
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, EOFError, ValueError) as error:
             raise RwcPwError(f"{source} is damaged, or no zip.", "Get it again.") from error
-    name = PurePosixPath(model.filename).stem
+    path = PurePosixPath(_entry_path(model))
+    name = _own_name(path.name)
     return Copied(
-        source.stem if name == "model" else name,
+        path.parent.name or _own_name(source.name) if name == "model" else name,
         folder / COPIES[".pth"],
         folder / COPIES[".index"] if index else None,
         sha256,
@@ -105,19 +197,33 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, sou
 
 def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None]:
     """The model and the index among files: by RVC's naming, those for use, not for training."""
-
-    def of_kind(suffix: str) -> list[str]:
-        return [name for name in named if name.lower().endswith(suffix) and "__MACOSX" not in name]
-
-    models = [name for name in of_kind(".pth") if not PurePosixPath(name).name.startswith(TRAINING)]
-    indexes = of_kind(".index")
-    preferred = [name for name in indexes if PurePosixPath(name).name.startswith("added_")] or indexes
+    models = [name for name in named if _is_for_use(name)]
     if not models:
         raise UsageError(f"There is no voice in {source}.", "A voice is a .pth file, with or without an .index.")
-    if len(models) > 1 or len(preferred) > 1:
-        several = ", ".join(ascii(PurePosixPath(name).name) for name in (models if len(models) > 1 else preferred)[:3])
-        raise UsageError(f"{source} has several voices or indexes in it: {several}.", "Add one .pth, with --index.")
-    return named[models[0]], named[preferred[0]] if preferred else None
+    indexes = [name for name in named if name.lower().endswith(".index") and not _is_aside(name)]
+    better: tuple[Callable[[str], bool], ...] = (
+        lambda name: PurePosixPath(name).name.lower().startswith("added_"),
+        lambda name: not PurePosixPath(name).name.lower().startswith("trained_"),
+        lambda name: _own_name(PurePosixPath(models[0]).name).lower() in name.lower(),
+    )
+    for is_better in better:
+        indexes = [name for name in indexes if is_better(name)] or indexes
+    if len(models) > 1 or len(indexes) > 1:
+        several = ", ".join(ascii(PurePosixPath(name).name) for name in (models if len(models) > 1 else indexes)[:3])
+        raise UsageError(
+            f"{source} has several voices or indexes in it: {several}.",
+            "Unpack it, then run `rwc-pw voices add` with one .pth and its --index.",
+        )
+    return named[models[0]], named[indexes[0]] if indexes else None
+
+
+def _entry_path(entry: zipfile.ZipInfo) -> str:
+    """An entry's path: Windows writes backslashes, and macOS writes UTF-8 without saying so."""
+    name = entry.filename
+    if not entry.flag_bits & UTF8_FLAG:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
 
 
 def _opened(path: Path) -> BufferedReader:

@@ -1,17 +1,16 @@
 """Where the user's RVC voices are kept, one folder each."""
 
 import difflib
-import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.files.writing import refusal
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.rvc_voice import VOICE_FILE, RvcVoice
-
-NAME = re.compile(r"\w[\w .+()-]{0,62}\w|\w")
+from rwc_pw.voices.voice_name import fitting_name, is_possible
 
 
 class VoiceStore:
@@ -52,17 +51,21 @@ class VoiceStore:
 
     def check_new(self, name: str) -> None:
         """``UsageError`` unless a voice may be imported under ``name``."""
-        if not NAME.fullmatch(name):
+        if not is_possible(name) or name != fitting_name(name):
             raise UsageError(
-                f"{name!r} cannot be a voice's name.", "Give one of up to 64 letters, digits and blanks with --name."
+                f"{name!a:.99} cannot be a voice's name.", f"Give another one, such as {quote(fitting_name(name))}."
             )
         if name in BUILTIN_VOICES:
-            raise UsageError(f"{name} is a built-in voice.", "Give another name with --name.")
+            raise UsageError(f"{name} is a built-in voice.", "Give another name.")
         if (self.folder / name).exists():
             raise UsageError(
                 f"There is a voice {name} already.",
-                f"Give another name with --name, or remove the old one: `rwc-pw voices remove {name}`.",
+                f"Give another name, or remove the old one: `rwc-pw voices remove {quote(name)}`.",
             )
+
+    def is_free(self, name: str) -> bool:
+        """Whether nothing is called ``name`` yet."""
+        return name not in BUILTIN_VOICES and not (self.folder / name).exists()
 
     def adopt(self, folder: Path, voice: RvcVoice) -> None:
         """Move ``folder``, with its complete files, into the store in one step; ``UsageError`` if the name is taken."""

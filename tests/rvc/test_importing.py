@@ -247,11 +247,27 @@ def crashing(folder: Path, vectors: Any) -> dict[str, Path]:
     return files
 
 
-def test_an_index_that_does_not_fit_is_refused(tmp_path, voice_file):
-    files = indexes(tmp_path)
-    answers = problems([voice_file] * len(files), tmp_path, list(files.values()))
-    assert_refused(answers, list(files))
-    assert "index of 256 features" in str(answers[list(files).index("of v1")])
+def test_an_index_that_does_not_fit_is_left_out_and_told(store, tmp_path, voice_file):
+    for name, index in indexes(tmp_path).items():
+        told = []
+        voice = add_voice(voice_file, store, index=index, name=name, tell=told.append)
+        assert not voice.has_index
+        assert [path.name for path in store.folder_of(voice).glob("*.index")] == []
+        (sentence,) = told
+        assert sentence.startswith("Its index is left out: the voice comes with an index ")
+        if name == "of v1":
+            assert "index of 256 features" in sentence
+
+
+def test_a_name_that_cannot_be_or_is_taken_is_changed_and_told(store, tmp_path, voice_file):
+    odd = tmp_path / "a`b\n.pth"
+    odd.write_bytes(voice_file.read_bytes())
+    other = tmp_path / "robot.pth"
+    other.write_bytes(voice_file.read_bytes())
+    told = []
+    assert [add_voice(path, store, tell=told.append).name for path in (odd, other)] == ["a b", "robot (2)"]
+    assert "the voice is called a b" in told[0]
+    assert "is taken: the voice is called robot (2)" in told[1]
 
 
 def test_an_index_of_rvcs_training_is_stored_as_it_is_and_found_in_as_faiss_finds(tmp_path, voice_file):

@@ -149,7 +149,7 @@ def test_a_file_that_cannot_be_read_is_said_so(file, monkeypatch):
     with pytest.raises(ConfigError, match=r"Cannot read .*config\.toml: Is a directory"):
         load_config(file)
 
-    def denied(*_: object, **__: object) -> str:
+    def denied(*_: object, **__: object) -> bytes:
         raise PermissionError(13, os.strerror(13))
 
     monkeypatch.setattr("rwc_pw.config.read_text", denied)
@@ -239,3 +239,13 @@ def test_a_change_on_a_full_disk_leaves_the_old_file_and_no_crumbs(file, monkeyp
         save_config(file, {"voice": "giant"})
     assert [path.name for path in file.parent.iterdir()] == ["config.toml"]
     assert file.read_text() == COMMENTED
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_is_read_and_changed_as_editors_leave_it(file, encoding):
+    file.parent.mkdir()
+    file.write_bytes('# mine\r\nvoice = "robot"\r\n'.encode(encoding))
+    assert load_config(file).voice == "robot"
+    save_config(file, {"pitch": 2.0})
+    assert load_config(file) == Config(voice="robot", pitch=2.0)
+    assert file.read_text(encoding="utf-8").startswith("# mine\n")

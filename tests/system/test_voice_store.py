@@ -13,7 +13,7 @@ import pytest
 from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.voices.resolve import stored_folder
 from rwc_pw.voices.rvc_voice import RvcVoice
-from rwc_pw.voices.source import copy_source, file_sha256
+from rwc_pw.voices.source import copy_source, file_sha256, place_of
 from rwc_pw.voices.store import VoiceStore
 
 VOICE = RvcVoice("Ann", "v2", 40_000, True, 1, False, "ab" * 32)
@@ -247,3 +247,45 @@ def test_what_is_no_file_is_refused_and_nothing_waits_for_it(tmp_path: Path) -> 
     for source in (tmp_path / "pipe.pth", Path("/dev/zero"), tmp_path / "none.pth"):
         with pytest.raises(UsageError):
             copy_source(source, None, shared(tmp_path / f"to-{source.name}"))
+
+
+@pytest.mark.parametrize("folders", ["Ann/Ann", "a/b/c"])
+def test_a_voice_is_found_in_folders_in_folders_without_what_systems_leave_there(tmp_path: Path, folders: str) -> None:
+    inner = tmp_path / "Shared" / folders
+    inner.mkdir(parents=True)
+    (inner / "Ann.PTH").write_bytes(b"model")
+    (inner / "added_x.INDEX").write_bytes(b"index")
+    for left in ("._Ann.pth", "__MACOSX/Ann.pth", ".Trash/Bob.pth", "Thumbs.db"):
+        path = inner / left
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"no")
+    copied = copy_source(tmp_path / "Shared", None, shared(tmp_path / "to"))
+    assert (copied.name, copied.model.read_bytes()) == ("Ann", b"model")
+    assert copied.index is not None
+
+
+@pytest.mark.parametrize("name", ["Singer\\Ann.pth", "C:\\voices\\Ann.pth", "Singer/Ann.PTH"])
+@pytest.mark.parametrize("called", ["shared.zip", "shared", "shared.pth"])
+def test_a_zip_is_one_by_its_content_whoever_packed_it(tmp_path: Path, name: str, called: str) -> None:
+    with zipfile.ZipFile(tmp_path / called, "w") as archive:
+        archive.writestr(name, b"model")
+        archive.writestr("__MACOSX/Singer/._Ann.pth", b"no")
+        archive.writestr("G_2333.pth", b"no")
+    copied = copy_source(tmp_path / called, None, shared(tmp_path / "to"))
+    assert (copied.name, copied.model.read_bytes()) == ("Ann", b"model")
+
+
+@pytest.mark.parametrize("magic", [b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07\0", b"\x1f\x8b\x08"])
+def test_another_archive_is_told_to_be_unpacked(tmp_path: Path, magic: bytes) -> None:
+    (tmp_path / "Ann.zip").write_bytes(magic + b"x" * 600)
+    with pytest.raises(UsageError, match="archive of the kind") as error:
+        copy_source(tmp_path / "Ann.zip", None, shared(tmp_path / "to"))
+    assert "Unpack" in error.value.remedy
+
+
+def test_a_place_is_understood_as_file_managers_write_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert place_of("file:///a%20b/c.pth") == Path("/a b/c.pth")
+    assert place_of("'/a b/c.pth' ") == Path("/a b/c.pth")
+    assert place_of("~/c.pth") == tmp_path / "c.pth"
+    assert place_of("https://example.org/c.pth") is None
