@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -18,11 +19,11 @@ def told_commands() -> list[str]:
     return [told for text in texts for told in TOLD.findall(text)]
 
 
-def test_every_command_that_is_told_is_there_with_its_options():
+def test_every_command_that_is_told_is_there_with_its_options() -> None:
     told = told_commands()
     assert len(told) > 20
     for line in told:
-        command = typer.main.get_command(app)
+        command: Any = typer.main.get_command(app)
         words = line.split()
         while words and words[0] in getattr(command, "commands", {}):
             command = command.commands[words.pop(0)]
