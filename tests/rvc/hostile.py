@@ -122,7 +122,7 @@ def lies(checkpoint: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "whole numbers", weight("dec.conv_pre.bias", lambda old: old.long())
     yield "complex numbers", weight("dec.conv_pre.bias", lambda old: old.to(torch.complex64))
     yield "a sparse tensor", weight("dec.conv_pre.bias", lambda old: old.float().to_sparse())
-    yield "one number for all", weight("dec.conv_pre.weight", lambda old: old.flatten()[:1].expand(old.shape))
+    yield "one number for all", weight("dec.conv_pre.weight", lambda old: old.flatten()[:1].clone().expand(old.shape))
     yield "one tensor for all", changed(lambda voice: voice["weight"].update(shared(voice["weight"])))
     yield "a tensor without numbers", weight("dec.conv_pre.bias", lambda old: old.to("meta"))
     yield "no config", changed(lambda voice: voice.pop("config"))
