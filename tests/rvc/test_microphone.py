@@ -35,7 +35,7 @@ from tests.servers.pulse_client import Listening, record
 from tests.servers.session import processes
 from tests.servers.sound import RATE_HZ, PairRecorder, Player, undisturbed
 from tests.servers.test_demo import MEASURED, nothing_left_behind, recording
-from tests.servers.test_voice import PITCH_HZ, is_at, pitch_hz, voiced
+from tests.servers.test_voice import PITCH_HZ, pitch_hz, voiced
 
 pytestmark = pytest.mark.needs_rvc
 
@@ -85,6 +85,12 @@ def at_home(headless, checkable, program, assets_dir):  # noqa: F811, ARG001
 def until_spoken_in(program, voice: str) -> None:  # noqa: F811
     with program.watched() as watch:
         watch.until(voice=voice, loading="", state="armed")
+
+
+def is_at(heard: np.ndarray, hz: float, rate_hz: float = RATE_HZ) -> bool:
+    """Whether the last half second, of which a busy machine may lose some, is at this pitch, within 1 %."""
+    half = heard[-int(rate_hz) // 2 :]
+    return np.count_nonzero(half) > 0.5 * len(half) and abs(pitch_hz(half, rate_hz) / hz - 1) < 0.01
 
 
 def until_heard(headless, hz: float) -> None:
@@ -188,7 +194,7 @@ def test_a_converter_that_dies_is_silence_and_then_speaks_again(headless, at_hom
     until_spoken_in(at_home, "Checkable")
     [worker] = [pid for pid, line in processes(headless.root) if "rwc_pw.rvc.worker" in line]
     with (
-        Player(headless, voiced(60)),
+        Player(headless, voiced(100)),
         PairRecorder(headless, *PORTS),
         at_home.watched() as watch,
     ):
@@ -207,10 +213,8 @@ def test_the_missions_own_command_brings_a_voice_in_and_speaks(headless, program
     process = subprocess.Popen(program.argv(*arguments), env=program.environment, stdout=subprocess.DEVNULL)
     try:
         headless.wait_for(lambda graph: graph.feeders(), timeout_s=PATIENCE_S)
-        with Player(headless, voiced(60)), PairRecorder(headless, *PORTS) as recorder:
-            while np.count_nonzero(heard := recorder.frames()[-RATE_HZ:, 1]) < 0.99 * RATE_HZ:  # for a second
-                recorder.wait(len(recorder.frames()) + RATE_HZ // 2, timeout_s=PATIENCE_S)
-        assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (2 / 12), rel=0.01)
+        with Player(headless, voiced(100)):
+            until_heard(headless, PITCH_HZ * 2 ** (2 / 12))
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_S) == 130
@@ -247,7 +251,7 @@ def test_chromium_hears_the_streaming_converter(headless, at_home, assets_dir):
     until_spoken_in(at_home, "Checkable")
     state = Path(at_home.environment["XDG_STATE_HOME"])
     assert "Checkable" in (state / "rwc-pw/chunks.json").read_text()  # chosen at the first start
-    with Player(headless, voiced(60)):
+    with Player(headless, voiced(100)):
         until_chromium_hears(headless, PITCH_HZ * 2 ** (5 / 12))
         at_home("set", "--pitch", "-12")
         until_heard(headless, PITCH_HZ / 2)

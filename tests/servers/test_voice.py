@@ -34,12 +34,6 @@ def pitch_hz(samples: np.ndarray, rate_hz: float) -> float:
     return rate_hz / (shortest + int(np.argmax(likeness[shortest:longest])))
 
 
-def is_at(heard: np.ndarray, hz: float, rate_hz: float = RATE_HZ) -> bool:
-    """Whether the last half second is without a gap at this pitch, within 1 %."""
-    half = heard[-int(rate_hz) // 2 :]
-    return np.count_nonzero(half) > 0.99 * len(half) and abs(pitch_hz(half, rate_hz) / hz - 1) < 0.01
-
-
 @pytest.fixture
 def speaking(headless, program):
     """Somebody speaks into the microphone of an RWC Voice that is on."""

@@ -20,6 +20,7 @@ def test_the_shipped_node_as_a_pw_cli_argument():
         '{ factory.name = support.null-audio-sink media.class = "Audio/Source/Virtual" node.name = "rwc_voice"'
         ' node.description = "RWC Voice" node.nick = "RWC Voice" node.virtual = true node.group = "rwc-pw"'
         ' node.link-group = "rwc-pw" audio.rate = 48000 audio.channels = 1 audio.position = [ MONO ]'
-        " monitor.channel-volumes = true monitor.passthrough = true priority.session = 0"
+        " monitor.channel-volumes = true monitor.passthrough = true session.suspend-timeout-seconds = 0"
+        " priority.session = 0"
         ' device.icon-name = "audio-input-microphone" object.linger = true }'
     )

@@ -81,7 +81,7 @@ class Streams:
         self.pipeline.process_input(np.ones(samples, np.float32))
         return self.pipeline.get_output(samples, PATIENCE_S)
 
-    def end(self) -> None:
+    def kill(self) -> None:
         self.have_ended = True
 
 

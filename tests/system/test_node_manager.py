@@ -7,8 +7,9 @@ import pytest
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import Graph, Node
-from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, NodeManager, _graphs
+from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, NodeManager
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
+from rwc_pw.pipewire.source import _graphs
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.streaming import BufferConfig, IdentityBackend, StreamingPipeline
 
@@ -17,9 +18,10 @@ ODD = b"a" * 100_000 + b"\xe9"
 
 
 def test_a_property_may_be_of_any_length_and_of_any_bytes(tmp_path):
-    node = json.dumps([{"id": 7, "type": "PipeWire:Interface:Node", "info": {"props": {"node.name": "ODD"}}}], indent=2)
+    core = {"id": 0, "type": "PipeWire:Interface:Core"}
+    node = {"id": 7, "type": "PipeWire:Interface:Node", "info": {"props": {"node.name": "ODD"}}}
     dump = tmp_path / "dump"
-    dump.write_bytes(node.encode().replace(b"ODD", ODD) + b"\n")
+    dump.write_bytes(json.dumps([core, node], indent=2).encode().replace(b"ODD", ODD) + b"\n")
 
     async def read() -> list[Graph]:
         monitor = await start(["cat", str(dump)], stdout=asyncio.subprocess.PIPE)
