@@ -29,7 +29,7 @@ usage() {
     cat <<'END'
 Usage: ./install.sh                        install or upgrade rwc-pw for you, and switch it on
        ./install.sh --rvc                  the same with what RVC voices need: 5 GB, Python 3.12 or 3.13
-       ./install.sh --test [PYTEST ARGS]   run all tests, having installed what they need
+       ./install.sh --test [PYTEST ARGS]   run ruff, mypy and all tests, or those named, having installed what they need
        ./install.sh --lock                 renew requirements.lock: the newest versions that fit together
        ./install.sh --test-newest          run all tests on the newest versions, without changing requirements.lock
        ./install.sh --help
@@ -318,9 +318,11 @@ test_with() { # LOCK VENV PYTEST ARGS...
     install_locked "$venv" "$1" "$requirement" --group "$checkout/pyproject.toml:test"
     rm -rf -- "$venv.old"
     export PATH=$venv/bin:$PATH
-    ruff check
-    ruff format --check
-    mypy --strict
+    if (($# == 2)); then
+        ruff check
+        ruff format --check
+        mypy --strict
+    fi
     RWC_PW_LOCK=$1 pytest "${@:3}"
 }
 
