@@ -2,7 +2,7 @@
 
 from rwc_pw.pipewire.graph import Graph
 from tests.patience import PATIENCE_S
-from tests.servers.pulse_client import record
+from tests.servers.pulse_client import Listening, record
 from tests.servers.session import are_at_rest, states
 from tests.servers.sound import MICROPHONE_PORT, RATE_HZ, VOICE_PORT, PairRecorder, Player, tone
 
@@ -20,8 +20,8 @@ def test_while_somebody_listens_it_says_so(headless, program):
     program("enable")
     with program.watched() as watch:
         watch.until(state="armed")
-        assert len(record(headless, "rwc_voice", 0.5))
-        assert watch.until(state="running")["listeners"] == ["parec"]
+        with Listening(headless, "rwc_voice"):
+            assert watch.until(state="running")["listeners"] == ["parec"]
         watch.until(state="armed")
 
 
