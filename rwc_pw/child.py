@@ -1,4 +1,4 @@
-"""What a child process of ours does in itself."""
+"""Ties a child process of ours to its parent, from within the child."""
 
 import os
 import sys

@@ -138,11 +138,11 @@ def with_daemon(ask: "Callable[[Client], Coroutine[Any, Any, T]]") -> T:
 
 
 def print_list(found: list[dict[str, Any]], as_json: bool, line: Callable[[dict[str, Any]], str]) -> None:
-    cleaned = [
-        {key: one_line(value) if isinstance(value, str) else value for key, value in one.items()} for one in found
-    ]
-    for text in [json.dumps(found, indent=2)] if as_json else map(line, cleaned):
-        print(text)
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    for one in found:
+        print(line({key: one_line(value) if isinstance(value, str) else value for key, value in one.items()}))
 
 
 def print_json(status: Status) -> None:

@@ -162,10 +162,9 @@ def _fetched(url: str, sha256: str | None) -> Path:
                 most_bytes=LARGEST_FILE_BYTES,
                 on_progress=lambda done, whole: on_progress(path.name, done, whole),
             )
-    except BaseException:
-        with suppress(OSError):  # a part is left in it, to go on with
+    finally:
+        with suppress(OSError):  # the file, or a part of it to go on with, is in it
             folder.rmdir()
-        raise
     return path.replace(folder / fitting_name(told)) if told else path
 
 

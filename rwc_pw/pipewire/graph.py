@@ -92,6 +92,10 @@ class Graph:
         """RWC Voice: one node, or none."""
         return self.named(SOURCE_NODE)
 
+    def voice_ids(self) -> set[int]:
+        """The ids of ``voice_nodes``."""
+        return {node.id for node in self.voice_nodes()}
+
     def surplus_voice_nodes(self) -> list[Node]:
         """What is RWC Voice once more, where nobody listens."""
         nodes = self.voice_nodes()
@@ -101,12 +105,12 @@ class Graph:
 
     def feeders(self) -> list[Node]:
         """The nodes that play into RWC Voice now."""
-        sources = {node.id for node in self.voice_nodes()}
+        sources = self.voice_ids()
         return self._nodes_of(link.output_node_id for link in self.links if link.input_node_id in sources)
 
     def foreign_feeds(self) -> list[Link]:
         """The links into RWC Voice from anything but a stream of ours: what flows there was not converted."""
-        sources = {node.id for node in self.voice_nodes()}
+        sources = self.voice_ids()
         return [link for link in self.links if link.input_node_id in sources and not self._is_ours(link.output_node_id)]
 
     def _is_ours(self, id: int) -> bool:
@@ -114,7 +118,7 @@ class Graph:
 
     def listeners(self) -> list[Node]:
         """The nodes that record from RWC Voice now."""
-        sources = {node.id for node in self.voice_nodes()}
+        sources = self.voice_ids()
         return self._nodes_of(link.input_node_id for link in self.links if link.output_node_id in sources)
 
     def _nodes_of(self, ids: Iterable[int]) -> list[Node]:

@@ -50,8 +50,8 @@ def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: s
     player = _newest(graph, playback)
     from_playback = [pair for source in graph.voice_nodes() for pair in _pairs(graph, player, source)]
     desired = set(into_capture) | set(from_playback)
+    sources = graph.voice_ids()
     streams = {node.id for name in (capture, playback) for node in graph.named(name)}
-    sources = {node.id for node in graph.voice_nodes()}
     existing = {
         (link.output_port_id, link.input_port_id)
         for link in graph.links
@@ -67,15 +67,16 @@ def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: s
 def intrusion_in(graph: Graph, capture: str) -> Fault | None:
     """Who has linked the real voice past us: into RWC Voice, or from the stream named ``capture``; None if nobody."""
     recorders = {node.id for node in graph.named(capture)}
-    into = [graph.nodes.get(link.output_node_id) for link in graph.foreign_feeds()]
-    out = [graph.nodes.get(link.input_node_id) for link in graph.links if link.output_node_id in recorders]
-    for node, what in (*((node, "into RWC Voice") for node in into), *((node, "to what we record") for node in out)):
-        name = node.label if node else "something"
-        return Fault(
-            f"somebody linked {name} {what}, past the converter: the link was removed",
-            "Remove that link from your patchbay and from what it has saved.",
-        )
-    return None
+    into = [(link.output_node_id, "into RWC Voice") for link in graph.foreign_feeds()]
+    out = [(link.input_node_id, "to what we record") for link in graph.links if link.output_node_id in recorders]
+    if not (found := into + out):
+        return None
+    id, what = found[0]
+    name = graph.nodes[id].label if id in graph.nodes else "something"
+    return Fault(
+        f"somebody linked {name} {what}, past the converter: the link was removed",
+        "Remove that link from your patchbay and from what it has saved.",
+    )
 
 
 def fault_in(graph: Graph, microphone: Node | None, wanted: str, has_streams: bool) -> Fault | None:

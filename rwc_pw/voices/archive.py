@@ -25,6 +25,11 @@ def opened_archive(file: BufferedReader) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
+def is_pickle(entry: str) -> bool:
+    """Whether the entry of that name is where PyTorch describes a model: each archive that it makes has one."""
+    return entry.count("/") == 1 and entry.endswith("/data.pkl")
+
+
 class _ShortReads(BufferedReader):
     """zipfile reads the list of entries in one piece, and needs ten times its size in memory."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rwc_pw.voices.architecture import Architecture, ArchitectureError
-from rwc_pw.voices.archive import TooManyEntriesError, opened_archive
+from rwc_pw.voices.archive import TooManyEntriesError, is_pickle, opened_archive
 from rwc_pw.voices.rvc_voice import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ def look_at(path: Path) -> None:
     try:
         with path.open("rb") as file, opened_archive(file) as archive:
             entries = archive.infolist()
-            _check_entries(entries, path.stat().st_size)
-            pickled = archive.read(next(entry for entry in entries if _is_pickle(entry)))
+            pickled = archive.read(_check_entries(entries, path.stat().st_size))
     except TooManyEntriesError as error:
         raise BadVoiceError("holds more than any voice does") from error
     except BadVoiceError:
@@ -56,8 +55,9 @@ def look_at(path: Path) -> None:
     _check_pickle(pickled)
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], file_bytes: int) -> None:
-    pickles = [entry for entry in entries if _is_pickle(entry)]
+def _check_entries(entries: list[zipfile.ZipInfo], file_bytes: int) -> zipfile.ZipInfo:
+    """The one entry with a pickle."""
+    pickles = [entry for entry in entries if is_pickle(entry.filename)]
     if len(pickles) != 1:
         raise BadVoiceError("is an archive, but not of a voice")
     if pickles[0].file_size > LARGEST_PICKLE_BYTES:
@@ -68,10 +68,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], file_bytes: int) -> None:
         raise BadVoiceError("contains an entry twice")
     if sum(entry.file_size for entry in entries) > file_bytes:
         raise BadVoiceError("declares more than is in it")
-
-
-def _is_pickle(entry: zipfile.ZipInfo) -> bool:
-    return entry.filename.count("/") == 1 and entry.filename.endswith("/data.pkl")
+    return pickles[0]
 
 
 def _check_pickle(pickled: bytes) -> None:

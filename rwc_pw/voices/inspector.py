@@ -52,8 +52,8 @@ def inspect(model: Path, index: Path | None, folder: Path) -> dict[str, object]:
     if index:
         try:
             _store_index(index, FEATURES[architecture.version], folder)
-        except BadVoiceError as error:
-            index_problem = str(error)
+        except BadIndexError as error:
+            index_problem = f"comes with {error}"
     return {
         "index_problem": index_problem,
         "version": architecture.version,
@@ -64,12 +64,9 @@ def inspect(model: Path, index: Path | None, folder: Path) -> dict[str, object]:
 
 
 def _store_index(path: Path, features: int, folder: Path) -> None:
-    try:
-        index = VoiceIndex.read(path)
-    except BadIndexError as error:
-        raise BadVoiceError(f"comes with {error}") from error
+    index = VoiceIndex.read(path)
     if index.width != features:
-        raise BadVoiceError(f"comes with an index of {index.width} features, but its own are {features}")
+        raise BadIndexError(f"an index of {index.width} features, but its own are {features}")
     index.write(folder / INDEX_FILE)
 
 

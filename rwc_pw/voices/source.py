@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.files.reading import open_file
-from rwc_pw.voices.archive import MOST_ENTRIES, TooManyEntriesError, opened_archive
+from rwc_pw.voices.archive import MOST_ENTRIES, TooManyEntriesError, is_pickle, opened_archive
 
 LARGEST_FILE_BYTES = 2 << 30
 MOST_RATIO = 100  # weights hardly compress
@@ -109,7 +109,7 @@ def _is_model(file: BufferedReader) -> bool:
     """Whether a zip is PyTorch's, or none that can be read: that is for the inspector to say."""
     try:
         with opened_archive(file) as archive:
-            return any(name.count("/") == 1 and name.endswith("/data.pkl") for name in archive.namelist())
+            return any(map(is_pickle, archive.namelist()))
     except (TooManyEntriesError, zipfile.BadZipFile, NotImplementedError, ValueError):
         return False
 

@@ -51,7 +51,7 @@ class VoiceStore:
 
     def check_new(self, name: str) -> None:
         """``UsageError`` unless a voice may be imported under ``name``."""
-        if not is_possible(name) or name != fitting_name(name):
+        if not is_possible(name):
             raise UsageError(
                 f"{name!a:.99} cannot be a voice's name.", f"Give another one, such as {quote(fitting_name(name))}."
             )

@@ -12,7 +12,7 @@ UNNAMED = "Voice"
 
 def is_possible(name: str) -> bool:
     """Whether a voice can be called so: one line of printable characters, for a folder's name and a command line."""
-    return name == _shaped(name)
+    return name == fitting_name(name)
 
 
 def fitting_name(given: str, is_free: Callable[[str], bool] = lambda _: True) -> str:

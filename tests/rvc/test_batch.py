@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from rwc_pw.rvc.ultimate import SCRATCH_PREFIX
 from rwc_pw.streaming import BatchConverter, ConversionConfig
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
-from tests.patience import PATIENCE_S
+from tests.patience import wait_for_end
 from tests.rvc.checkable import make_voice
 from tests.rvc.tone import tone
 
@@ -173,8 +172,7 @@ signal.pause()
         os.kill(int(worker), signal.SIGSTOP)  # so that it cannot tidy up
         process.kill()
     os.kill(int(worker), signal.SIGKILL)
-    assert select.select([ended], [], [], PATIENCE_S)[0]
-    os.close(ended)
+    wait_for_end(ended)
     assert Path(folder).is_dir()
     PrivateFolder(scratch, SCRATCH_PREFIX).remove()
     assert not Path(folder).exists()
@@ -196,8 +194,7 @@ signal.pause()
     ) as process:
         ended = os.pidfd_open(int(process.stdout.readline()))
         process.kill()
-    assert select.select([ended], [], [], PATIENCE_S)[0]
-    os.close(ended)
+    wait_for_end(ended)
     assert list(scratch.iterdir()) == []
 
 

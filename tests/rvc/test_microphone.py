@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -27,7 +26,7 @@ from rwc_pw.status import State
 from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_for_end
 from tests.rvc.checkable import make_voice
 from tests.servers import chromium
 from tests.servers.conftest import program, servers, start_headless  # noqa: F401 - fixtures
@@ -184,8 +183,7 @@ def test_a_voice_that_is_given_up_is_compiled_no_more(headless, at_home, assets_
     [compiler] = compilers
     ended = os.pidfd_open(compiler)
     assert at_home("set", "--look-ahead", "10") == ""
-    assert select.select([ended], [], [], PATIENCE_S)[0]
-    os.close(ended)
+    wait_for_end(ended)
     status = at_home.status()
     assert (status["voice"], status["loading"], status["state"]) == ("Checkable", "", "armed")
 

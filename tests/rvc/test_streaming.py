@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import select
 import shutil
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from rwc_pw.streaming.backend import FADE_SAMPLES
 from rwc_pw.streaming.conversion_times import ConversionTimes
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_for_end
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.synthesizer import FEATURES
 from tests.rvc.test_batch import pitch_hz, spoken
@@ -304,8 +303,7 @@ def test_the_compiler_is_nice_and_ends_with_us_when_we_are_killed(assets_dir, st
                 os.sched_yield()
         finally:
             process.kill()
-    assert select.select([ended], [], [], PATIENCE_S)[0]
-    os.close(ended)
+    wait_for_end(ended)
     assert not list(tmp_path.rglob("*.xml"))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rwc_pw.pipewire.headless import HeadlessPipeWire
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_for_end
 from tests.servers.program import Program
 from tests.servers.pulse_client import record, source_names
 from tests.servers.session import processes
@@ -98,8 +98,7 @@ def test_a_killed_daemon_takes_everything_of_it_along(headless, enabled):
     os.kill(*ours(headless, "rwc_pw daemon"), signal.SIGKILL)
     headless.wait_for(lambda graph: not any("rwc_pw." in node.name for node in graph.nodes.values()))
     for descriptor in descriptors:
-        assert select.select([descriptor], [], [], PATIENCE_S)[0]
-        os.close(descriptor)
+        wait_for_end(descriptor)
     assert ours(headless, "rwc_pw") == []
     enabled("enable")
     assert_all_is_well(headless)
