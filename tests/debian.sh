@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the checkout on a release of Debian, as trixie or testing, in a chroot that has nothing installed at first.
 # As root: tests/debian.sh SUITE [PYTEST ARGS]       ./install.sh --test; the chroot is kept for the next run
-#          tests/debian.sh SUITE --prepare           makes that chroot and stops
+#          tests/debian.sh SUITE --prepare           makes that chroot, installs what the tests need, and stops
 #          tests/debian.sh SUITE --newcomer [--rvc]  ./install.sh [--rvc] twice, and the demo, in a chroot made for it
 # The chroots are in $RWC_PW_CHROOTS or ~/.cache/rwc-pw. All mounts and processes live in namespaces of their own: they
 # end with this script, however it ends.
@@ -90,13 +90,20 @@ copy_checkout() { # FOLDER: what git would commit, as it is now
         tar --create --null --files-from=- | tar --extract --directory "$1"
 }
 
+empty_home() { # except for what was installed for an earlier run of the tests
+    local venv=$chroot$home/rwc-pw/.cache/test-venv
+    [[ -d $chroot$home ]] || return 0
+    find "$chroot$home" -xdev -depth -mindepth 1 -not -path "$venv" -not -path "$venv/*" -not -path "${venv%/*}" \
+        -not -path "${venv%/*/*}" -delete
+}
+
 inside() { # COMMAND..., in the checkout
     local speech=${RWC_PW_SPEECH:-$checkout/../shared/speech} name variables=()
     mount --rbind /dev "$chroot/dev"
     mount -t proc proc "$chroot/proc"
     mount -t tmpfs tmpfs "$chroot/tmp"
     mount -t tmpfs tmpfs "$chroot/run"
-    rm -rf --one-file-system -- "${chroot:?}$home"
+    empty_home
     copy_checkout "$chroot$home/rwc-pw"
     cp -L -- /etc/resolv.conf "$chroot/etc/resolv.conf"
     [[ ! -f $certificates ]] || cp -L -- "$certificates" "$chroot$certificates"
@@ -139,7 +146,10 @@ mkdir -p -- "$(dirname -- "$chroot")"
 exec {lock}>"$chroot.lock"
 flock "$lock" # two runs at once would share one chroot
 case ${2:-} in
-    --prepare) ensure_chroot ;;
+    --prepare)
+        ensure_chroot
+        in_namespaces inside ./install.sh --test --version # pytest's, which runs nothing
+        ;;
     --newcomer)
         rm -rf --one-file-system -- "$chroot"
         ensure_chroot

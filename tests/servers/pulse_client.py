@@ -43,8 +43,8 @@ class Listening:
         return np.frombuffer(heard, np.float32)
 
     def until(self, is_so: Callable[[np.ndarray], bool], seconds: float = 0.5) -> None:
-        """Read piece by piece until one of this length is as asked for; within half a minute of sound."""
-        for _ in range(round(30 / seconds)):
+        """Read piece by piece until one of this length is as asked for."""
+        for _ in range(round(PATIENCE_S / seconds)):
             if is_so(self.next(seconds)):
                 return
         raise AssertionError("what was awaited is not heard")

@@ -19,10 +19,11 @@ PITCH_HZ = 170.0
 DEEPER = 2 ** (-4 / 12)
 
 
-def voiced(seconds: float) -> np.ndarray:
+def voiced(seconds: int) -> np.ndarray:
     """A sound with the harmonics of a voice at ``PITCH_HZ``."""
-    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    return sum(0.2 / n * np.sin(2 * np.pi * n * PITCH_HZ * time_s) for n in range(1, 20)).astype(np.float32)
+    time_s = np.arange(RATE_HZ) / RATE_HZ
+    second = sum(0.2 / n * np.sin(2 * np.pi * n * PITCH_HZ * time_s) for n in range(1, 20))
+    return np.tile(second.astype(np.float32), seconds)
 
 
 def pitch_hz(samples: np.ndarray, rate_hz: float) -> float:
