@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
 from rwc_pw.extra import check_extra, package_folder
@@ -60,6 +60,7 @@ class UltimateRvc:
         self._voice_folder = voice_folder
         self._assets_dir = assets_dir
         self._scratch: PrivateFolder | None = None
+        self._memory: BinaryIO | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._is_closed = False
 
@@ -90,6 +91,7 @@ class UltimateRvc:
         self._end()
         self._scratch = scratch = PrivateFolder(Path(tempfile.gettempdir()), SCRATCH_PREFIX)
         try:
+            self._memory = memory = os.fdopen(os.memfd_create("sound"), "w+b")
             self._process = subprocess.Popen(
                 [sys.executable, *WORKER],
                 stdin=subprocess.PIPE,
@@ -97,7 +99,7 @@ class UltimateRvc:
                 stderr=None if log.isEnabledFor(logging.DEBUG) else subprocess.DEVNULL,
                 cwd=scratch.path,
                 env=_environment(scratch.path, self._assets_dir) | (GIVES_MEMORY_BACK if self._is_long else {}),
-                pass_fds=[scratch.lock_fd],
+                pass_fds=[scratch.lock_fd, memory.fileno()],
                 start_new_session=True,  # Ctrl-C reaches only us; we shut it down
             )
             if self._is_closed:
@@ -128,6 +130,21 @@ class UltimateRvc:
         """
         return Path(self._ask({"sound": str(sound), "settings": asdict(self.settings)}, on_progress))
 
+    def convert_content(self, sound: bytes) -> Path:
+        """The same for the content of a sound file, never on a disk: only the two processes have its memory."""
+        memory = self._memory
+        try:
+            if memory is None:
+                raise ConversionError("ultimate-rvc does not run")
+            memory.seek(0)
+            memory.truncate()
+            memory.write(sound)
+            memory.flush()
+            path = Path(f"/proc/self/fd/{memory.fileno()}")
+        except ValueError as error:  # it was closed meanwhile
+            raise ConversionError("ultimate-rvc has ended") from error
+        return self.convert(path)
+
     def close(self) -> None:
         """End it for good and remove its files; may be called from another thread while it loads or converts."""
         self._is_closed = True
@@ -136,6 +153,7 @@ class UltimateRvc:
     def _end(self) -> None:
         process, self._process = self._process, None
         scratch, self._scratch = self._scratch, None
+        memory, self._memory = self._memory, None
         if process:
             process.kill()
             process.wait()
@@ -145,6 +163,8 @@ class UltimateRvc:
                         pipe.close()
         if scratch:
             scratch.remove()
+        if memory:
+            memory.close()
 
     def _ask(self, request: dict[str, Any], on_progress: Callable[[float], None] = lambda _: None) -> str:
         process = self._process

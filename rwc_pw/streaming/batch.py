@@ -1,6 +1,6 @@
-"""BatchConverter: writes every chunk to a file that ultimate-rvc converts."""
+"""BatchConverter: gives every chunk to ultimate-rvc as a file, in memory."""
 
-import itertools
+import io
 import shutil
 
 import numpy as np
@@ -20,7 +20,7 @@ LONGEST_PAST_SAMPLES = LEAST_PAST_SAMPLES + Sola.overlap_samples + FRAME_SAMPLES
 
 
 class BatchConverter(ConversionBackend):
-    """Speaks in an RVC voice: chunk → temporary WAV → ultimate-rvc's ``convert()`` → the same length back.
+    """Speaks in an RVC voice: chunk → WAV in memory → ultimate-rvc's ``convert()`` → the same length back.
 
     Each chunk is converted with a little of the preceding sound; the results overlap and are joined by SOLA.
     """
@@ -30,7 +30,6 @@ class BatchConverter(ConversionBackend):
         self._voice = StoredVoice(config)
         self._rvc = UltimateRvc(self._voice.folder, self._voice.assets_dir, config.rvc_settings(), is_live=True)
         self._sola = Sola()
-        self._numbers = itertools.count()
         self._reset()
 
     @property
@@ -81,13 +80,10 @@ class BatchConverter(ConversionBackend):
         import soundfile
         import soxr
 
-        path = self._rvc.folder / f"{next(self._numbers)}.wav"
         margin = sound[-MARGIN_SAMPLES:][::-1]
-        try:
-            soundfile.write(path, np.concatenate([sound, margin]), SAMPLE_RATE_HZ, subtype="FLOAT")
-            result = self._rvc.convert(path)
-        finally:
-            path.unlink(missing_ok=True)  # it is the real voice
+        wav = io.BytesIO()
+        soundfile.write(wav, np.concatenate([sound, margin]), SAMPLE_RATE_HZ, format="WAV", subtype="FLOAT")
+        result = self._rvc.convert_content(wav.getvalue())
         converted, rate_hz = soundfile.read(result, dtype="float32")
         shutil.rmtree(result.parent)
         resampled = soxr.resample(converted, rate_hz, SAMPLE_RATE_HZ)

@@ -109,27 +109,18 @@ def until_chromium_hears(headless, hz: float) -> None:
 
 
 @pytest.mark.needs("chromium")
-@pytest.mark.parametrize(("version", "rate_hz", "semitones"), [("v1", 32_000, -12), ("v2", 48_000, 5)])
-def test_chromium_hears_both_versions_of_voices_at_the_pitch_that_is_set_meanwhile(
-    headless,
-    program,  # noqa: F811
-    assets_dir,
-    tmp_path,
-    version,
-    rate_hz,
-    semitones,
-):
-    """test_batch.py hears every rate at every pitch."""
+def test_chromium_hears_a_voice_at_the_pitch_that_is_set_meanwhile(headless, program, assets_dir, tmp_path):  # noqa: F811
+    """test_batch.py hears every rate, and every pitch."""
     configure(program, SETTINGS.format(models=assets_dir))
-    make_voice(tmp_path / "Kind.pth", version=version, rate_hz=rate_hz)
+    make_voice(tmp_path / "Kind.pth", version="v2", rate_hz=48_000)
     program("voices", "add", str(tmp_path / "Kind.pth"))
     try:
         program("enable", "--voice", "Kind")
         until_spoken_in(program, "Kind")
-        program("set", "--pitch", str(semitones))
+        program("set", "--pitch", "5")
         assert program.status()["loading"] == ""
         with Player(headless, voiced(SPEECH_S)):
-            until_chromium_hears(headless, PITCH_HZ * 2 ** (semitones / 12))
+            until_chromium_hears(headless, PITCH_HZ * 2 ** (5 / 12))
     finally:
         program("use", "robot")
         program("voices", "remove", "Kind", "--yes")
