@@ -16,7 +16,7 @@ from rwc_pw.pipewire.devices import default_source
 from rwc_pw.pipewire.graph import Graph
 from rwc_pw.pipewire.pw_cat import installed_pw_cat
 from rwc_pw.pipewire.source import read_graph
-from rwc_pw.pipewire.wiring import choose_microphone, microphone_fault
+from rwc_pw.pipewire.wiring import choose_microphone, microphone_fault, session_manager_fault
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.assets import missing
 from rwc_pw.rvc.proof import Proof, prove
@@ -109,9 +109,9 @@ async def _check_graph(input_device: str, default: str) -> list[Check]:
 
 
 def _check_session_manager(graph: Graph) -> Check:
-    if graph.has_session_manager:
-        return Check("session manager", "ok", "running")
-    return Check("session manager", "fail", "none runs", "Start it: `systemctl --user start wireplumber`.")
+    if fault := session_manager_fault(graph):
+        return Check("session manager", "fail", fault.reason, fault.remedy)
+    return Check("session manager", "ok", "running")
 
 
 def _check_microphone(graph: Graph, input_device: str, default: str) -> Check:
@@ -124,7 +124,7 @@ def _check_microphone(graph: Graph, input_device: str, default: str) -> Check:
 def _check_voice_node(graph: Graph) -> Check:
     found = len(graph.voice_nodes())
     if found == 1:
-        return Check("RWC Voice", "ok", "apps can choose it")
+        return Check("RWC Voice", "ok", "PipeWire has it")
     if found:
         return Check("RWC Voice", "fail", f"it is there {found} times", "Run `rwc-pw disable`, then `rwc-pw enable`.")
     return Check("RWC Voice", "warn", "it is not there", "Run `rwc-pw enable`.")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pulsectl
 
-from rwc_pw.errors import UnavailableError
-from rwc_pw.pipewire.devices import connected_pulse
+from rwc_pw.errors import Fault, UnavailableError
+from rwc_pw.pipewire.devices import connected_pulse, default_source_of
 
 RETRY_S = 0.5
 STOP_S = 0.1
@@ -19,11 +19,13 @@ log = logging.getLogger(__name__)
 class DefaultSourceWatch:
     """Passes the default source's name to ``on_change``, at once and after every change, in its own thread.
 
+    ``on_failure`` is told why PipeWire's nodes are not listed by apps, each time they are found not to be.
     pw-dump would not do: before PipeWire 1.0, it reports a new default only along with a later change.
     """
 
-    def __init__(self, on_change: Callable[[str], None]) -> None:
+    def __init__(self, on_change: Callable[[str], None], on_failure: Callable[[Fault], None]) -> None:
         self._on_change = on_change
+        self._on_failure = on_failure
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._pulse: pulsectl.Pulse | None = None
@@ -68,8 +70,8 @@ class DefaultSourceWatch:
                         self._listen(pulse)
                     finally:
                         self._hold(None)
-            except UnavailableError:
-                log.debug("pipewire-pulse is away: the default source is not followed")
+            except UnavailableError as error:
+                self._on_failure(error.fault)
                 self._stopping.wait(RETRY_S)
 
     def _hold(self, pulse: pulsectl.Pulse | None) -> None:
@@ -81,7 +83,10 @@ class DefaultSourceWatch:
         pulse.event_callback_set(self._note_change)
         while not (self._stopping.is_set() or self._checking):
             self._changed = False
-            self._on_change(pulse.server_info().default_source_name or "")
+            try:
+                self._on_change(default_source_of(pulse))
+            except UnavailableError as error:  # until that server ends
+                self._on_failure(error.fault)
             if not self._changed:  # pulsectl drops an event that came while it waited for the answer
                 pulse.event_listen()
 

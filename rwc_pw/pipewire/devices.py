@@ -25,21 +25,27 @@ class Device:
 
 
 def default_source() -> str:
-    """The default source's name; ``UnavailableError`` unless apps of PulseAudio's protocol reach PipeWire."""
+    """The default source's name; ``UnavailableError`` without pipewire-pulse."""
     with connected_pulse() as pulse:
-        server = pulse.server_info()
+        return default_source_of(pulse)
+
+
+def default_source_of(pulse: pulsectl.Pulse) -> str:
+    """The default source's name; ``UnavailableError`` if PulseAudio itself serves the apps, not PipeWire."""
+    server = pulse.server_info()
     if "PipeWire" not in server.server_name:
         raise UnavailableError(
-            f"Apps are served by {server.server_name}, where there is no RWC Voice.",
-            "Install pipewire-pulse, run `systemctl --user mask --now pulseaudio.{service,socket}`, and log in again.",
+            "PulseAudio itself serves your apps, and none of them lists RWC Voice.",
+            "Let PipeWire serve them: install pipewire-pulse, then run `systemctl --user mask --now "
+            "pulseaudio.socket pulseaudio.service; systemctl --user enable --now pipewire-pulse.socket`.",
         )
-    return str(server.default_source_name)
+    return server.default_source_name or ""
 
 
 def list_devices() -> list[Device]:
     """The sources that RWC Voice could record, microphones first; ``UnavailableError`` without pipewire-pulse."""
     with connected_pulse() as pulse:
-        default = pulse.server_info().default_source_name
+        default = default_source_of(pulse)
         devices = [
             Device(
                 name=source.name,
@@ -64,6 +70,7 @@ def mute_voice(muted: bool | None) -> None:
         try:
             source = pulse.get_source_by_name(SOURCE_NODE)
         except pulsectl.PulseIndexError:
+            default_source_of(pulse)
             raise UnavailableError("RWC Voice is not there to be muted.", "Run `rwc-pw enable`.") from None
         pulse.mute(source, not source.mute if muted is None else muted)
 

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rwc_pw.backoff import Backoff
 from rwc_pw.errors import Fault, RwcPwError, UnavailableError
@@ -20,6 +21,7 @@ from rwc_pw.pipewire.pw_cat import PwCat, installed_pw_cat
 from rwc_pw.pipewire.source import followed_graph, removal
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
+from rwc_pw.pipewire.unlinked import UnlinkedApps
 from rwc_pw.pipewire.wiring import choose_microphone, fault_in, intrusion_in, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.tasks import until_one_ends
@@ -29,11 +31,16 @@ CALM_S = 0.3  # after somebody has come or gone
 SUSPEND_AFTER_S = 5.0  # as WirePlumber does for devices; at once would hit apps that stop and start within 10 ms
 LONGEST_RETRY_S = 1.0  # sound must be back within two seconds of PipeWire
 INTRUSION_TOLD_S = 10.0
-LOOK_AGAIN_S = 1.0  # whether links last by now
+LOOK_AGAIN_S = 1.0  # whether links last by now, or have been made
 NO_ANSWER_YET = Fault("PipeWire has not answered yet")
+NO_SERVER_YET = Fault(
+    "pipewire-pulse has not answered yet", "If it stays so: `systemctl --user restart pipewire-pulse`."
+)
 LINKS_REMOVED = Fault(
     "another program removes the links of RWC Voice each time", "Switch off the exclusive mode of your patchbay."
 )
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +74,7 @@ class NodeManager:
         self._on_change = on_change
         self._wanted_microphone = ""
         self._default_source = ""
+        self._server_fault: Fault | None = NO_SERVER_YET
         self._graph = Graph()
         self._changed = asyncio.Event()
         self._streams: Streams | None = None
@@ -74,6 +82,7 @@ class NodeManager:
         self._idle_since_s: float | None = None
         self._link_limit = LinkLimit()
         self._displaced = DisplacedApps()
+        self._unlinked = UnlinkedApps()
         self._intruded: tuple[Fault | None, float] = None, 0.0
         self._look_again: asyncio.TimerHandle | None = None
         self._source_requested = False
@@ -110,7 +119,10 @@ class NodeManager:
     async def run(self) -> None:
         """Serve, and start again if PipeWire, the session manager or one of our processes ends."""
         loop = asyncio.get_running_loop()
-        self._watch = DefaultSourceWatch(lambda name: _soon(loop, self._note_default_source, name))
+        self._watch = DefaultSourceWatch(
+            lambda name: _soon(loop, self._note_default_source, name),
+            lambda fault: _soon(loop, self._note_server_fault, fault),
+        )
         self._watch.start()
         try:
             while True:
@@ -120,8 +132,13 @@ class NodeManager:
             self._watch.stop()
 
     def _note_default_source(self, name: str) -> None:
-        self._default_source = name
+        self._default_source, self._server_fault = name, None
         self._changed.set()
+
+    def _note_server_fault(self, fault: Fault) -> None:
+        if fault != self._server_fault:  # else it is the next of many attempts
+            self._server_fault = fault
+            self._changed.set()
 
     async def _serve_until_it_fails(self) -> None:
         try:
@@ -180,18 +197,22 @@ class NodeManager:
         streams.transport.channels = max(1, wiring.channels)
         self._check_streams(graph, streams)
         sources = graph.voice_nodes()
-        links = self._link_limit.allow(wiring.create, wiring.destroy, asyncio.get_running_loop().time())
+        loop = asyncio.get_running_loop()
+        links = self._link_limit.allow(wiring.create, wiring.destroy, loop.time())
         moved = self._displaced.observe(graph)
+        unlinked = self._unlinked.observe(graph, self._default_source, loop.time())
         fault = (
             self._displaced.fault(graph)
             or self._intrusion(graph, streams)
             or fault_in(graph, microphone, self._wanted_microphone, self._streams_seen)
+            or (LINKS_REMOVED if self._link_limit.is_reached else None)
+            or unlinked
+            or self._server_fault
         )
-        if self._link_limit.is_reached:
-            fault = fault or LINKS_REMOVED
+        if self._link_limit.is_reached or self._unlinked.are_any:
             if self._look_again:
                 self._look_again.cancel()
-            self._look_again = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._changed.set)
+            self._look_again = loop.call_later(LOOK_AGAIN_S, self._changed.set)
         self._set_state(
             NodeState(
                 fault=fault,
@@ -278,6 +299,6 @@ def _others(graph: Graph) -> tuple[set[int], set[tuple[int, str]]]:
     return set(graph.nodes), {client for client in graph.client_processes if client[1] not in ours}
 
 
-def _soon(loop: asyncio.AbstractEventLoop, action: Callable[[str], None], argument: str) -> None:
+def _soon(loop: asyncio.AbstractEventLoop, action: Callable[[T], None], argument: T) -> None:
     with contextlib.suppress(RuntimeError):  # the loop has been closed
         loop.call_soon_threadsafe(action, argument)

@@ -85,7 +85,17 @@ def fault_in(graph: Graph, microphone: Node | None, wanted: str, has_streams: bo
         return Fault("PipeWire has no RWC Voice yet")
     if not has_streams:
         return Fault("our streams are not in PipeWire's graph yet")
-    return microphone_fault(microphone, wanted)
+    return session_manager_fault(graph) or microphone_fault(microphone, wanted)
+
+
+def session_manager_fault(graph: Graph) -> Fault | None:
+    """Why no app is given RWC Voice; None if a session manager links apps."""
+    if graph.has_session_manager:
+        return None
+    return Fault(
+        "no session manager runs, so that no app is linked to RWC Voice",
+        "Start it: `systemctl --user start wireplumber`.",
+    )
 
 
 def microphone_fault(microphone: Node | None, wanted: str) -> Fault | None:

@@ -4,15 +4,21 @@ import json
 import os
 import signal
 import subprocess
-from contextlib import nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import pytest
 
 from rwc_pw.errors import UnavailableError
-from rwc_pw.pipewire import devices
+from rwc_pw.pipewire import default_source, devices
+from rwc_pw.streaming import IdentityBackend
 from tests.patience import PATIENCE_S
 from tests.servers.program import configure
+from tests.servers.pulse_client import Listening
+from tests.servers.rig import Rig
+from tests.servers.test_guards import links_of
 from tests.servers.test_recovery import ours
 
 
@@ -44,8 +50,60 @@ def test_what_another_program_feeds_is_not_said_to_be_off(headless, program):
 def test_apps_that_pipewire_does_not_serve_are_told_of(monkeypatch):
     served = SimpleNamespace(server_info=lambda: SimpleNamespace(server_name="pulseaudio"))
     monkeypatch.setattr(devices, "connected_pulse", lambda: nullcontext(served))
-    with pytest.raises(UnavailableError, match="served by pulseaudio"):
-        devices.default_source()
+    for asked in (devices.default_source, devices.list_devices):
+        with pytest.raises(UnavailableError, match="PulseAudio itself serves"):
+            asked()
+
+
+def test_a_sound_server_that_is_not_pipewire_is_told_where_all_else_is_well(headless, monkeypatch):
+    @contextmanager
+    def connected_pulseaudio() -> Iterator[SimpleNamespace]:
+        ended = threading.Event()
+        yield SimpleNamespace(
+            server_info=lambda: SimpleNamespace(server_name="pulseaudio"),
+            event_mask_set=lambda _: None,
+            event_callback_set=lambda _: None,
+            event_listen=ended.wait,
+            event_listen_stop=ended.set,
+        )
+
+    monkeypatch.setattr(default_source, "connected_pulse", connected_pulseaudio)
+    with Rig(headless, IdentityBackend()) as rig:
+        rig.wait(lambda state: state.fault and "PulseAudio itself serves" in state.fault.reason)
+
+
+def test_without_a_session_manager_both_tell_the_same(headless, program):
+    program("enable")
+    headless.kill("wireplumber")
+    with program.watched() as watch:
+        reason = watch.until(remedy="Start it: `systemctl --user start wireplumber`.")["reason"]
+    assert "no session manager" in reason
+    [check] = [check for check in json.loads(program("doctor", "--json", code=1)) if check["name"] == "session manager"]
+    assert check["finding"] == reason
+    headless.restart("wireplumber")
+    with program.watched() as watch:
+        watch.until(state="armed")
+
+
+def test_without_pipewire_pulse_both_tell_the_same(headless, program):
+    program("enable")
+    headless._sockets["pipewire-pulse"].close()
+    headless._end("pipewire-pulse")
+    with program.watched() as watch:
+        reason = watch.until(remedy="Start it: `systemctl --user start pipewire-pulse`.")["reason"]
+    [check] = [check for check in json.loads(program("doctor", "--json", code=1)) if check["name"] == "pipewire-pulse"]
+    assert check["finding"].rstrip(".") == reason
+
+
+def test_who_is_not_linked_to_rwc_voice_is_told(headless, program):
+    program("enable")
+    with Listening(headless, "rwc_voice") as app, program.watched() as watch:
+        app.next(0.5)
+        for source, into in links_of(headless, "parec"):
+            headless.run("pw-link", "-d", into, source)
+        assert "does not link RWC Voice to parec" in watch.until(state="degraded")["reason"]
+        headless.run("pw-link", "rwc_voice:capture_MONO", "parec:input_MONO")
+        watch.until(state="running")
 
 
 def test_a_daemon_that_does_not_answer_is_not_said_to_be_off(headless, program):
