@@ -14,9 +14,10 @@ from rwc_pw.extra import check_extra
 from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.devices import default_source
 from rwc_pw.pipewire.graph import Graph
+from rwc_pw.pipewire.inputs import choose_microphone
 from rwc_pw.pipewire.pw_cat import installed_pw_cat
 from rwc_pw.pipewire.source import read_graph
-from rwc_pw.pipewire.wiring import choose_microphone, microphone_fault, session_manager_fault
+from rwc_pw.pipewire.wiring import microphone_fault, session_manager_fault
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.assets import missing
 from rwc_pw.rvc.proof import Proof, prove
@@ -116,7 +117,7 @@ def _check_session_manager(graph: Graph) -> Check:
 
 def _check_microphone(graph: Graph, input_device: str, default: str) -> Check:
     microphone = choose_microphone(graph, input_device, (default,))
-    if fault := microphone_fault(microphone, input_device):
+    if fault := microphone_fault(graph, microphone, input_device):
         return Check("microphone", "warn", f"{fault.reason}, so RWC Voice is silent", fault.remedy)
     return Check("microphone", "ok", microphone.label if microphone else "")
 

@@ -36,7 +36,7 @@ def devices(as_json: AsJson = False) -> None:
     from rwc_pw.pipewire.devices import list_devices
 
     chosen = config().input_device
-    found = [{**asdict(device), "is_chosen": device.name == chosen} for device in list_devices()]
+    found = [{**asdict(device), "is_chosen": chosen in (device.name, device.description)} for device in list_devices()]
     print_list(found, as_json, _device_line)
     if not found and not as_json:
         print("There is no microphone.")

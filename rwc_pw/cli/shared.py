@@ -14,7 +14,7 @@ import typer
 
 from rwc_pw.cli.printing import one_line, print
 from rwc_pw.config import Config, assets_dir_of, config_of, save_config
-from rwc_pw.errors import NoBusError, RwcPwError, UsageError
+from rwc_pw.errors import ConfigError, NoBusError, RwcPwError, UsageError
 from rwc_pw.files.paths import Paths
 from rwc_pw.status import State, Status, describe, until_they_leave
 from rwc_pw.voices.builtin import BUILTIN_VOICES
@@ -75,6 +75,26 @@ def voice_name(model: str) -> str:
         raise UsageError("A voice is added before it is used.", f"Run `rwc-pw voices add {shlex.quote(model)}`.")
     is_path = "/" in model or path.suffix.lower() == ".pth"
     return stored_folder(path, store()).name if is_path else model
+
+
+def microphone_name(wanted: str) -> str:
+    """The name of the microphone that is called ``wanted``, by its name or the description that mixers show.
+
+    ``UsageError`` if there is none, ``UnavailableError`` without PipeWire.
+    """
+    from rwc_pw.pipewire.inputs import input_name
+    from rwc_pw.pipewire.source import read_graph
+
+    if not wanted:
+        return ""
+    graph = asyncio.run(read_graph())
+    try:
+        return input_name(graph, wanted)
+    except UsageError:
+        with contextlib.suppress(ConfigError):  # which is told when it is changed
+            if wanted == config().input_device:  # it is merely not connected now, as the status tells
+                return wanted
+        raise
 
 
 def config_in(model: str | None) -> Config:

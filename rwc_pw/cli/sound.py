@@ -9,13 +9,30 @@ import typer
 
 from rwc_pw.cli.edge import run_until_signal
 from rwc_pw.cli.printing import print
-from rwc_pw.cli.shared import INDEX_RATE_HELP, Backend, change, config, config_in, given, paths, store, voice_name
+from rwc_pw.cli.shared import (
+    INDEX_RATE_HELP,
+    Backend,
+    change,
+    config,
+    config_in,
+    given,
+    microphone_name,
+    paths,
+    store,
+    voice_name,
+)
 from rwc_pw.config import Config
+from rwc_pw.errors import UnavailableError
 from rwc_pw.voices import options
 
 Pitch = Annotated[float | None, typer.Option("--pitch", help=f"Semitones added to the voice's pitch, {options.PITCH}.")]
 Formant = Annotated[
     float | None, typer.Option("--formant", help=f"Semitones added to its formants, {options.FORMANT}.")
+]
+
+InputDevice = Annotated[
+    str | None,
+    typer.Option("--input-device", help="A microphone, as `rwc-pw devices` or a mixer calls it; '' for the default."),
 ]
 
 
@@ -58,11 +75,14 @@ def set_(
             help="Samples that the voice in use converts at a time; 0: the default.",
         ),
     ] = None,
-    input_device: Annotated[
-        str | None, typer.Option("--input-device", help="A name that `rwc-pw devices` lists; '' for the default.")
-    ] = None,
+    input_device: InputDevice = None,
 ) -> None:
     """Change the voice or the microphone, also while people listen; without options, print all settings."""
+    if input_device is not None:
+        try:
+            input_device = microphone_name(input_device)
+        except UnavailableError as error:
+            print(f"{error.message} Whether there is a microphone {input_device} shows once it is.", file=sys.stderr)
     asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
     rvc = {"index_rate": index_rate, "protect": protect, "rms_mix_rate": rms_mix_rate, "f0_method": f0_method}
     changes = given({**asked, **rvc, "rvc_backend": backend, "look_ahead": look_ahead})
@@ -81,7 +101,7 @@ def real_time(
         float | None, typer.Option("--pitch-shift", "--pitch", "-p", help="Semitones added to the voice's pitch.")
     ] = None,
     index_rate: Annotated[float | None, typer.Option("--index-rate", "-r", help=INDEX_RATE_HELP)] = None,
-    input_device: Annotated[str | None, typer.Option("--input-device", help="The microphone's name.")] = None,
+    input_device: InputDevice = None,
     model: Annotated[
         str | None, typer.Option("--model", "--voice", "-m", help="The voice to speak in: its name, or a .pth.")
     ] = None,
@@ -91,7 +111,8 @@ def real_time(
     from rwc_pw.cli.foreground import run
 
     chosen = config_in(model)
-    asked = {"pitch": pitch_shift, "input_device": input_device, "index_rate": index_rate}
+    microphone = None if input_device is None else microphone_name(input_device)
+    asked = {"pitch": pitch_shift, "input_device": microphone, "index_rate": index_rate}
     asked[chosen.chunk_size_key] = chunk_size
     chosen = chosen.changed(given({**asked, "rvc_backend": backend}), store().names())
     if index_rate is not None and not chosen.is_rvc:

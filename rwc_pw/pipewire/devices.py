@@ -8,7 +8,7 @@ import pulsectl
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import SOURCE_NODE
-from rwc_pw.pipewire.wiring import MONITOR_SUFFIX
+from rwc_pw.pipewire.inputs import MONITOR_SUFFIX
 
 
 @dataclass(frozen=True)

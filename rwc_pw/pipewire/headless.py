@@ -125,10 +125,14 @@ class HeadlessPipeWire:
         if name in ("pipewire", "wireplumber"):
             self._start_session_manager()
 
-    def add_microphone(self, name: str) -> None:
-        """Add another fake microphone, until it is removed or PipeWire ends."""
-        self._create_node(microphone_arguments(name, name))
-        self.wait_for(lambda graph: graph.port(f"{name}:input_MONO") and graph.port(f"{name}:capture_MONO"))
+    def add_microphone(
+        self, name: str, *, channels: Sequence[str] = ("MONO",), media_class: str = "Audio/Source/Virtual"
+    ) -> None:
+        """Add another fake microphone with these channels, until it is removed or PipeWire ends."""
+        self._create_node(microphone_arguments(name, name, channels, media_class))
+        into = "playback" if media_class == "Audio/Duplex" else "input"
+        ports = [f"{name}:{end}_{channel}" for end in (into, "capture") for channel in channels]
+        self.wait_for(lambda graph: all(map(graph.port, ports)))
 
     def _create_node(self, arguments: str) -> None:
         self.run("pw-cli", "create-node", "adapter", " ".join(arguments.split()))

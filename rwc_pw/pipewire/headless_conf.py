@@ -1,7 +1,7 @@
 """A private PipeWire's environment and configuration files."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -84,10 +84,16 @@ def configuration(root: Path, *, quantum: int, devices: Iterable[str]) -> dict[P
     } | {config / "wireplumber" / name: text for name, text in WIREPLUMBER_CONF.items()}
 
 
-def microphone_arguments(name: str, description: str) -> str:
-    """The arguments of a fake microphone, which hears what is played into its ``input_MONO``."""
+def microphone_arguments(
+    name: str, description: str, channels: Sequence[str] = ("MONO",), media_class: str = "Audio/Source/Virtual"
+) -> str:
+    """The arguments of a fake microphone, which hears what is played into its input ports, one for each channel."""
     return NULL_NODE.format(
-        media_class="Audio/Source/Virtual", name=name, description=description, channels=1, position="MONO"
+        media_class=media_class,
+        name=name,
+        description=description,
+        channels=len(channels),
+        position=" ".join(channels),
     )
 
 

@@ -15,6 +15,7 @@ from rwc_pw.pipewire.default_source import DefaultSourceWatch
 from rwc_pw.pipewire.displaced import DisplacedApps
 from rwc_pw.pipewire.feeder import sole_feeder
 from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
+from rwc_pw.pipewire.inputs import choose_microphone
 from rwc_pw.pipewire.link_limit import LinkLimit
 from rwc_pw.pipewire.process import run
 from rwc_pw.pipewire.pw_cat import PwCat, installed_pw_cat
@@ -22,7 +23,7 @@ from rwc_pw.pipewire.source import followed_graph, removal
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
 from rwc_pw.pipewire.unlinked import UnlinkedApps
-from rwc_pw.pipewire.wiring import choose_microphone, fault_in, intrusion_in, plan_wiring
+from rwc_pw.pipewire.wiring import fault_in, intrusion_in, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.tasks import until_one_ends
 

@@ -1,30 +1,10 @@
-"""Which microphone is recorded, and which links carry the sound: pure decisions, from one snapshot of the graph."""
+"""Which links carry the sound, and why it cannot flow: pure decisions, from one snapshot of the graph."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rwc_pw.errors import Fault
 from rwc_pw.pipewire.graph import Graph, Node
-
-MONITOR_SUFFIX = ".monitor"
-"""What PulseAudio clients append to a sink's name to refer to what it plays."""
-
-
-def choose_microphone(graph: Graph, wanted: str, preferred: Sequence[str]) -> Node | None:
-    """The node to record from, or None if there is nothing that may be recorded.
-
-    ``wanted`` names a source, or ``SINK.monitor``. If it is empty, the first of ``preferred`` that is a
-    microphone is chosen (the default source, then the previous one), else the best one. RWC Voice is never
-    chosen, and what the user's speakers play only if it is named.
-    """
-    if wanted.endswith(MONITOR_SUFFIX):
-        return _first(graph.named(wanted.removesuffix(MONITOR_SUFFIX)), _plays)
-    if wanted:
-        return _first(graph.named(wanted), _is_microphone)
-    for name in preferred:
-        if node := _first(graph.named(name), _is_microphone):
-            return node
-    return max(filter(_is_microphone, graph.nodes.values()), key=_preference, default=None)
+from rwc_pw.pipewire.inputs import is_microphone, not_there
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,7 @@ def fault_in(graph: Graph, microphone: Node | None, wanted: str, has_streams: bo
         return Fault("PipeWire has no RWC Voice yet")
     if not has_streams:
         return Fault("our streams are not in PipeWire's graph yet")
-    return session_manager_fault(graph) or microphone_fault(microphone, wanted)
+    return session_manager_fault(graph) or microphone_fault(graph, microphone, wanted)
 
 
 def session_manager_fault(graph: Graph) -> Fault | None:
@@ -98,33 +78,18 @@ def session_manager_fault(graph: Graph) -> Fault | None:
     )
 
 
-def microphone_fault(microphone: Node | None, wanted: str) -> Fault | None:
+def microphone_fault(graph: Graph, microphone: Node | None, wanted: str) -> Fault | None:
     """Why the microphone gives no sound, where ``wanted`` was to be chosen; None if it can."""
     if microphone and microphone.state == "error":
         reason = f"the microphone {microphone.label} cannot be opened"
         return Fault(reason, "End other programs that use it, or choose another: `rwc-pw devices` lists them.")
-    if microphone and microphone.muted and _is_microphone(microphone):  # muted speakers have a monitor all the same
+    if microphone and microphone.muted and is_microphone(microphone):  # muted speakers have a monitor all the same
         return Fault(f"the microphone {microphone.label} is muted", "Unmute it in the desktop's mixer.")
     if microphone:
         return None
     if wanted:
-        reason = f"the microphone {wanted} is not connected"
-        return Fault(reason, "Connect it, or choose another: `rwc-pw devices` lists them.")
+        return Fault(f"the microphone {wanted} is not connected", not_there(graph, wanted))
     return Fault("there is no microphone", "Connect one.")
-
-
-def _is_microphone(node: Node) -> bool:
-    return node.media_class.startswith("Audio/Source") and not node.is_ours
-
-
-def _plays(node: Node) -> bool:
-    return node.media_class == "Audio/Sink"
-
-
-def _preference(node: Node) -> tuple[bool, int, int]:
-    hardware = node.media_class == "Audio/Source"
-    priority = node.props.get("priority.session", 0)
-    return hardware, priority if isinstance(priority, int) else 0, -node.id  # PipeWire also reads a word as 0
 
 
 def _pairs(graph: Graph, output: Node | None, input: Node | None) -> list[tuple[int, int]]:
@@ -138,7 +103,3 @@ def _pairs(graph: Graph, output: Node | None, input: Node | None) -> list[tuple[
 def _newest(graph: Graph, name: str) -> Node | None:
     nodes = graph.named(name)
     return nodes[-1] if nodes else None
-
-
-def _first(nodes: list[Node], accept: Callable[[Node], bool]) -> Node | None:
-    return next((node for node in nodes if accept(node)), None)

@@ -10,7 +10,7 @@ from rwc_pw.pipewire.headless import SPEAKERS
 from rwc_pw.pipewire.link_limit import MOST
 from rwc_pw.streaming import IdentityBackend
 from tests.patience import PATIENCE_S
-from tests.servers.program import Program
+from tests.servers.program import Program, configure
 from tests.servers.pulse_client import Listening, record
 from tests.servers.rig import Rig
 from tests.servers.sound import Player, record_pair, tone
@@ -167,8 +167,9 @@ def test_a_microphone_that_is_muted_is_told(headless, program):
 
 @pytest.mark.parametrize("asked", ["rwc_voice", "headless_speakers"])
 def test_neither_is_a_microphone_that_can_be_asked_for(headless, program, asked):
+    assert f"no microphone {asked}" in program.complaint("set", "--input-device", asked, code=2)
+    configure(program, f'input_device = "{asked}"')
     program("enable")
-    program("set", "--input-device", asked)
     assert program.status()["state"] == "degraded"
     with Player(headless, tone(200, 10), into=f"{SPEAKERS}:playback_FL"):
         assert not np.any(record(headless, "rwc_voice", 0.5))

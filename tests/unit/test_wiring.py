@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from rwc_pw.pipewire.graph import LINK_GROUP, Graph, Link, Node, Port
-from rwc_pw.pipewire.wiring import Wiring, choose_microphone, fault_in, intrusion_in, plan_wiring
+from rwc_pw.pipewire.wiring import Wiring, fault_in, intrusion_in, plan_wiring
 
 
 def source(id: int, name: str, priority: int = 0, media_class: str = "Audio/Source", **props: object) -> Node:
@@ -18,54 +18,8 @@ VOICE = source(10, "rwc_voice", 9999, "Audio/Source/Virtual", **{"node.link-grou
 SPEAKERS = Node(11, "speakers", "Audio/Sink", "running")
 BUILT_IN = source(12, "built_in", 1000)
 HEADSET = source(13, "headset", 2000)
-SPARE = source(14, "spare", 2000)
-VIRTUAL = source(15, "virtual", 5000, "Audio/Source/Virtual")
-OWN_STREAM = source(16, "capture", 9999, "Audio/Source", **{"node.link-group": LINK_GROUP})
 APP = Node(17, "app", "Stream/Input/Audio", "running")
-EVERYTHING = graph_of(VOICE, SPEAKERS, SPARE, BUILT_IN, HEADSET, VIRTUAL, OWN_STREAM, APP)
-
-
-@pytest.mark.parametrize(
-    ("graph", "wanted", "preferred", "chosen"),
-    [
-        (EVERYTHING, "", ("built_in",), BUILT_IN),
-        (EVERYTHING, "", ("", "built_in"), BUILT_IN),  # no default: the one used before
-        (EVERYTHING, "", ("virtual", "built_in"), VIRTUAL),  # the user's default, virtual or not
-        (EVERYTHING, "", ("rwc_voice", "built_in"), BUILT_IN),  # the default is ours
-        (EVERYTHING, "", ("rwc_voice", "rwc_voice"), HEADSET),
-        (EVERYTHING, "", ("capture", ""), HEADSET),
-        (EVERYTHING, "", ("speakers.monitor", ""), HEADSET),  # the default is what the speakers play
-        (EVERYTHING, "", ("speakers", ""), HEADSET),
-        (EVERYTHING, "", ("app", ""), HEADSET),
-        (EVERYTHING, "", (), HEADSET),  # hardware, then priority, then the oldest
-        (graph_of(VOICE, VIRTUAL, SPEAKERS), "", (), VIRTUAL),
-        (graph_of(VOICE, OWN_STREAM, SPEAKERS, APP), "", ("rwc_voice", "speakers"), None),
-        (graph_of(), "", ("built_in",), None),
-        (EVERYTHING, "spare", ("built_in",), SPARE),
-        (EVERYTHING, "unplugged", ("built_in",), None),  # no other one is recorded in its place
-        (EVERYTHING, "rwc_voice", ("built_in",), None),
-        (EVERYTHING, "speakers", ("built_in",), None),
-        (EVERYTHING, "speakers.monitor", ("built_in",), SPEAKERS),
-        (EVERYTHING, "built_in.monitor", ("built_in",), None),
-        (EVERYTHING, "rwc_voice.monitor", ("built_in",), None),
-    ],
-)
-def test_which_microphone_is_heard(graph, wanted, preferred, chosen):
-    assert choose_microphone(graph, wanted, preferred) == chosen
-
-
-def test_a_priority_that_is_no_number_is_none():
-    odd = source(5, "odd", "high")
-    assert choose_microphone(graph_of(odd), "", ()) == odd
-    assert choose_microphone(graph_of(odd, BUILT_IN), "", ()) == BUILT_IN
-
-
-def test_a_name_that_two_nodes_have_means_the_microphone():
-    graph = graph_of(Node(5, "twice", "Audio/Sink", "idle"), source(6, "twice"))
-    assert choose_microphone(graph, "twice", ()).id == 6
-    assert choose_microphone(graph, "twice.monitor", ()).id == 5
-
-
+EVERYTHING = graph_of(VOICE, SPEAKERS, BUILT_IN, HEADSET, APP)
 CAPTURE = Node(20, "our_capture", "Stream/Input/Audio", "running", {"node.link-group": LINK_GROUP})
 PLAYBACK = Node(21, "our_playback", "Stream/Output/Audio", "running", {"node.link-group": LINK_GROUP})
 PORTS = (
