@@ -88,7 +88,7 @@ class VoiceEngine:
         fault = self._fault(nodes, metrics)
         dropped_ms, late_ms = self._lost_ms
         return Status(
-            state=State.DEGRADED if fault else State.RUNNING if nodes.listeners else State.ARMED,
+            state=State.DEGRADED if fault else State.RUNNING if nodes.flows else State.ARMED,
             reason=fault.reason if fault else "",
             remedy=fault.remedy if fault else "",
             voice=self._speaking,
@@ -207,7 +207,7 @@ class VoiceEngine:
 
     def _latency_ms(self, metrics: PipelineMetrics) -> float | None:
         transport = self._nodes.transport
-        if transport is None or not transport.is_flowing:
+        if transport is None or not (transport.is_flowing and self._nodes.state.flows):
             return None
         return round(metrics.total_latency_ms + milliseconds(transport.latency_samples), 1)
 

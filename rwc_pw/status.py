@@ -11,8 +11,9 @@ class State(StrEnum):
     OFF = "off"
     """No daemon runs."""
     ARMED = "armed"
-    """Ready; nobody listens, so nothing runs."""
+    """Ready; nobody listens, or those who do pause, so nothing flows."""
     RUNNING = "running"
+    """Converted sound flows to those who listen."""
     DEGRADED = "degraded"
     """Silence replaces the voice, wholly or in part; the reason says why."""
 

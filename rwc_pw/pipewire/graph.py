@@ -121,6 +121,18 @@ class Graph:
         sources = self.voice_ids()
         return self._nodes_of(link.input_node_id for link in self.links if link.output_node_id in sources)
 
+    def is_heard(self) -> bool:
+        """Whether a node that records from RWC Voice runs: an app that has paused does not."""
+        return any(node.state == "running" for node in self.listeners())
+
+    def unserved_listeners(self) -> list[Node]:
+        """The nodes that record from RWC Voice and run, but get no sound from it."""
+        sources = self.voice_ids()
+        served = {
+            link.input_node_id for link in self.links if link.output_node_id in sources and link.state == "active"
+        }
+        return [node for node in self.listeners() if node.state == "running" and node.id not in served]
+
     def _nodes_of(self, ids: Iterable[int]) -> list[Node]:
         return [self.nodes[id] for id in sorted(set(ids)) if id in self.nodes]
 

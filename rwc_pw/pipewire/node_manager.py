@@ -14,6 +14,7 @@ from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
 from rwc_pw.pipewire.displaced import DisplacedApps
 from rwc_pw.pipewire.feeder import sole_feeder
+from rwc_pw.pipewire.flow import LOOK_S, Flow, FlowWatch
 from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
 from rwc_pw.pipewire.inputs import choose_microphone
 from rwc_pw.pipewire.link_limit import LinkLimit
@@ -55,6 +56,8 @@ class NodeState:
     microphone: str = ""
     """The node name of the microphone that is recorded, or would be."""
     listeners: tuple[str, ...] = ()
+    flows: bool = False
+    """Whether a listener gets sound."""
     muted: bool = False
 
 
@@ -81,6 +84,8 @@ class NodeManager:
         self._streams: Streams | None = None
         self._streams_seen = False
         self._idle_since_s: float | None = None
+        self._flow = FlowWatch()
+        self._listening = asyncio.Event()
         self._link_limit = LinkLimit()
         self._displaced = DisplacedApps()
         self._unlinked = UnlinkedApps()
@@ -169,7 +174,10 @@ class NodeManager:
             self._streams = streams
             streams.transport.pipeline = self._pipeline  # it may have been replaced while the streams were starting
             self._changed.set()
-            await until_one_ends(self._follow(graphs), self._keep_wired(streams), streams.until_one_ends())
+            self._flow.begin()
+            await until_one_ends(
+                self._follow(graphs), self._keep_wired(streams), self._watch_flow(streams), streams.until_one_ends()
+            )
 
     async def _follow(self, graphs: AsyncIterator[Graph]) -> None:
         calm: asyncio.TimerHandle | None = None
@@ -191,6 +199,19 @@ class NodeManager:
             self._changed.clear()
             for command in self._needed_commands(self._graph, streams):
                 await run(command)  # the graph shows the result
+
+    async def _watch_flow(self, streams: Streams) -> None:
+        while True:
+            await self._listening.wait()
+            transport = streams.transport
+            unserved = self._graph.unserved_listeners()
+            flow = Flow(transport.captured_samples, transport.taken_samples, unserved[0].label if unserved else "")
+            before = self._flow.fault, self._flow.flows
+            if self._flow.observe(flow, asyncio.get_running_loop().time()) and (fault := self._flow.fault):
+                raise UnavailableError(f"{fault.reason}.", fault.remedy)
+            if before != (self._flow.fault, self._flow.flows):
+                self._changed.set()
+            await asyncio.sleep(LOOK_S)
 
     def _needed_commands(self, graph: Graph, streams: Streams) -> list[list[str]]:
         microphone = choose_microphone(graph, self._wanted_microphone, (self._default_source, self.state.microphone))
@@ -214,11 +235,13 @@ class NodeManager:
             if self._look_again:
                 self._look_again.cancel()
             self._look_again = loop.call_later(LOOK_AGAIN_S, self._changed.set)
+        self._note_listening(is_heard=graph.is_heard(), may_flow=not fault)
         self._set_state(
             NodeState(
-                fault=fault,
+                fault=fault or self._flow.fault,
                 microphone=microphone.name if microphone else "",
                 listeners=tuple(node.label for node in graph.listeners()),
+                flows=self._flow.flows,
                 muted=any(node.muted for node in sources),
             )
         )
@@ -229,6 +252,16 @@ class NodeManager:
             *(argv.link(*pair) for pair in links),
             *(argv.suspend(node.id) for node in self._idle_for_long(graph, streams)),
         ]
+
+    def _note_listening(self, *, is_heard: bool, may_flow: bool) -> None:
+        if is_heard and may_flow:
+            self._listening.set()
+            return
+        self._listening.clear()
+        if is_heard:
+            self._flow.begin()
+        else:
+            self._flow.rest()
 
     def _intrusion(self, graph: Graph, streams: Streams) -> Fault | None:
         """What is told of a link past the converter, for a while after it has been removed."""

@@ -68,10 +68,12 @@ class Transport:
         """How many microphone channels arrive summed into one."""
         self.skipped_samples = 0
         """Skipped because the player had fallen behind."""
+        self.captured_samples = 0
         self.is_flowing = False
         self.pipeline: StreamingPipeline
         """The pipeline that converts; it may be replaced while sound flows."""
         self._levels = Levels()
+        self._written_samples = 0  # and not taken back
         self._capture_fd = capture_fd
         self._playback_fd = playback_fd
         self._drain_fd = drain_fd
@@ -99,6 +101,11 @@ class Transport:
     def latency_samples(self) -> int:
         """From the microphone to us and from us to the app, in samples."""
         return GRAPH_CYCLES * self._queue.block_samples + self._queue.reserve_samples
+
+    @property
+    def taken_samples(self) -> int:
+        """What the player has read, silence included."""
+        return self._written_samples - self._queued_samples()
 
     def take_levels(self) -> Levels:
         """The loudest samples since the last call."""
@@ -152,6 +159,7 @@ class Transport:
     def _carry(self, captured: Samples) -> None:
         if not len(captured):
             return
+        self.captured_samples += len(captured)
         self._note_block_length(len(captured))
         if (pipeline := self.pipeline) is not self._carried_through:
             self._carried_through = pipeline
@@ -190,6 +198,7 @@ class Transport:
             written = os.write(self._playback_fd, samples.tobytes()) // SAMPLE_BYTES
         except BlockingIOError:
             written = 0
+        self._written_samples += written
         if written < len(samples):
             self.skipped_samples += len(samples) - written
             self._declick.break_off()
@@ -219,13 +228,13 @@ class Transport:
     def _fill_with_silence(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while True:
-                os.write(self._playback_fd, SILENT_PAGE)
+                self._written_samples += os.write(self._playback_fd, SILENT_PAGE) // SAMPLE_BYTES
 
     def _leave_queued(self, samples: int) -> None:
         """Take back what waits for the player, except for ``samples`` samples."""
         if (surplus := self._queued_samples() - samples) > 0:
             with contextlib.suppress(BlockingIOError):  # the player was quicker
-                os.read(self._drain_fd, surplus * SAMPLE_BYTES)
+                self._written_samples -= len(os.read(self._drain_fd, surplus * SAMPLE_BYTES)) // SAMPLE_BYTES
 
     def _queued_samples(self) -> int:
         queued = array.array("i", [0])

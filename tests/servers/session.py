@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from rwc_pw.pipewire.graph import Graph
+from rwc_pw.pipewire.headless import HeadlessPipeWire
 
 NODES = ("headless_microphone", "rwc_voice", "rwc_pw.capture", "rwc_pw.playback")
 
@@ -36,3 +38,15 @@ def processes(root: Path) -> Iterator[tuple[int, str]]:
                 yield int(process.name), command.replace("\0", " ")
         except OSError:  # it ended meanwhile (as without a command line), or is another user's
             continue
+
+
+def ours(headless: HeadlessPipeWire, word: str) -> list[int]:
+    """The processes with that word; not those that one of them has just forked, and that are yet to become others."""
+    pids = [pid for pid, line in processes(headless.root) if word in line and "setpriv" not in line]
+    return [pid for pid in pids if _parent_of(pid) not in pids]
+
+
+def _parent_of(pid: int) -> int | None:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None

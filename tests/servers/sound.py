@@ -26,6 +26,7 @@ __all__ = (
     "delay_samples",
     "delays",
     "dominant_hz",
+    "is_loud",
     "noise",
     "real_speech",
     "record_pair",
@@ -99,6 +100,10 @@ def tone(frequency_hz: float, seconds: float) -> np.ndarray:
     """A sine of half the full scale."""
     time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     return (0.5 * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)
+
+
+def is_loud(heard: np.ndarray) -> bool:
+    return bool(np.abs(heard).max() > 0.05)
 
 
 def noise(seconds: float, level: float = 0.3) -> np.ndarray:

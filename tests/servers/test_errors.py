@@ -18,8 +18,8 @@ from tests.patience import PATIENCE_S
 from tests.servers.program import configure
 from tests.servers.pulse_client import Listening
 from tests.servers.rig import Rig
+from tests.servers.session import ours
 from tests.servers.test_guards import links_of
-from tests.servers.test_recovery import ours
 
 
 def test_without_a_session_bus(program):

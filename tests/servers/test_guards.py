@@ -13,7 +13,7 @@ from tests.patience import PATIENCE_S
 from tests.servers.program import Program, configure
 from tests.servers.pulse_client import Listening, record
 from tests.servers.rig import Rig
-from tests.servers.sound import Player, record_pair, tone
+from tests.servers.sound import Player, is_loud, record_pair, tone
 
 
 def links_of(headless, name: str) -> list[tuple[str, str]]:
@@ -25,10 +25,6 @@ def links_of(headless, name: str) -> list[tuple[str, str]]:
         elif port.startswith(name):
             found.append((port, line.split()[-1]))
     return found
-
-
-def is_loud(heard: np.ndarray) -> bool:
-    return bool(np.abs(heard).max() > 0.05)
 
 
 def is_silent(heard: np.ndarray) -> bool:

@@ -4,7 +4,6 @@ import os
 import select
 import signal
 from contextlib import ExitStack, suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,20 +12,8 @@ from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.servers.program import Program
 from tests.servers.pulse_client import record, source_names
-from tests.servers.session import processes
+from tests.servers.session import ours
 from tests.servers.sound import Player, tone
-
-
-def ours(headless: HeadlessPipeWire, word: str) -> list[int]:
-    """The processes with that word; not those that one of them has just forked, and that are yet to become others."""
-    pids = [pid for pid, line in processes(headless.root) if word in line and "setpriv" not in line]
-    return [pid for pid in pids if parent_of(pid) not in pids]
-
-
-def parent_of(pid: int) -> int | None:
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return None
 
 
 def is_heard(headless: HeadlessPipeWire) -> bool:

@@ -16,7 +16,7 @@ from rwc_pw.config import Config
 from rwc_pw.errors import RwcPwError
 from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.node_manager import NodeState
-from rwc_pw.status import describe
+from rwc_pw.status import State, describe
 from rwc_pw.streaming import ConversionConfig, StreamingPipeline
 from rwc_pw.streaming.backend import FADE_SAMPLES, IdentityBackend, Samples
 from rwc_pw.streaming.conversion_times import ConversionTimes
@@ -140,6 +140,16 @@ def test_where_a_voice_cannot_be_loaded_the_reason_is_told_until_another_is_chos
             assert it.status().reason == ""
 
     asyncio.run(change())
+
+
+@pytest.mark.parametrize(("flows", "state"), [(True, State.RUNNING), (False, State.ARMED)])
+def test_only_sound_that_flows_is_running(tmp_path, monkeypatch, flows, state):
+    async def look() -> None:
+        async with running(tmp_path, monkeypatch) as (it, _):
+            it._nodes.state = NodeState(fault=None, listeners=("Zoom",), flows=flows)
+            assert it.status().state is state
+
+    asyncio.run(look())
 
 
 def test_what_is_set_while_a_voice_is_loaded_holds_for_it(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from rwc_pw.pipewire.graph import Graph, GraphReader
+from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, GraphReader, Link, Node
 
 CORE = {"id": 0, "type": "PipeWire:Interface:Core", "info": {}}
 
@@ -83,3 +83,19 @@ def test_of_two_rwc_voices_the_one_that_is_heard_stays(nodes, heard, surplus):
 )
 def test_which_session_manager_waits_for_ports_to_change(props, forgets):
     assert told([{"id": 1, "type": "PipeWire:Interface:Client", "info": {"props": props}}]).forgets_ports is forgets
+
+
+@pytest.mark.parametrize(
+    ("state", "link_state", "is_heard", "unserved"),
+    [
+        ("running", "active", True, []),
+        ("running", "paused", True, ["app"]),
+        ("idle", "paused", False, []),  # it has paused
+    ],
+)
+def test_who_runs_is_to_get_sound(state, link_state, is_heard, unserved):
+    app = Node(2, "app", "Stream/Input/Audio", state)
+    nodes = {1: Node(1, SOURCE_NODE, "Audio/Source/Virtual", "running"), 2: app}
+    graph = Graph(nodes=nodes, links=(Link(1, 3, 2, 4, link_state),))
+    assert graph.is_heard() is is_heard
+    assert [node.name for node in graph.unserved_listeners()] == unserved
