@@ -82,6 +82,7 @@ class Transport:
         self._on_failure = on_failure
         self._queue = PlayoutQueue()
         self._block_lengths: deque[int] = deque(maxlen=9)
+        self._steady_block = 0
         self._partial = b""
         self._declick = Declick()
         self._is_mid_cycle = False
@@ -179,6 +180,10 @@ class Transport:
         usual = mode(self._block_lengths)  # after a delay, several blocks arrive as one
         if usual != self._queue.block_samples:
             self._queue.set_block(usual)
+        if self._block_lengths.count(usual) == self._block_lengths.maxlen and usual != self._steady_block:
+            if self._steady_block:
+                self.pipeline.change_block(usual)
+            self._steady_block = usual
         if not self.is_flowing:
             self.is_flowing = self._is_first_cycle = True
             self._leave_queued(usual)
@@ -220,6 +225,7 @@ class Transport:
         self.is_flowing = False
         self.pipeline.reset()
         self._block_lengths.clear()
+        self._steady_block = 0
         self._partial = b""
         self._declick = Declick()
         self._leave_queued(0)

@@ -1,10 +1,12 @@
 """Buffers sound before and after the converter, on one timeline counted in samples."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.streaming.crossfade import crossfade
 from rwc_pw.streaming.declick import Declick
 from rwc_pw.streaming.fifo import SampleFifo
 
@@ -50,7 +52,8 @@ class BufferManager:
     The delay grows if the caller asks for sound that cannot have been converted yet (its chunk is not full),
     which happens in the first moments of a stream, and by ``hold_back``. Otherwise it is constant: sound that
     comes too late was replaced with silence, and is discarded and counted when it comes; what a full input
-    drops is replaced with silence of the same length. Only a full output, from which nobody reads, shortens it.
+    drops is replaced with silence of the same length. Only ``align``, ``shorten`` and a full output, from which
+    nobody reads, shorten it.
     """
 
     def __init__(self, config: BufferConfig) -> None:
@@ -112,6 +115,35 @@ class BufferManager:
         """Lengthen the delay by putting silence before all buffered output: time for a slow converter."""
         self._delay_samples += samples
         self._held_back_samples += samples
+
+    def align(self, block_samples: int) -> bool:
+        """Skip as much input as lets blocks of this size end where chunks do, with no click.
+
+        False if that takes more input; what is skipped is counted as dropped, and shortens the delay.
+        """
+        skipped = len(self._input) % math.gcd(self.config.chunk_size, block_samples)
+        if len(self._input) < 2 * skipped:
+            return False
+        before, after = self._input.pull(skipped), self._input.pull(len(self._input))
+        self._input.push(crossfade(before, after))
+        self._dropped_samples += skipped
+        self._delay_samples -= skipped
+        return True
+
+    def shorten(self, samples: int, size: int) -> bool:
+        """Shorten the delay by so many samples, if they are converted and not among the next ``size``.
+
+        False if it is shortened by less; what is skipped is counted as dropped.
+        """
+        silence = min(samples, self._held_back_samples)
+        self._held_back_samples -= silence
+        ready = len(self._output) - max(0, size - self._held_back_samples)
+        skipped = self._output.pull(max(0, min(samples - silence, ready)))
+        if len(skipped):
+            self._dropped_samples += int(np.count_nonzero(~np.isnan(skipped)))
+            self._declick.break_off()
+        self._delay_samples -= silence + len(skipped)
+        return silence + len(skipped) == samples
 
     def is_due(self, size: int) -> bool:
         """Whether waiting for the converter would yield more of the next ``size`` samples."""

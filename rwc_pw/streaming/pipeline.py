@@ -86,6 +86,8 @@ class StreamingPipeline:
         self._begins = True  # the next chunk begins a stream
         self._held_back_samples: int | None = None  # in this stream: time for the converter
         self._late_samples = 0  # when that was decided
+        self._new_block: int | None = None  # to which the delay is yet to be shortened
+        self._is_aligned = False
         self._silent_chunks = 1  # since the last sound; one before there is any
         self._fault: Fault | None = None
         self._has_failed = False  # and must be initialised
@@ -143,6 +145,8 @@ class StreamingPipeline:
             raise ValueError(f"expected mono samples of shape (n,), got {audio.shape}")
         with self._input_written:
             self._buffers.write_input(audio)
+            if self._new_block and not self._is_aligned:
+                self._is_aligned = self._buffers.align(self._new_block)
             self._input_written.notify()
 
     def get_output(self, size: int, timeout_s: float | None = None) -> Samples:
@@ -154,8 +158,16 @@ class StreamingPipeline:
             timeout_s = PATIENCE * size / SAMPLE_RATE_HZ
         with self._output_written:
             self._hold_back(size)
-            self._output_written.wait_for(lambda: self._stopping or not self._buffers.is_due(size), timeout_s)
+            surplus = self._surplus_delay()
+            self._output_written.wait_for(lambda: self._stopping or not self._buffers.is_due(size + surplus), timeout_s)
+            if surplus and self._buffers.shorten(surplus, size):
+                self._new_block = None
             return self._buffers.read_output(size)
+
+    def change_block(self, block_samples: int) -> None:
+        """From now on sound comes in blocks of this size: let the delay be no longer than that takes."""
+        with self._input_written:
+            self._new_block, self._is_aligned = block_samples, False
 
     def wait_for_silence(self, timeout_s: float) -> None:
         """Wait until nothing is to be heard, the pipeline stops, or the time is up."""
@@ -182,7 +194,7 @@ class StreamingPipeline:
         """Discard all sound in flight; the next block begins a new stream."""
         with self._input_written:
             self._buffers.reset()
-            self._held_back_samples = None
+            self._held_back_samples = self._new_block = None
             self._history = np.zeros(0, np.float32)
             self._begins = True
             self._silent_chunks = 1
@@ -214,6 +226,8 @@ class StreamingPipeline:
         """
         late_samples = self._buffers.get_buffer_health().late_samples
         held_back = self._held_back_samples
+        if held_back is not None:
+            held_back = max(held_back, self._buffers.delay_samples)  # also for chunks that fill slowly
         least_longer = 0
         if held_back is not None:
             if late_samples == self._late_samples:
@@ -228,6 +242,17 @@ class StreamingPipeline:
             return
         self._buffers.hold_back(longer)
         self._held_back_samples, self._late_samples = wanted, late_samples
+
+    def _surplus_delay(self) -> int:
+        """By how many samples the delay is longer than aligned blocks of the new size take; never shorter any more."""
+        if not (self._new_block and self._is_aligned):
+            return 0
+        self._held_back_samples = wanted = self.times.delay_samples(self._new_block)
+        surplus = self._buffers.delay_samples - wanted
+        self._buffers.hold_back(max(0, -surplus))
+        if surplus <= 0:
+            self._new_block = None
+        return max(0, surplus)
 
     def _run(self) -> None:
         raise_priority()

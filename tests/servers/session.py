@@ -23,6 +23,11 @@ def are_at_rest(graph: Graph) -> bool:
     return is_idle and found == dict.fromkeys(set(NODES) - {"rwc_voice"}, "suspended")
 
 
+def force_quantum(headless: HeadlessPipeWire, quantum: int) -> None:
+    """0 leaves it to PipeWire again."""
+    headless.run("pw-metadata", "-n", "settings", "0", "clock.force-quantum", str(quantum))
+
+
 def traces(root: Path) -> list[str]:
     """Sockets below ``root``, and processes that live in the session of it."""
     sockets = [str(path) for path in root.rglob("*") if path.is_socket()]

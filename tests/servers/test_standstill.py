@@ -6,13 +6,8 @@ import signal
 import pytest
 
 from tests.servers.pulse_client import Listening
-from tests.servers.session import ours
+from tests.servers.session import force_quantum, ours
 from tests.servers.sound import Player, is_loud, tone
-
-
-def force_quantum(headless, quantum: int) -> None:
-    """0 leaves it to PipeWire again."""
-    headless.run("pw-metadata", "-n", "settings", "0", "clock.force-quantum", str(quantum))
 
 
 def test_after_a_moment_with_a_large_quantum_sound_is_back(headless, program):

@@ -10,6 +10,7 @@ from rwc_pw.pipewire.recording import AppRecorder
 from rwc_pw.streaming import ConversionBackend, IdentityBackend
 from tests.patience import PATIENCE_S
 from tests.servers.rig import Rig, Stalling
+from tests.servers.session import force_quantum
 from tests.servers.sound import (
     MICROPHONE_PORT,
     RATE_HZ,
@@ -45,6 +46,31 @@ def test_it_is_two_quanta_late_and_says_so(start_headless, quantum):
     assert np.median(measured) <= 2 * quantum + RATE_HZ // 1000
     assert measured.max() - measured.min() <= quantum
     assert np.median(measured) == pytest.approx(np.median(declared), abs=2 * RATE_HZ // 1000)
+
+
+def test_a_visit_of_another_quantum_leaves_the_delay_as_it_was(headless):
+    with (
+        Rig(headless, IdentityBackend()) as rig,
+        Player(headless, noise(120)),
+        PairRecorder(headless, MICROPHONE_PORT, VOICE_PORT) as recorder,
+    ):
+
+        def a_second_later() -> np.ndarray:
+            begin = len(recorder.frames())
+            recorder.wait(begin + RATE_HZ, timeout_s=PATIENCE_S)
+            return recorder.frames()[begin:]
+
+        for quantum in (64, 96, 1024, 64):
+            before = np.median(delays(a_second_later()))
+            force_quantum(headless, quantum)
+            a_second_later()
+            force_quantum(headless, 0)
+            for _ in range(10):  # a busy machine misses cycles now and then
+                after = np.median(delays(a_second_later()))
+                if after <= before:
+                    break
+            assert after <= before
+            assert rig.declared_samples() <= before + RATE_HZ // 1000
 
 
 def test_every_sample_of_speech_arrives_once_and_in_order(start_headless, speech):

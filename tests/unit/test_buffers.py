@@ -1,3 +1,4 @@
+import math
 import random
 import tracemalloc
 from unittest import mock
@@ -76,6 +77,13 @@ class Listener:
         self.heard += len(inputs)
         self.read += size
 
+    def shorten(self) -> None:
+        """The law holds for the shorter delay, and what is skipped is counted."""
+        before, wanted = self.buffers.delay_samples, self.random.randint(0, 60)
+        is_enough = self.buffers.shorten(wanted, self.random.randint(0, 2 * self.chunk))
+        assert 0 <= before - self.buffers.delay_samples <= wanted
+        assert is_enough is (before - self.buffers.delay_samples == wanted)
+
     def reset(self) -> None:
         under_way, self.converting = self.converting, None
         self.buffers.reset()
@@ -105,6 +113,8 @@ def test_each_sample_of_the_output_is_that_of_the_input_before_the_delay_and_wha
             it.random.choice(everyday)()
             if it.random.random() < 0.02:
                 it.reset()
+            if it.random.random() < 0.05:
+                it.shorten()
         it.settle()
 
 
@@ -178,6 +188,27 @@ def test_no_loss_clicks(chunk, steps, input_ms, output_ms, held_back):
             buffers.write_output(None)
         heard.append(buffers.read_output(read))
     assert np.abs(np.diff(np.concatenate(heard))).max(initial=0) < LARGEST_STEP
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(CHUNKS, BLOCKS, st.lists(BLOCKS, max_size=30))
+def test_after_a_visit_of_other_blocks_the_delay_is_what_it_was_without_a_click(chunk, block, visit):
+    """As when an app asks for a quantum of its own for a while."""
+    wanted = chunk - math.gcd(chunk, block)  # while a chunk fills
+    buffers = BufferManager(BufferConfig(chunk, output_buffer_ms=50.0))
+    sizes = [block, *visit, *[block] * (3 + 2 * chunk)]
+    heard, is_aligned = [np.zeros(1)], False
+    for place, piece in enumerate(np.split(hum(sum(sizes)), np.cumsum(sizes)[:-1])):
+        is_over = place > len(visit)
+        buffers.write_input(piece)
+        if is_over and not is_aligned:
+            is_aligned = buffers.align(block)
+        convert(buffers)
+        is_short = is_aligned and buffers.shorten(max(0, buffers.delay_samples - wanted), block)
+        heard.append(buffers.read_output(len(piece)))
+    assert is_short
+    assert buffers.delay_samples == wanted
+    assert np.abs(np.diff(np.concatenate(heard))).max() < 2 * LARGEST_STEP
 
 
 def test_silence_becomes_silence_within_two_milliseconds_even_sample_by_sample():

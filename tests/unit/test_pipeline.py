@@ -122,6 +122,30 @@ def test_what_goes_in_comes_out_after_the_delay_it_tells(bench, size):
     np.testing.assert_array_equal(heard, np.concatenate([np.zeros(delay), hum(0, 8 * size)])[: len(heard)])
 
 
+@pytest.mark.parametrize("visited", [5, 6, 7, 8])
+def test_after_a_visit_of_smaller_blocks_the_delay_is_what_it_was_and_what_is_skipped_is_counted(bench, visited):
+    it = bench(IdentityBackend())
+    it.speak(4)
+    it.speak(visited, 64)
+    assert it.pipeline.get_metrics().total_latency_ms == 192 / 48
+    it.pipeline.change_block(CHUNK)
+    it.speak(2)
+    metrics = it.pipeline.get_metrics()
+    assert (metrics.total_latency_ms, metrics.dropped_ms, metrics.late_ms) == (0.0, 192 / 48, 0.0)
+    np.testing.assert_array_equal(it.speak(2), hum(it.spoken - 2 * CHUNK, 2 * CHUNK))
+
+
+def test_after_a_change_of_blocks_the_converter_still_has_the_time_that_it_takes(bench, monkeypatch):
+    it = bench(IdentityBackend())
+    monkeypatch.setattr(it.pipeline.times, "delay_samples", {CHUNK: 100, 64: 292}.get)
+    it.speak(2, 64)
+    it.speak(2)
+    for size in (CHUNK, 64, CHUNK):
+        it.pipeline.change_block(size)
+        it.speak(8, size)
+        assert it.pipeline.get_metrics().total_latency_ms == it.pipeline.times.delay_samples(size) / 48
+
+
 def test_the_algorithms_delay_is_part_of_the_latency(bench):
     it = bench(Probe(latency_samples=480))
     it.speak()
