@@ -14,7 +14,7 @@ from tests.servers.sound import RATE_HZ
 
 def record(headless: HeadlessPipeWire, source_name: str, seconds: float) -> np.ndarray:
     """What ``parec`` hears: mono float32 at 48 kHz."""
-    with _parec(headless, source_name) as parec:
+    with start_parec(headless, source_name) as parec:
         try:
             return _samples(headless, parec, seconds)
         finally:
@@ -25,7 +25,7 @@ class Listening:
     """``parec`` from a source, until the end of the block."""
 
     def __init__(self, headless: HeadlessPipeWire, source_name: str) -> None:
-        self._parec = _parec(headless, source_name)
+        self._parec = start_parec(headless, source_name)
 
     def __enter__(self) -> "Listening":
         return self
@@ -56,7 +56,8 @@ class Listening:
         return np.frombuffer(heard[: len(heard) // 4 * 4], np.float32)
 
 
-def _parec(headless: HeadlessPipeWire, source_name: str) -> "subprocess.Popen[bytes]":
+def start_parec(headless: HeadlessPipeWire, source_name: str) -> "subprocess.Popen[bytes]":
+    """An app that records from a source to its output: mono float32 at 48 kHz."""
     argv = ("parec", f"--device={source_name}", "--raw", "--format=float32le", f"--rate={RATE_HZ}", "--channels=1")
     argv += ("--latency-msec=50",)
     return subprocess.Popen(argv, env=headless.environment, stdout=subprocess.PIPE)

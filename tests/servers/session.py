@@ -48,10 +48,10 @@ def processes(root: Path) -> Iterator[tuple[int, str]]:
 def ours(headless: HeadlessPipeWire, word: str) -> list[int]:
     """The processes with that word; not those that one of them has just forked, and that are yet to become others."""
     pids = [pid for pid, line in processes(headless.root) if word in line and "setpriv" not in line]
-    return [pid for pid in pids if _parent_of(pid) not in pids]
+    return [pid for pid in pids if parent_of(pid) not in pids]
 
 
-def _parent_of(pid: int) -> int | None:
+def parent_of(pid: int) -> int | None:
     with suppress(OSError):
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return None
