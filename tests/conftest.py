@@ -9,8 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rwc_pw.pipewire.headless_conf import DIRECTORIES, private_environment
+
+settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,  # however long the machine takes
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 
 MARK = f"RWC_PW_TEST_RUN={os.getpid()}"
 """In the environment of whatever a test starts."""
@@ -24,6 +32,7 @@ def pytest_configure() -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+    settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

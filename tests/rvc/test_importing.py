@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rwc_pw.errors import RwcPwError, UsageError
@@ -309,7 +309,7 @@ def test_what_a_killed_import_left_behind_is_swept(store, voice_file):
     assert [path.name for path in store.folder.iterdir()] == ["Checkable"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.data())
 def test_whatever_is_changed_in_a_voice_it_comes_in_sound_or_not_at_all(tmp_path, voice_file, data):
     """In this process: whatever the inspector would raise besides its own refusal would end it."""

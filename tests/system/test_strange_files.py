@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rwc_pw.config import load_config, save_config
@@ -147,7 +147,7 @@ def test_one_bad_voice_is_named_and_hides_no_other(tmp_path: Path, key: str, val
     assert found.name == "Ann"
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(st.data())
 def test_whatever_is_changed_in_a_voice_file_it_is_read_or_named(tmp_path: Path, data: st.DataObject) -> None:
     folder = tmp_path / "Ann"

@@ -70,7 +70,7 @@ def test_the_latency_is_the_least_for_any_cut() -> None:
     assert LATENCY <= 0.030 * SAMPLE_RATE_HZ
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.sampled_from(list(BUILTIN_VOICES.values())), st.lists(st.integers(0, 1500), max_size=10))
 def test_the_cuts_make_no_difference(voice: Voice, chunks: list[int]) -> None:
     sound = vowel(130.0, 6000)

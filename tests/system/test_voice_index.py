@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rwc_pw.voices.index import LARGEST_NUMBER, BadIndexError, VoiceIndex
@@ -101,7 +101,7 @@ def test_an_index_that_is_cut_short_is_refused_wherever_it_is_cut(tmp_path: Path
             VoiceIndex.read(tmp_path / "index")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(st.data())
 def test_whatever_is_changed_in_an_index_it_is_refused_or_sound(tmp_path: Path, data: st.DataObject) -> None:
     shared_out().write(tmp_path / "index")

@@ -141,7 +141,7 @@ def hum(count: int) -> Samples:
 LARGEST_STEP = 0.5 * 2 * np.pi / 400 + 2.0 / declick.BEND_SAMPLES  # the hum's own, and the steepest fade
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(CHUNKS, st.lists(BLOCKS, min_size=1, max_size=60))
 def test_where_nothing_is_lost_nothing_is_changed_however_the_sound_is_cut(chunk, blocks):
     buffers = BufferManager(BufferConfig(chunk))
@@ -152,7 +152,7 @@ def test_where_nothing_is_lost_nothing_is_changed_however_the_sound_is_cut(chunk
     np.testing.assert_array_equal(heard, np.concatenate([np.zeros(chunk - 1), sound])[: len(heard)])
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(CHUNKS, BLOCKS, st.lists(st.integers(0, 4), max_size=30), st.floats(2.1, 6.0))
 def test_after_any_stall_the_delay_is_what_it_was(chunk, block, converted_chunks, input_ms):
     buffers = BufferManager(BufferConfig(chunk, input_buffer_ms=input_ms, output_buffer_ms=50.0))
@@ -167,7 +167,7 @@ def test_after_any_stall_the_delay_is_what_it_was(chunk, block, converted_chunks
     np.testing.assert_array_equal(heard[-tail:], sound[-tail - chunk + 1 : len(sound) - chunk + 1])
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     CHUNKS,
     st.lists(st.tuples(BLOCKS, st.integers(0, 4), st.integers(0, 60), st.booleans()), max_size=80),
@@ -190,7 +190,7 @@ def test_no_loss_clicks(chunk, steps, input_ms, output_ms, held_back):
     assert np.abs(np.diff(np.concatenate(heard))).max(initial=0) < LARGEST_STEP
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(CHUNKS, BLOCKS, st.lists(BLOCKS, max_size=30))
 def test_after_a_visit_of_other_blocks_the_delay_is_what_it_was_without_a_click(chunk, block, visit):
     """As when an app asks for a quantum of its own for a while."""

@@ -68,7 +68,7 @@ def test_thresholds_the_wrong_way_round_are_refused() -> None:
         NoiseGate(open_db=-50.0, close_db=-40.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.sampled_from([LOUD, BETWEEN, QUIET, 0.0]), st.integers(1, 120)), min_size=1, max_size=12),
     st.lists(st.integers(0, 150), max_size=12),

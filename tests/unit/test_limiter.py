@@ -29,7 +29,7 @@ def test_quiet_sound_is_only_delayed() -> None:
     np.testing.assert_array_equal(limiter.process(sound), np.concatenate((np.zeros(delay), sound[:-delay])))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(LEVELS)
 def test_nothing_comes_out_above_the_ceiling(levels: list[tuple[float, int]]) -> None:
     assert np.abs(a_limiter().process(bursts([*levels, (0.0, 48)]))).max() <= CEILING
@@ -54,7 +54,7 @@ def test_the_gain_comes_back_within_the_release() -> None:
     assert (limited[101 + 2 * 48 + RELEASE_SAMPLES :] == 0.5).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(LEVELS, st.lists(st.integers(0, 200), max_size=8))
 def test_the_cuts_make_no_difference(levels: list[tuple[float, int]], chunks: list[int]) -> None:
     sound = bursts(levels)

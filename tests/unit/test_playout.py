@@ -79,7 +79,7 @@ def play(queue: PlayoutQueue, hiccups: list[str]) -> tuple[list[int], list[int]]
     return reserves, corrections
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["", "", "", "lost", "late", "stands", "double"]), max_size=40))
 def test_the_reserve_always_returns_to_one_block_and_stays(hiccups):
     calm = MOST_BLOCKS * (OBSERVATIONS + 1)
@@ -88,7 +88,7 @@ def test_the_reserve_always_returns_to_one_block_and_stays(hiccups):
     assert corrections[-calm:] == [0] * calm
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(["", "lost", "late", "stands", "double"]), max_size=60))
 def test_the_queue_is_bounded_and_so_is_what_is_put_before(hiccups):
     reserves, corrections = play(a_queue(), hiccups)
