@@ -181,9 +181,8 @@ signal.pause()
         folder, worker = process.stdout.readline().split()
         assert Path(folder).stat().st_mode & 0o777 == 0o700
         ended = os.pidfd_open(int(worker))
-        os.kill(int(worker), signal.SIGSTOP)  # so that it cannot tidy up
+        os.kill(int(worker), signal.SIGKILL)  # first, so that it cannot tidy up
         process.kill()
-    os.kill(int(worker), signal.SIGKILL)
     wait_for_end(ended)
     assert Path(folder).is_dir()
     PrivateFolder(scratch, SCRATCH_PREFIX).remove()
