@@ -102,6 +102,15 @@ class VoiceEngine:
             muted=nodes.muted,
         )
 
+    @property
+    def is_feeding(self) -> bool:
+        """Whether PipeWire is there, with streams of ours."""
+        return self._nodes.transport is not None
+
+    def was_asked_to_give_way(self) -> bool:
+        """Whether another rwc-pw has wanted to feed RWC Voice, or to remove it, since the last call."""
+        return self._nodes.was_asked_to_give_way()
+
     def take_levels(self) -> Levels:
         """The loudest samples captured and played since the last call."""
         return self._nodes.transport.take_levels() if self._nodes.transport else Levels()

@@ -35,7 +35,11 @@ class RwcPwError(Exception):
 
 def fault_of(error: Exception) -> Fault:
     """Any error as the reason for silence."""
-    return error.fault if isinstance(error, RwcPwError) else Fault(str(error) or type(error).__name__)
+    if isinstance(error, RwcPwError):
+        return error.fault
+    if isinstance(error, OSError) and error.strerror and not error.filename:
+        return Fault(f"the system refuses: {error.strerror}")
+    return Fault(str(error) or type(error).__name__)
 
 
 class UsageError(RwcPwError):

@@ -1,25 +1,98 @@
 """The session bus, and what to say when there is none."""
 
+import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from socket import socket
 from urllib.parse import quote
 
 from dbus_next import AuthError, DBusError
 from dbus_next.aio import MessageBus
 
-from rwc_pw.errors import NoBusError
+from rwc_pw.errors import NoBusError, UnavailableError
+
+CALL_TIMEOUT_S = 10.0
 
 
-async def connect() -> MessageBus:
-    """A connection to the session bus; ``NoBusError`` if there is none."""
+class SessionBus(MessageBus):
+    """A connection that lasts while the bus is slow, and leaves the bus at once when it ends.
+
+    dbus-next alone gives a connection up when the bus takes no more for now, without closing its socket: the bus would
+    still take it for the owner of its names.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._stream = self._sock = None
+        try:
+            super().__init__(bus_address=address)
+        except BaseException:
+            self._close()
+            raise
+        self._writer.sock = _PatientSocket(self._sock)
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether messages wait for the bus to take them."""
+        return not self._writer.messages.empty()
+
+    def disconnect(self) -> None:
+        """Leave the bus at once, if that has not happened yet."""
+        self._user_disconnect = True
+        self._finalize(None)
+
+    def _finalize(self, err: Exception | None = None) -> None:
+        if not self._disconnected:
+            super()._finalize(err)
+            self._close()
+
+    def _close(self) -> None:
+        for end in filter(None, (self._stream, self._sock)):
+            end.close()
+
+
+class _PatientSocket:
+    """Takes none of the bytes where the bus takes none, which makes dbus-next wait until it does."""
+
+    def __init__(self, socket: socket) -> None:
+        self._socket = socket
+
+    def send(self, data: memoryview) -> int:
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+
+
+@contextmanager
+def bus_errors() -> Iterator[None]:
+    """Turn what a connection fails with into ``NoBusError``, or ``UnavailableError`` if the bus stands still."""
     try:
-        return await MessageBus(bus_address=_address()).connect()
+        yield
+    except TimeoutError as error:
+        raise UnavailableError(
+            f"The session bus did not answer within {CALL_TIMEOUT_S:g} s.", "Log in again."
+        ) from error
     # a bad address is a ValueError; where there is no home, dbus-next looks for it all the same
     except (OSError, EOFError, ValueError, KeyError, AuthError, DBusError) as error:
         raise NoBusError(
             "There is no D-Bus session bus.",
             "Log in to a desktop session, or use `rwc-pw real-time`, which needs none.",
         ) from error
+
+
+async def connect() -> SessionBus:
+    """A connection to the session bus; ``NoBusError`` if there is none, ``UnavailableError`` if it stands still."""
+    with bus_errors():
+        bus = SessionBus(_address())
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await bus.connect()
+        except BaseException:
+            bus.disconnect()
+            raise
+    return bus
 
 
 def _address() -> str | None:

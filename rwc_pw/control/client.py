@@ -11,12 +11,11 @@ from typing import Any, Self
 from dbus_next import DBusError, Message, MessageType
 from dbus_next.constants import MessageFlag
 
-from rwc_pw.control.bus import connect
+from rwc_pw.control.bus import CALL_TIMEOUT_S, connect
 from rwc_pw.errors import NoBusError, RwcPwError, UnavailableError
 from rwc_pw.names import BUS_NAME, ERROR_NAME, INTERFACE, OBJECT_PATH
 from rwc_pw.status import State, Status
 
-CALL_TIMEOUT_S = 10.0
 END_TIMEOUT_S = 5.0
 NOBODY_THERE = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner")
 
@@ -73,7 +72,7 @@ class Client:
                 await asyncio.wait((change, ended), return_when=asyncio.FIRST_COMPLETED)
                 if not change.done():
                     change.cancel()
-                    raise NoBusError("The D-Bus session bus has ended.", "Run the command again once it is back.")
+                    raise bus_has_ended()
                 if (changed := change.result()) != status:  # measurements are told regularly
                     yield (status := changed)
         finally:
@@ -151,9 +150,16 @@ class Client:
             who = "The daemon" if is_ours else "The session bus"
             remedy = "Run `rwc-pw disable`, then `enable`." if is_ours else "Log in again."
             raise UnavailableError(f"{who} did not answer within {CALL_TIMEOUT_S:g} s.", remedy) from None
+        except (OSError, EOFError) as error:
+            raise bus_has_ended() from error
         if reply.message_type is MessageType.ERROR:
             raise DBusError(reply.error_name, reply.body[0] if reply.body else reply.error_name)
         return list(reply.body)
+
+
+def bus_has_ended() -> NoBusError:
+    """The error for a bus that was there."""
+    return NoBusError("The D-Bus session bus has ended.", "Run the command again once it is back.")
 
 
 def _note_change(message: Message, changes: "asyncio.Queue[Status]") -> None:

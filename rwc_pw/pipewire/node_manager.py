@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rwc_pw.backoff import Backoff
-from rwc_pw.errors import Fault, RwcPwError, UnavailableError
+from rwc_pw.errors import Fault, RwcPwError, UnavailableError, fault_of
 from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
 from rwc_pw.pipewire.displaced import DisplacedApps
-from rwc_pw.pipewire.feeder import sole_feeder
+from rwc_pw.pipewire.feeder import Lock, sole_feeder
 from rwc_pw.pipewire.flow import LOOK_S, Flow, FlowWatch
 from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
 from rwc_pw.pipewire.inputs import choose_microphone
@@ -79,6 +79,7 @@ class NodeManager:
         self._wanted_microphone = ""
         self._default_source = ""
         self._server_fault: Fault | None = NO_SERVER_YET
+        self._lock: Lock | None = None
         self._graph = Graph()
         self._changed = asyncio.Event()
         self._streams: Streams | None = None
@@ -105,6 +106,10 @@ class NodeManager:
     def skipped_samples(self) -> int:
         """Converted, but skipped because the player had fallen behind."""
         return self._skipped_samples + (self.transport.skipped_samples if self.transport else 0)
+
+    def was_asked_to_give_way(self) -> bool:
+        """Whether another rwc-pw has wanted to feed RWC Voice, or to remove it, since the last call."""
+        return self._lock is not None and self._lock.was_asked_for()
 
     def choose(self, microphone: str) -> None:
         """Record from this source from now on; empty follows the default."""
@@ -149,13 +154,16 @@ class NodeManager:
     async def _serve_until_it_fails(self) -> None:
         try:
             await self._serve()
-        except RwcPwError as error:
-            if error.fault != self.state.fault:  # else it is the next of many attempts
+        except (RwcPwError, OSError) as error:  # no descriptors may be left, for example
+            fault = fault_of(error)
+            if fault != self.state.fault:  # else it is the next of many attempts
                 log.warning("%s", error)
-            self._set_state(NodeState(fault=error.fault))
+            self._set_state(NodeState(fault=fault))
+        finally:
+            self._lock = None
 
     async def _serve(self) -> None:
-        with sole_feeder():
+        with sole_feeder() as self._lock:
             async with followed_graph() as graphs:
                 self._graph = await anext(graphs)
                 pw_cat = await installed_pw_cat()

@@ -33,19 +33,29 @@ class Streams:
         return [node for name in (self.capture_node, self.playback_node) for node in graph.named(name)[-1:]]
 
     async def __aenter__(self) -> "Streams":
-        capture_read, capture_write = os.pipe()
-        playback_read, playback_write = os.pipe2(os.O_NONBLOCK)
-        drain = os.open(f"/proc/self/fd/{playback_read}", os.O_RDONLY | os.O_NONBLOCK)
-        os.set_blocking(playback_read, True)  # pw-cat takes EAGAIN for the end of the file
-        self._descriptors = [capture_read, playback_write, drain]
         try:
-            await self._start(self._pw_cat.capture(self.capture_node, self._quantum), stdout=capture_write)
-            await self._start(self._pw_cat.playback(self.playback_node, self._quantum), stdin=playback_read)
+            await self._start_all()
         except BaseException:
             await self._end_processes()
             raise
+        self.transport.start()
+        return self
+
+    async def _start_all(self) -> None:
+        capture_read, capture_write = os.pipe()
+        self._descriptors.append(capture_read)
+        try:
+            await self._start(self._pw_cat.capture(self.capture_node, self._quantum), stdout=capture_write)
         finally:
             os.close(capture_write)
+        playback_read, playback_write = os.pipe2(os.O_NONBLOCK)
+        self._descriptors.append(playback_write)
+        try:
+            drain = os.open(f"/proc/self/fd/{playback_read}", os.O_RDONLY | os.O_NONBLOCK)
+            self._descriptors.append(drain)
+            os.set_blocking(playback_read, True)  # pw-cat takes EAGAIN for the end of the file
+            await self._start(self._pw_cat.playback(self.playback_node, self._quantum), stdin=playback_read)
+        finally:
             os.close(playback_read)
         loop = asyncio.get_running_loop()
         self.transport = Transport(
@@ -55,8 +65,6 @@ class Streams:
             self._pipeline,
             on_failure=lambda: loop.call_soon_threadsafe(self._failed.set),
         )
-        self.transport.start()
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         """End the transport, send SIGTERM, then close our pipe ends: pw-cat ignores SIGTERM while blocked on a pipe."""

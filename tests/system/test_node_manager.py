@@ -1,7 +1,10 @@
 import asyncio
 import contextlib
+import errno
 import json
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +72,37 @@ def test_a_tool_that_the_system_refuses_to_start_is_told(tmp_path):
     tool.touch(0o644)
     with pytest.raises(UnavailableError, match="pw-dump cannot be started: Permission denied"):
         asyncio.run(start([str(tool)]))
+
+
+class Sleeping:
+    """A pw-cat that carries nothing."""
+
+    def capture(self, *_: object) -> list[str]:
+        return ["sleep", "60"]
+
+    playback = capture
+
+
+@pytest.mark.parametrize("refused", ["pipe", "pipe2", "open", "eventfd"])
+def test_where_no_descriptor_is_left_nothing_stays_open_and_the_reason_is_told(monkeypatch, refused):
+    before = set(Path("/proc/self/fd").iterdir())
+    pipeline = StreamingPipeline(IdentityBackend(), BufferConfig())
+    told = []
+    manager = NodeManager(pipeline, "", 256, told.append)
+    real_open = os.open
+
+    def refuse(*arguments: object) -> int:
+        if refused == "open" and not str(arguments[0]).startswith("/proc/self/fd"):
+            return real_open(*arguments)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async def serve() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, refused, refuse)
+            async with Streams(Sleeping(), pipeline, 256):
+                pytest.fail("it has begun")
+
+    monkeypatch.setattr(manager, "_serve", serve)
+    asyncio.run(manager._serve_until_it_fails())
+    assert [state.fault.reason for state in told] == ["the system refuses: Too many open files"]
+    assert set(Path("/proc/self/fd").iterdir()) == before
