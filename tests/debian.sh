@@ -12,15 +12,13 @@ readonly suite=${1:?Which release? See the head of tests/debian.sh.}
 checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 readonly checkout
 chroot=$(realpath -m -- "${RWC_PW_CHROOTS:-${XDG_CACHE_HOME:-$HOME/.cache}/rwc-pw}")/$suite
-[[ ! ${*:2} =~ (--|be_)newcomer ]] || chroot+=-newcomer
-readonly chroot
 readonly home=/home/newcomer
 readonly certificates=/etc/ssl/certs/ca-certificates.crt
 
-in_namespaces() { # FUNCTION ARGS...: run a function of this script
+in_namespaces() { # FUNCTION ARGS...: run a function of this script, on this chroot
     # a shell's background command ignores Ctrl-C, and so would every program under test
     env --default-signal=INT,QUIT unshare --mount --pid --fork --kill-child -- \
-        "$checkout/tests/debian.sh" "$suite" --in-namespaces "$@" &
+        "$checkout/tests/debian.sh" "$suite" --in-namespaces "$chroot" "$@" &
     namespaces=$!
     trap 'kill -KILL "$namespaces" 2>/dev/null || true' EXIT # unshare itself waits through every other signal
     trap 'exit 143' TERM
@@ -136,12 +134,17 @@ be_newcomer() { # [--rvc]
     time rwc-pw demo --voice Checkable
 }
 
-if [[ ${2:-} == --in-namespaces || ${2:-} == --inside ]]; then
+if [[ ${2:-} == --in-namespaces ]]; then
+    chroot=$3
+    "${@:4}"
+    exit
+elif [[ ${2:-} == --inside ]]; then
     "${@:3}"
     exit
 fi
 ((EUID == 0)) || { echo "A chroot needs root: run sudo tests/debian.sh $suite." >&2 && exit 69; }
 cd -- "$checkout"
+[[ ${2:-} != --newcomer ]] || chroot+=-newcomer
 mkdir -p -- "$(dirname -- "$chroot")"
 exec {lock}>"$chroot.lock"
 flock "$lock" # two runs at once would share one chroot

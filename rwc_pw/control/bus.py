@@ -24,7 +24,6 @@ class SessionBus(MessageBus):
     """
 
     def __init__(self, address: str | None) -> None:
-        self._stream = self._sock = None
         try:
             super().__init__(bus_address=address)
         except BaseException:
@@ -48,8 +47,9 @@ class SessionBus(MessageBus):
             self._close()
 
     def _close(self) -> None:
-        for end in filter(None, (self._stream, self._sock)):
-            end.close()
+        for name in ("_stream", "_sock"):
+            if end := getattr(self, name, None):  # not for an address that it does not understand
+                end.close()
 
 
 class _PatientSocket:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rwc_pw.errors import UnavailableError
+
 SOURCE_NODE = "rwc_voice"
 """The node name of the microphone "RWC Voice", as the drop-in declares it."""
 CORE_ID = 0  # of PipeWire itself, which is in every graph
@@ -148,12 +150,19 @@ class GraphReader:
         self._lines: list[str] = []
 
     def feed(self, line: str) -> Graph | None:
-        """Take one line; return the graph if the line ends a change, and the graph is known."""
+        """Take one line; return the graph if the line ends a change, and the graph is known.
+
+        ``UnavailableError`` if the change cannot be understood.
+        """
         self._lines.append(line)
         if line.rstrip() != "]":  # only the end of an array is in the first column
             return None
-        changed = json.loads("".join(self._lines))
+        text = "".join(self._lines)
         self._lines.clear()
+        try:
+            changed = json.loads(text)
+        except ValueError as error:
+            raise UnavailableError("What pw-dump tells of PipeWire is no JSON.", "It is asked again.") from error
         for item in changed:
             if item.get("info", {}) is None:
                 self._objects.pop(item["id"], None)

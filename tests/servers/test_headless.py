@@ -1,5 +1,4 @@
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -11,7 +10,7 @@ import pytest
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.pipewire.headless import MICROPHONE, SERVERS, SPEAKERS, HeadlessPipeWire
 from rwc_pw.pipewire.recording import pw_cat_of
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_for_end
 from tests.servers.session import processes, traces
 
 SOURCE = "default.audio.source"
@@ -148,11 +147,6 @@ def test_the_servers_die_with_their_parent(tmp_path_factory):
     for descriptor in descriptors:
         wait_for_end(descriptor)
     assert list(processes(root)) == []
-
-
-def wait_for_end(descriptor: int) -> None:
-    assert select.select([descriptor], [], [], 5)[0]
-    os.close(descriptor)
 
 
 def test_a_test_that_forgets_the_environment_reaches_nobody(headless):

@@ -2,6 +2,9 @@
 
 import textwrap
 
+import pytest
+
+from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import Graph, GraphReader
 
 FIRST = """\
@@ -183,3 +186,12 @@ def test_what_is_gone_is_gone_and_the_session_manager_with_its_metadata():
 
 def test_the_settings_are_not_the_session_manager():
     assert not last(FIRST).has_session_manager
+
+
+def test_what_is_no_json_is_an_error_and_what_comes_next_is_read():
+    reader = GraphReader()
+    *lines, last_line = textwrap.dedent(MUTED).replace('"mute": true', '"volume": nan').splitlines()
+    assert not any(map(reader.feed, lines))
+    with pytest.raises(UnavailableError, match="no JSON"):
+        reader.feed(last_line)
+    assert [reader.feed(line) for line in textwrap.dedent(FIRST).splitlines()][-1]
