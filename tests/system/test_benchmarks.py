@@ -9,10 +9,15 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[2]
+BENCHMARKS_DIR = CHECKOUT / "tests/benchmarks"
 EXTRA = {"rvc_project", "sola_stream"}  # they import torch
 BENCHMARKS = [
     pytest.param(name, marks=pytest.mark.needs_rvc if name in EXTRA else ())
-    for name in sorted(path.stem for path in (CHECKOUT / "tests/benchmarks").glob("[!_]*.py"))
+    for name in sorted(
+        ".".join(path.relative_to(BENCHMARKS_DIR).with_suffix("").parts)
+        for path in BENCHMARKS_DIR.rglob("*.py")
+        if path.stem != "__init__"
+    )
 ]
 IMPORT = """
 import importlib, sys

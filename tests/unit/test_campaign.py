@@ -105,3 +105,20 @@ def test_the_real_voice_that_was_asked_for_is_only_counted():
     assert found.real_voice == []
     assert found.let_through_s == pytest.approx(1.0, abs=0.02)
     assert verdict(app, let_through=[(101.9, 102.5)]).real_voice
+
+
+def test_what_is_broken_is_told_with_its_moment():
+    app = heard((2.0, "voice"), (3.0, "silence"), (0.1, "real"), (2.0, "voice"))
+    found = verdict(app, told=[(100.0, "armed")], faults=[(102.0, 102.5)])
+    found.judge(2.0)
+    real, silence, lie = found.broken
+    assert real.startswith("the real voice for 0.")
+    assert silence.startswith("silence for 2.5")
+    assert lie.startswith("told as well, but silent for ")
+    assert real.endswith(f"after the begin of: {FAULT}")
+
+
+def test_where_all_promises_hold_nothing_is_broken():
+    found = verdict(heard((2.0, "voice"), (1.5, "silence"), (2.0, "voice")), told=[(100.0, "running")])
+    found.judge(2.0)
+    assert found.broken == []

@@ -55,6 +55,9 @@ class Spell:
     seconds: float
     when: str
 
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s, {self.when}"
+
 
 @dataclass(frozen=True)
 class Record:
@@ -86,6 +89,8 @@ class Verdict:
         """How long apps heard silence after each fault, or else with all as it should be."""
         self.lies: list[Spell] = []
         """How long apps heard silence while the status told that all was well."""
+        self.broken: list[str] = []
+        """Every promise that did not hold, in words."""
         spoken = ~self._cells(record.unspoken)
         whole = spoken & ~self._cells((done.begin_s, done.end_s) for done in record.done)
         well = spoken & self._cells(self._told_well())
@@ -94,6 +99,18 @@ class Verdict:
             self.recoveries += self._spells(silent & whole)
             self.lies += self._spells(silent & well)
             self._find_real_voice(app)
+
+    def __str__(self) -> str:
+        return (
+            f"silent ≤ {_longest_s(self.recoveries):.2f} s, told as well ≤ {_longest_s(self.lies):.2f} s, "
+            f"real voice {len(self.real_voice)} times, asked for {self.let_through_s:.2f} s"
+        )
+
+    def judge(self, longest_s: float) -> None:
+        """Note what is broken, where nobody is to hear silence for longer than so."""
+        self.broken += [f"the real voice for {spell}" for spell in self.real_voice]
+        self.broken += [f"silence for {spell}" for spell in self.recoveries if spell.seconds > longest_s]
+        self.broken += [f"told as well, but silent for {spell}" for spell in self.lies if spell.seconds > longest_s]
 
     def when(self, moment_s: float) -> str:
         """A moment, by the fault before it."""
@@ -154,3 +171,7 @@ def _runs(is_so: Cells) -> list[tuple[int, int]]:
     """Where runs of true begin and end."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], is_so, [False])).astype(int)))
     return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
+
+
+def _longest_s(spells: list[Spell]) -> float:
+    return max((spell.seconds for spell in spells), default=0.0)
