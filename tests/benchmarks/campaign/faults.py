@@ -27,6 +27,9 @@ LOOK_S = 0.05
 SLACK_S = 0.5  # until an app has what was said before
 MOVED_BACK_S = 2.0
 QUANTUM_CONF = "context.properties = { default.clock.max-quantum = 8192 }\n"
+FORGOTTEN_S = 2.0
+DEVICE_OWNERS = ("pipewire", "wireplumber")
+"""Servers with which, in a real session too, the microphones are made again."""
 WORDS = {"daemon": "rwc_pw daemon", "recorder": "rwc_pw.capture", "player": "rwc_pw.playback"}
 """What is in the command lines of our processes, and in the names of our nodes."""
 
@@ -46,6 +49,7 @@ class World:
         self.complaints: list[str] = []
         """What our program said that it should never say, with what was asked of it."""
         self._speakers = ExitStack()
+        self._hushed_s = 0.0
         self._app: App | None = None
 
     def begin(self) -> None:
@@ -69,13 +73,17 @@ class World:
             self.complaints.append(f"rwc-pw {shlex.join(arguments)}: {done.stderr.strip()}")
 
     def speak(self) -> None:
-        """Speak into the microphones, from now on."""
-        begin_s = time.monotonic()
-        self._speakers.close()
+        """Speak into the microphones from now on."""
+        self.hush()
         for microphone in MICROPHONES:
-            speaker = Player(self.headless, SPEECH, into=f"{microphone}:input_MONO")
-            self._speakers.enter_context(speaker)
-        self.unspoken.append((begin_s, time.monotonic()))
+            self._speakers.enter_context(Player(self.headless, SPEECH, into=f"{microphone}:input_MONO"))
+        self.unspoken.append((self._hushed_s, time.monotonic()))
+        self._hushed_s = 0.0
+
+    def hush(self) -> None:
+        """Speak no more: a WirePlumber 0.4 that starts while something plays or records waits for it in vain."""
+        self._hushed_s = self._hushed_s or time.monotonic()
+        self._speakers.close()
 
     def listen(self) -> App:
         """One more app."""
@@ -149,23 +157,40 @@ def _signal(world: World, who: str, number: int) -> None:
 
 
 def _crash(world: World, fault: Fault) -> None:
-    world.headless.kill(fault.what)
+    _end(world, fault, signal.SIGKILL)
+
+
+def _end(world: World, fault: Fault, number: int = signal.SIGTERM) -> None:
+    if fault.what in DEVICE_OWNERS:
+        world.hush()
+    for pid, line in processes(world.headless.root):
+        if line.split()[0] == fault.what:
+            os.kill(pid, number)
     time.sleep(fault.lasts_s)
-    _restart(world, fault.what)
-
-
-def _end(world: World, fault: Fault) -> None:
+    if fault.what == "wireplumber":
+        # back at once while an app records, 0.4 serves nobody any more, without us, too
+        world.told.wait_until_unwell(FORGOTTEN_S)
     _restart(world, fault.what)
 
 
 def _restart(world: World, server: str) -> None:
-    begin_s = time.monotonic()
+    if server not in DEVICE_OWNERS:
+        world.headless.restart(server)
+        return
+    world.hush()
+    choose_microphone(world.headless)
+    if server == "wireplumber":
+        world.headless.remove_node(MICROPHONES[1])
     world.headless.restart(server)
-    if server == "pipewire":
-        world.headless.add_microphone(MICROPHONES[1])
-    if server in ("pipewire", "wireplumber"):  # the microphones are new
-        world.unspoken.append((begin_s, time.monotonic()))
-        world.speak()
+    world.headless.add_microphone(MICROPHONES[1])
+    world.speak()
+
+
+def choose_microphone(headless: HeadlessPipeWire) -> None:
+    """Let WirePlumber start with the first microphone as the user's choice: saving a choice takes it a second."""
+    saved = Path(headless.environment["XDG_STATE_HOME"], "wireplumber", "default-nodes")
+    saved.parent.mkdir(parents=True, exist_ok=True)
+    saved.write_text(f"[default-nodes]\ndefault.configured.audio.source={MICROPHONES[0]}\n")
 
 
 def _unplug(world: World, fault: Fault) -> None:
@@ -177,6 +202,8 @@ def _unplug(world: World, fault: Fault) -> None:
 
 def _choose_default(world: World, fault: Fault) -> None:
     world.headless.run("pactl", "set-default-source", fault.what)
+    time.sleep(fault.lasts_s)
+    world.headless.set_default_source(MICROPHONES[0])
 
 
 def _force_quantum(world: World, fault: Fault) -> None:
@@ -277,7 +304,7 @@ FAULTS: dict[str, Callable[[World, Fault], None]] = {
     "kill": _kill,
     "stop": _stop,
     "crash": _crash,
-    "restart": _end,
+    "end": _end,
     "unplug": _unplug,
     "default source": _choose_default,
     "quantum": _force_quantum,
@@ -301,6 +328,7 @@ def new_world(root: Path) -> Iterator[World]:
     conf_d = Path(headless.environment["XDG_CONFIG_HOME"], "pipewire", "pipewire.conf.d")
     conf_d.mkdir(parents=True)
     (conf_d / "20-campaign.conf").write_text(QUANTUM_CONF)
+    choose_microphone(headless)
     with headless:
         world = World(headless)
         world.begin()

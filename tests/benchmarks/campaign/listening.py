@@ -11,12 +11,14 @@ import numpy as np
 from rwc_pw.pipewire.headless import HeadlessPipeWire
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from tests.benchmarks.campaign.real_voice import is_loud
+from tests.benchmarks.campaign.verdict import ALL_IS_WELL
 from tests.servers.program import Program
 from tests.servers.pulse_client import start_parec
 
 SAMPLE_BYTES = 4
 ASK_AGAIN_S = 1.0
 END_S = 2.0
+LOOK_S = 0.02
 ENOUGH = 0.9  # of the time: on a busy machine, some is lost
 
 
@@ -80,6 +82,12 @@ class Told:
         if self._watch:
             self._watch.terminate()
         self._thread.join()
+
+    def wait_until_unwell(self, longest_s: float) -> None:
+        """Wait until the newest status is neither running nor armed, or for so long."""
+        deadline_s = time.monotonic() + longest_s
+        while self.statuses and self.statuses[-1][1].get("state") in ALL_IS_WELL and time.monotonic() < deadline_s:
+            time.sleep(LOOK_S)
 
     def _follow(self) -> None:
         argv = self._program.argv("status", "--watch", "--json")

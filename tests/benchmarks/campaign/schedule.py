@@ -17,7 +17,7 @@ WHAT: dict[str, tuple[str, ...]] = {
     "kill": OURS,
     "stop": OURS,
     "crash": SERVERS,
-    "restart": SERVERS,
+    "end": SERVERS,
     "unplug": MICROPHONES,
     "default source": (*MICROPHONES, "rwc_voice"),
     "quantum": tuple(str(1 << power) for power in range(5, 14)),
