@@ -102,6 +102,25 @@ class World:
         self._app = None
 
     def is_heard(self) -> bool:
+        """Wait until the app has heard a voice for a while from now on, and whether it does within ``GIVE_UP_S``."""
+        begin_s = time.monotonic()
+        while time.monotonic() < begin_s + GIVE_UP_S:
+            time.sleep(LOOK_S)
+            app = self._listening()
+            if time.monotonic() > begin_s + FLOWING_S and app.hears_voice_for(FLOWING_S):
+                return True
+        return False
+
+    def _listening(self) -> App:
+        """The newest app, opened again if its server has ended it."""
+        return self.listen() if self._app is None or self._app.closed_s else self._app
+
+    def close_apps(self) -> None:
+        for app in self.apps:
+            app.close()
+        self._app = None
+
+    def is_heard(self) -> bool:
         """Wait until the app hears a voice, and whether it does within ``GIVE_UP_S``."""
         deadline_s = time.monotonic() + GIVE_UP_S
         while time.monotonic() < deadline_s:
@@ -163,13 +182,14 @@ def _crash(world: World, fault: Fault) -> None:
 def _end(world: World, fault: Fault, number: int = signal.SIGTERM) -> None:
     if fault.what in DEVICE_OWNERS:
         world.hush()
+    since_s = time.monotonic()
     for pid, line in processes(world.headless.root):
         if line.split()[0] == fault.what:
             os.kill(pid, number)
     time.sleep(fault.lasts_s)
     if fault.what == "wireplumber":
         # back at once while an app records, 0.4 serves nobody any more, without us, too
-        world.told.wait_until_unwell(FORGOTTEN_S)
+        world.told.wait_until_unwell(since_s, FORGOTTEN_S)
     _restart(world, fault.what)
 
 

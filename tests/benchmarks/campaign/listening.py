@@ -83,10 +83,11 @@ class Told:
             self._watch.terminate()
         self._thread.join()
 
-    def wait_until_unwell(self, longest_s: float) -> None:
-        """Wait until the newest status is neither running nor armed, or for so long."""
-        deadline_s = time.monotonic() + longest_s
-        while self.statuses and self.statuses[-1][1].get("state") in ALL_IS_WELL and time.monotonic() < deadline_s:
+    def wait_until_unwell(self, since_s: float, longest_s: float) -> None:
+        """Wait until a status since then tells that something is wrong, or for so long."""
+        while time.monotonic() < since_s + longest_s:
+            if any(at_s > since_s and status and status["state"] not in ALL_IS_WELL for at_s, status in self.statuses):
+                return
             time.sleep(LOOK_S)
 
     def _follow(self) -> None:
