@@ -58,6 +58,8 @@ class Config:
     """Milliseconds; more brings an RVC voice closer to its offline sound, and delays it (streaming only)."""
     rvc_models: str = ""
     """Absolute path of an ultimate-rvc models folder to share; empty means rwc-pw's own."""
+    pin_volume: bool = False
+    """Whether RWC Voice is kept at 100 %, whoever turns it down; if not, it only begins there."""
     quantum: int = _option(256, 32, 8192)
     """Samples per cycle, as requested from PipeWire."""
 
@@ -186,7 +188,7 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
         return f"{key}: there is no such setting{_did_you_mean(key, declared)}"
     kind = type(declared[key].default)
     accepted = (int, float) if kind is float else (kind,)
-    if isinstance(value, bool) or not isinstance(value, accepted) or not _is_unicode(value):
+    if isinstance(value, bool) is not (kind is bool) or not isinstance(value, accepted) or not _is_unicode(value):
         return f"{key}: {_shown(value)} is not {_NOUNS[kind]}."
     known = {"voice": voices, "f0_method": F0_METHODS, "rvc_backend": BACKENDS}.get(key)
     if known is not None and value not in known:
@@ -215,7 +217,7 @@ def _is_unicode(value: object) -> bool:
     return not (isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value))
 
 
-_NOUNS = {str: "a text", int: "a whole number", float: "a number"}
+_NOUNS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _did_you_mean(name: str, known: Collection[str]) -> str:

@@ -13,15 +13,16 @@ from rwc_pw.errors import RwcPwError
 from rwc_pw.extra import check_extra
 from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.devices import default_source
-from rwc_pw.pipewire.graph import Graph
+from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.inputs import choose_microphone
 from rwc_pw.pipewire.pw_cat import installed_pw_cat
 from rwc_pw.pipewire.source import read_graph
+from rwc_pw.pipewire.volumes import silence_in, turned_down
 from rwc_pw.pipewire.wiring import microphone_fault, session_manager_fault
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.assets import missing
 from rwc_pw.rvc.proof import Proof, prove
-from rwc_pw.status import State
+from rwc_pw.status import State, enumeration
 from rwc_pw.streaming.priority import may_raise_priority
 
 TOOLS = ("pw-cat", "pw-link", "pw-dump", "pw-cli", "stdbuf", "setpriv")
@@ -106,6 +107,7 @@ async def _check_graph(input_device: str, default: str) -> list[Check]:
         _check_session_manager(graph),
         _check_microphone(graph, input_device, default),
         _check_voice_node(graph),
+        _check_volumes(graph, choose_microphone(graph, input_device, (default,))),
     ]
 
 
@@ -120,6 +122,14 @@ def _check_microphone(graph: Graph, input_device: str, default: str) -> Check:
     if fault := microphone_fault(graph, microphone, input_device):
         return Check("microphone", "warn", f"{fault.reason}, so RWC Voice is silent", fault.remedy)
     return Check("microphone", "ok", microphone.label if microphone else "")
+
+
+def _check_volumes(graph: Graph, microphone: Node | None) -> Check:
+    silence = silence_in(graph, microphone)
+    found = [silence] if silence else turned_down(graph, microphone)
+    if not found:
+        return Check("volumes", "ok", "nothing is turned down")
+    return Check("volumes", "warn", enumeration([fault.reason for fault in found]), found[0].remedy)
 
 
 def _check_voice_node(graph: Graph) -> Check:

@@ -48,6 +48,7 @@ class VoiceEngine:
         self._pipeline = self._new_pipeline(first, config.chunk_size)
         self._nodes = NodeManager(self._pipeline, source_properties(), config.quantum, self._on_nodes)
         self._nodes.choose(config.input_device)
+        self._nodes.pin_volume(config.pin_volume)
         if config.is_rvc:
             self._loader.want(config)
 
@@ -63,6 +64,7 @@ class VoiceEngine:
         """Apply a new configuration while people listen; a new quantum takes effect at the next start."""
         self.config = config
         self._nodes.choose(config.input_device)
+        self._nodes.pin_volume(config.pin_volume)
         self._change_voice()
 
     def set_bypass(self, bypass: bool) -> None:
@@ -86,11 +88,12 @@ class VoiceEngine:
         metrics = self._pipeline.get_metrics()
         nodes = self._nodes.state
         fault = self._fault(nodes, metrics)
+        mended = fault or next(iter(nodes.turned_down), None)
         dropped_ms, late_ms = self._lost_ms
         return Status(
             state=State.DEGRADED if fault else State.RUNNING if nodes.flows else State.ARMED,
             reason=fault.reason if fault else "",
-            remedy=fault.remedy if fault else "",
+            remedy=mended.remedy if mended else "",
             voice=self._speaking,
             loading=self._loader.loading,
             input_device=nodes.microphone,
@@ -100,6 +103,7 @@ class VoiceEngine:
             late_ms=round(late_ms + metrics.late_ms + milliseconds(self._nodes.skipped_samples), 1),
             bypass=self.bypass,
             muted=nodes.muted,
+            turned_down=tuple(found.reason for found in nodes.turned_down),
         )
 
     @property

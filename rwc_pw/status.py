@@ -26,7 +26,7 @@ class Status:
     reason: str = ""
     """Why it is degraded, or off: a clause without a full stop."""
     remedy: str = ""
-    """How to fix it, if it can be fixed."""
+    """How to fix it, if it can be fixed, or else what is turned down first."""
     voice: str = ""
     """The voice that speaks; empty before one can."""
     loading: str = ""
@@ -39,6 +39,8 @@ class Status:
     late_ms: float = 0.0
     bypass: bool = False
     muted: bool = False
+    turned_down: tuple[str, ...] = ()
+    """Each volume below 100 % between the microphone and the apps, as a clause."""
 
     def heard_by(self, listeners: Sequence[str], *, stays: bool) -> Self:
         """This status, off, where apps listen to the RWC Voice that is left: it ``stays``, or goes after them."""
@@ -58,7 +60,8 @@ class Status:
     @classmethod
     def from_json(cls, text: str) -> Self:
         values = json.loads(text)
-        return cls(**{**values, "state": State(values["state"]), "listeners": tuple(values["listeners"])})
+        lists = {name: tuple(values[name]) for name in ("listeners", "turned_down")}
+        return cls(**{**values, **lists, "state": State(values["state"])})
 
 
 def until_they_leave(listeners: Sequence[str]) -> str:
@@ -90,4 +93,5 @@ def describe(status: Status) -> list[tuple[str, str]]:
         ("Latency", latency),
         ("Lost", f"{status.dropped_ms:g} ms dropped, {status.late_ms:g} ms late"),
         *([("Muted", "yes")] if status.muted else []),
+        *([("Turned down", enumeration(status.turned_down))] if status.turned_down else []),
     ]

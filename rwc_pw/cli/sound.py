@@ -3,7 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -76,6 +76,10 @@ def set_(
         ),
     ] = None,
     input_device: InputDevice = None,
+    pin_volume: Annotated[
+        Literal["on", "off"] | None,
+        typer.Option("--pin-volume", help="on: keep RWC Voice at 100 %, also against apps."),
+    ] = None,
 ) -> None:
     """Change the voice or the microphone, also while people listen; without options, print all settings."""
     if input_device is not None:
@@ -86,6 +90,8 @@ def set_(
     asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
     rvc = {"index_rate": index_rate, "protect": protect, "rms_mix_rate": rms_mix_rate, "f0_method": f0_method}
     changes = given({**asked, **rvc, "rvc_backend": backend, "look_ahead": look_ahead})
+    if pin_volume:
+        changes["pin_volume"] = pin_volume == "on"
     if chunk_size is not None:
         key = config().chunk_size_key
         changes[key] = chunk_size or getattr(Config(), key)

@@ -37,6 +37,15 @@ def forget_ports(node_id: int) -> list[str]:
     return ["pw-cli", "set-param", str(node_id), "PortConfig", '{ "direction": "Input", "mode": "convert" }']
 
 
+def set_volume(node_id: int) -> list[str]:
+    """To 100 %, in mono."""
+    return ["pw-cli", "set-param", str(node_id), "Props", '{ "volume": 1.0, "channelVolumes": [ 1.0 ] }']
+
+
+def unmute(node_id: int) -> list[str]:
+    return ["pw-cli", "set-param", str(node_id), "Props", '{ "mute": false }']
+
+
 def move(node_id: int, target: str) -> list[str]:
     return ["pw-metadata", str(node_id), "target.object", target]
 

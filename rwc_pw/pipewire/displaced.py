@@ -17,12 +17,12 @@ class DisplacedApps:
 
     def observe(self, graph: Graph) -> list[Node]:
         """Take the next graph; return the apps that are to be moved back now, each once."""
-        present = {_stream(node) for node in graph.nodes.values()}
+        present = {stream_of(node) for node in graph.nodes.values()}
         if not graph.voice_nodes():
             self._displaced |= self._listeners
             self._listeners = {}
             return []
-        self._listeners = {_stream(node): node for node in graph.listeners()}
+        self._listeners = {stream_of(node): node for node in graph.listeners()}
         for stream in list(self._displaced):
             if stream not in present or stream in self._listeners:
                 del self._displaced[stream]
@@ -43,5 +43,6 @@ class DisplacedApps:
         )
 
 
-def _stream(node: Node) -> Stream:
+def stream_of(node: Node) -> Stream:
+    """Which node it is, also after its id has become another's."""
     return node.id, node.props.get("object.serial")

@@ -1,6 +1,7 @@
 """PipeWire's graph, as ``pw-dump`` reports it."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +43,8 @@ class Node:
     """``creating``, ``suspended``, ``idle``, ``running`` or ``error``."""
     props: Mapping[str, Any] = field(default_factory=dict)
     muted: bool = False
+    volume_percent: int = 100
+    """As mixers show it: the cube root of the factor."""
 
     @property
     def label(self) -> str:
@@ -97,6 +100,10 @@ class Graph:
     def voice_ids(self) -> set[int]:
         """The ids of ``voice_nodes``."""
         return {node.id for node in self.voice_nodes()}
+
+    def own_streams(self) -> list[Node]:
+        """What records and plays for RWC Voice."""
+        return [node for node in self.nodes.values() if node.is_ours and node.name != SOURCE_NODE]
 
     def surplus_voice_nodes(self) -> list[Node]:
         """What is RWC Voice once more, where nobody listens."""
@@ -214,7 +221,13 @@ def _node(item: dict[str, Any]) -> Node:
         state=str(info.get("state", "creating")),
         props=props,
         muted=any(param.get("mute", False) for param in params),
+        volume_percent=min(map(_volume_percent, params), default=100),
     )
+
+
+def _volume_percent(param: dict[str, Any]) -> int:
+    factor = param.get("volume", 1.0) * max(param.get("channelVolumes") or [1.0])
+    return round(100 * math.cbrt(factor))
 
 
 def _port(item: dict[str, Any]) -> Port:

@@ -24,6 +24,7 @@ from rwc_pw.pipewire.source import followed_graph, removal
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
 from rwc_pw.pipewire.unlinked import UnlinkedApps
+from rwc_pw.pipewire.volumes import REST_S, VolumeKeeper, silence_in, turned_down
 from rwc_pw.pipewire.wiring import fault_in, intrusion_in, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.tasks import until_one_ends
@@ -59,6 +60,8 @@ class NodeState:
     flows: bool = False
     """Whether a listener gets sound."""
     muted: bool = False
+    turned_down: tuple[Fault, ...] = ()
+    """What is below 100 % on the way from the microphone to the listeners."""
 
 
 class NodeManager:
@@ -87,6 +90,7 @@ class NodeManager:
         self._idle_since_s: float | None = None
         self._flow = FlowWatch()
         self._listening = asyncio.Event()
+        self._volumes = VolumeKeeper()
         self._link_limit = LinkLimit()
         self._displaced = DisplacedApps()
         self._unlinked = UnlinkedApps()
@@ -114,6 +118,11 @@ class NodeManager:
     def choose(self, microphone: str) -> None:
         """Record from this source from now on; empty follows the default."""
         self._wanted_microphone = microphone
+        self._changed.set()
+
+    def pin_volume(self, pinned: bool) -> None:
+        """Keep RWC Voice at 100 %, whoever turns it down."""
+        self._volumes.pinned = pinned
         self._changed.set()
 
     def renew_streams(self) -> None:
@@ -246,11 +255,12 @@ class NodeManager:
         self._note_listening(is_heard=graph.is_heard(), may_flow=not fault)
         self._set_state(
             NodeState(
-                fault=fault or self._flow.fault,
+                fault=fault or self._flow.fault or silence_in(graph, microphone),
                 microphone=microphone.name if microphone else "",
                 listeners=tuple(node.label for node in graph.listeners()),
                 flows=self._flow.flows,
                 muted=any(node.muted for node in sources),
+                turned_down=turned_down(graph, microphone),
             )
         )
         return [
@@ -258,6 +268,7 @@ class NodeManager:
             *self._source_commands(graph),
             *(argv.move(node.id, SOURCE_NODE) for node in moved),
             *(argv.link(*pair) for pair in links),
+            *self._volume_commands(graph),
             *(argv.suspend(node.id) for node in self._idle_for_long(graph, streams)),
         ]
 
@@ -270,6 +281,14 @@ class NodeManager:
             self._flow.begin()
         else:
             self._flow.rest()
+
+    def _volume_commands(self, graph: Graph) -> list[list[str]]:
+        loop = asyncio.get_running_loop()
+        wrong = self._volumes.wrong(graph, loop.time())
+        if wrong:
+            loop.call_later(REST_S, self._changed.set)  # whether they have been set right
+        unmuted = [argv.unmute(node.id) for node in wrong if node.name != SOURCE_NODE]
+        return [*unmuted, *(argv.set_volume(node.id) for node in wrong)]
 
     def _intrusion(self, graph: Graph, streams: Streams) -> Fault | None:
         """What is told of a link past the converter, for a while after it has been removed."""

@@ -107,7 +107,9 @@ MUTED = """\
         "info": {
           "state": "running",
           "props": { "node.name": "microphone", "media.class": "Audio/Source" },
-          "params": { "Props": [ { "mute": true } ] }
+          "params": {
+            "Props": [ { "volume": 0.5, "mute": true, "channelVolumes": [ 0.0, 0.25 ] }, { "channelVolumes": [] } ]
+          }
         }
       }
     ]
@@ -172,6 +174,7 @@ def test_ports_and_links_know_their_ends():
 def test_a_change_replaces_what_was_said_of_the_same_object_and_nothing_else():
     before, after = last(FIRST, THEN), last(FIRST, THEN, MUTED)
     assert (after.nodes[40].muted, after.nodes[40].state, after.nodes[40].label) == (True, "running", "microphone")
+    assert (before.nodes[40].volume_percent, after.nodes[40].volume_percent) == (100, 50)
     assert after.nodes[50] == before.nodes[50]
     assert (after.ports, after.links) == (before.ports, before.links)
 

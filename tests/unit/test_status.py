@@ -14,7 +14,13 @@ RUNNING = Status(
     late_ms=0.0,
 )
 DEGRADED = Status(
-    State.DEGRADED, reason="there is no microphone", remedy="Connect one.", voice="deeper", bypass=True, muted=True
+    State.DEGRADED,
+    reason="there is no microphone",
+    remedy="Connect one.",
+    voice="deeper",
+    bypass=True,
+    muted=True,
+    turned_down=("the volume of RWC Voice is 88 %", "the volume of the rwc-pw player is 50 %"),
 )
 
 
@@ -65,6 +71,7 @@ def test_silence_and_the_real_voice_are_never_told_as_a_disguise():
     assert told["Remedy"] == "Connect one."
     assert told["Voice"] == "your own, unconverted (bypass)"
     assert told["Muted"] == "yes"
+    assert told["Turned down"] == "the volume of RWC Voice is 88 % and the volume of the rwc-pw player is 50 %"
     assert (told["Microphone"], told["Listening"]) == ("none", "nobody")
     assert told["Latency"] == "not measured, nobody listens"
 

@@ -1,0 +1,86 @@
+"""What is muted or turned down on the way from the microphone to the apps, and what of it is set right; pure."""
+
+from collections.abc import Iterator
+
+from rwc_pw.errors import Fault
+from rwc_pw.pipewire.displaced import Stream, stream_of
+from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
+
+FULL_PERCENT = 100
+SILENT_PERCENT = 10  # 60 dB down
+START_S = 0.1  # in which a session manager may still restore what was, after it has made a node's ports
+REST_S = 0.2  # between two times that a node is set right
+
+AGAIN = "or run `rwc-pw disable`, then `rwc-pw enable`."
+
+
+def silence_in(graph: Graph, microphone: Node | None) -> Fault | None:
+    """What is muted, or turned down so far that nothing is heard; None if nothing is."""
+    for node, name, unmute, turn_up in _way(graph, microphone):
+        if node.muted and node is not microphone:  # which is told with all else that a microphone lacks
+            return Fault(f"{name} is muted", unmute)
+        if node.volume_percent < SILENT_PERCENT:
+            return Fault(_volume(name, node), turn_up)
+    return None
+
+
+def turned_down(graph: Graph, microphone: Node | None) -> tuple[Fault, ...]:
+    """All whose volume is below 100 %."""
+    return tuple(
+        Fault(_volume(name, node), turn_up)
+        for node, name, _, turn_up in _way(graph, microphone)
+        if node.volume_percent < FULL_PERCENT
+    )
+
+
+def _way(graph: Graph, microphone: Node | None) -> Iterator[tuple[Node, str, str, str]]:
+    """Each node on the way, its name, and how to unmute it and to turn it up; first what most needs it."""
+    mixer = "in the desktop's mixer"
+    pin = "`rwc-pw set --pin-volume on` keeps it at 100 %"
+    for node in graph.voice_nodes():
+        yield node, node.label, "Run `rwc-pw mute off`.", f"Turn it up {mixer}; {pin}."
+    for node in graph.own_streams():
+        yield node, f"the {node.label}", f"Unmute it {mixer}, {AGAIN}", f"Turn it up {mixer}, {AGAIN}"
+    for node in graph.listeners():
+        yield node, f"what {node.label} records", f"Unmute it {mixer}.", f"Turn it up {mixer}."
+    if microphone and microphone.media_class.startswith("Audio/Source"):  # what speakers play is not turned down there
+        yield microphone, f"the microphone {microphone.label}", "", f"Turn it up {mixer}, if you are too quiet."
+
+
+def _volume(name: str, node: Node) -> str:
+    return f"the volume of {name} is {node.volume_percent} %"
+
+
+class VolumeKeeper:
+    """Decides which nodes of ours to set right: each when it begins, RWC Voice always if it is ``pinned``."""
+
+    def __init__(self) -> None:
+        self.pinned = False
+        self._begun: dict[Stream, float] = {}
+        self._corrected: dict[Stream, float] = {}
+
+    def wrong(self, graph: Graph, now_s: float) -> list[Node]:
+        """The nodes to set right now: the streams unmuted and at 100 %, RWC Voice at 100 %."""
+        nodes = {
+            stream_of(node): node for node in (*graph.own_streams(), *graph.voice_nodes()) if _is_made(graph, node)
+        }
+        self._begun = {stream: self._begun.get(stream, now_s) for stream in nodes}
+        self._corrected = {stream: at_s for stream, at_s in self._corrected.items() if now_s < at_s + REST_S}
+        found = [
+            stream
+            for stream, node in nodes.items()
+            if is_wrong(node)
+            and (now_s < self._begun[stream] + START_S or (self.pinned and node.name == SOURCE_NODE))
+            and stream not in self._corrected
+        ]
+        self._corrected |= dict.fromkeys(found, now_s)
+        return [nodes[stream] for stream in found]
+
+
+def is_wrong(node: Node) -> bool:
+    """Whether a node of ours is not as it begins; who mutes RWC Voice means it."""
+    return node.volume_percent != FULL_PERCENT or (node.muted and node.name != SOURCE_NODE)
+
+
+def _is_made(graph: Graph, node: Node) -> bool:
+    return any(port.node_id == node.id for port in graph.ports)
