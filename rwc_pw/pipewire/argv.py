@@ -1,5 +1,6 @@
 """The command lines of PipeWire's tools but pw-cat's, for all their versions."""
 
+import json
 import os
 
 
@@ -37,9 +38,10 @@ def forget_ports(node_id: int) -> list[str]:
     return ["pw-cli", "set-param", str(node_id), "PortConfig", '{ "direction": "Input", "mode": "convert" }']
 
 
-def set_volume(node_id: int) -> list[str]:
-    """To 100 %, in mono."""
-    return ["pw-cli", "set-param", str(node_id), "Props", '{ "volume": 1.0, "channelVolumes": [ 1.0 ] }']
+def turn_up(node_id: int, channels: int) -> list[str]:
+    """To 100 %."""
+    full = json.dumps({"volume": 1.0, "channelVolumes": [1.0] * channels})
+    return ["pw-cli", "set-param", str(node_id), "Props", full]
 
 
 def unmute(node_id: int) -> list[str]:

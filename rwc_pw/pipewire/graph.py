@@ -43,8 +43,8 @@ class Node:
     """``creating``, ``suspended``, ``idle``, ``running`` or ``error``."""
     props: Mapping[str, Any] = field(default_factory=dict)
     muted: bool = False
-    volume_percent: int = 100
-    """As mixers show it: the cube root of the factor."""
+    channel_percents: tuple[int, ...] = (100,)
+    """Each channel's volume as mixers show it: the cube root of the factor."""
 
     @property
     def label(self) -> str:
@@ -53,6 +53,11 @@ class Node:
             if self.props.get(key):
                 return str(self.props[key])
         return self.name
+
+    @property
+    def volume_percent(self) -> int:
+        """The volume of the loudest channel."""
+        return max(self.channel_percents)
 
     @property
     def is_ours(self) -> bool:
@@ -221,13 +226,12 @@ def _node(item: dict[str, Any]) -> Node:
         state=str(info.get("state", "creating")),
         props=props,
         muted=any(param.get("mute", False) for param in params),
-        volume_percent=min(map(_volume_percent, params), default=100),
+        channel_percents=next((_channel_percents(param) for param in params if param.get("channelVolumes")), (100,)),
     )
 
 
-def _volume_percent(param: dict[str, Any]) -> int:
-    factor = param.get("volume", 1.0) * max(param.get("channelVolumes") or [1.0])
-    return round(100 * math.cbrt(factor))
+def _channel_percents(param: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(round(100 * math.cbrt(param.get("volume", 1.0) * factor)) for factor in param["channelVolumes"])
 
 
 def _port(item: dict[str, Any]) -> Port:

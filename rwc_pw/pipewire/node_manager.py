@@ -288,7 +288,7 @@ class NodeManager:
         if wrong:
             loop.call_later(REST_S, self._changed.set)  # whether they have been set right
         unmuted = [argv.unmute(node.id) for node in wrong if node.name != SOURCE_NODE]
-        return [*unmuted, *(argv.set_volume(node.id) for node in wrong)]
+        return [*unmuted, *(argv.turn_up(node.id, len(node.channel_percents)) for node in wrong)]
 
     def _intrusion(self, graph: Graph, streams: Streams) -> Fault | None:
         """What is told of a link past the converter, for a while after it has been removed."""

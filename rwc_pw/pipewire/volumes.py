@@ -79,7 +79,7 @@ class VolumeKeeper:
 
 def is_wrong(node: Node) -> bool:
     """Whether a node of ours is not as it begins; who mutes RWC Voice means it."""
-    return node.volume_percent != FULL_PERCENT or (node.muted and node.name != SOURCE_NODE)
+    return set(node.channel_percents) != {FULL_PERCENT} or (node.muted and node.name != SOURCE_NODE)
 
 
 def _is_made(graph: Graph, node: Node) -> bool:

@@ -49,6 +49,8 @@ def test_what_the_file_says_holds(file):
         ("pitch", True, "pitch: True is not a number."),
         ("chunk_size", True, "chunk_size: True is not a whole number."),
         ("chunk_size", 256.0, "chunk_size: 256.0 is not a whole number."),
+        ("pin_volume", 1, "pin_volume: 1 is not true or false."),
+        ("pin_volume", "on", "pin_volume: 'on' is not true or false."),
         ("gain", {}, "gain: {} is not a number."),
         ("pitch", float("nan"), "pitch: nan is not between -24 and 24."),
         ("gate", float("-inf"), "gate: -inf is not between -120 and 0."),

@@ -174,7 +174,8 @@ def test_ports_and_links_know_their_ends():
 def test_a_change_replaces_what_was_said_of_the_same_object_and_nothing_else():
     before, after = last(FIRST, THEN), last(FIRST, THEN, MUTED)
     assert (after.nodes[40].muted, after.nodes[40].state, after.nodes[40].label) == (True, "running", "microphone")
-    assert (before.nodes[40].volume_percent, after.nodes[40].volume_percent) == (100, 50)
+    assert (before.nodes[40].channel_percents, after.nodes[40].channel_percents) == ((100,), (0, 50))
+    assert after.nodes[40].volume_percent == 50
     assert after.nodes[50] == before.nodes[50]
     assert (after.ports, after.links) == (before.ports, before.links)
 

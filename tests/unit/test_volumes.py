@@ -35,13 +35,13 @@ def graph(*nodes: Node, has_ports: bool = True) -> Graph:
 )
 def test_whatever_is_turned_down_on_the_way_is_told_with_a_remedy(node, name):
     for percent, is_silent in ((99, False), (10, False), (9, True), (0, True)):
-        lower = replace(node, volume_percent=percent)
+        lower = replace(node, channel_percents=(percent,))
         microphone = lower if node is MICROPHONE else MICROPHONE
         [told] = turned_down(graph(lower), microphone)
         assert told.reason == f"the volume of {name} is {percent} %"
         assert told.remedy.startswith("Turn it up")
         assert silence_in(graph(lower), microphone) == (told if is_silent else None)
-    louder = replace(node, volume_percent=150)
+    louder = replace(node, channel_percents=(150,))
     assert turned_down(graph(louder), louder if node is MICROPHONE else MICROPHONE) == ()
 
 
@@ -55,20 +55,20 @@ def test_whatever_is_muted_on_the_way_is_told_with_a_remedy(node):
 
 @pytest.mark.parametrize("node", [SOMEBODY, SPEAKERS])
 def test_what_others_hear_is_nothing_to_tell(node):
-    quiet = graph(replace(node, muted=True, volume_percent=0))
+    quiet = graph(replace(node, muted=True, channel_percents=(0,)))
     assert silence_in(quiet, node) is None
     assert turned_down(quiet, node) == ()
 
 
 def test_without_a_microphone_the_rest_is_told_all_the_same():
-    assert turned_down(graph(replace(VOICE, volume_percent=50)), None)
+    assert turned_down(graph(replace(VOICE, channel_percents=(50,))), None)
 
 
 def wrong(keeper: VolumeKeeper, seen: Graph, now_s: float) -> list[str]:
     return [node.name for node in keeper.wrong(seen, now_s)]
 
 
-QUIET = graph(*(replace(node, volume_percent=50) for node in ALL))
+QUIET = graph(*(replace(node, channel_percents=(50,)) for node in ALL))
 
 
 def test_what_is_ours_is_set_right_when_it_begins_and_left_alone_later():
@@ -85,8 +85,14 @@ def test_what_is_ours_is_set_right_when_it_begins_and_left_alone_later():
 def test_a_new_node_of_the_same_id_begins_anew():
     keeper = VolumeKeeper()
     wrong(keeper, graph(), 0.0)
-    new = replace(VOICE, props={**VOICE.props, "object.serial": 9}, volume_percent=50)
+    new = replace(VOICE, props={**VOICE.props, "object.serial": 9}, channel_percents=(50,))
     assert wrong(keeper, graph(new), 100.0) == [VOICE.name]
+
+
+def test_one_channel_of_many_is_no_silence_but_begins_right_too():
+    stereo = replace(RECORDER, channel_percents=(0, 100))
+    assert turned_down(graph(stereo), MICROPHONE) == ()
+    assert wrong(VolumeKeeper(), graph(stereo), 0.0) == [RECORDER.name]
 
 
 def test_streams_are_unmuted_and_rwc_voice_is_not():
@@ -101,5 +107,5 @@ def test_who_is_pinned_is_set_right_again_and_again_but_not_all_the_time():
     assert wrong(keeper, QUIET, 10.0) == [VOICE.name]
     assert wrong(keeper, QUIET, 10.0 + REST_S / 2) == []
     assert wrong(keeper, QUIET, 10.0 + REST_S) == [VOICE.name]
-    assert wrong(keeper, graph(replace(VOICE, volume_percent=150)), 20.0) == [VOICE.name]
+    assert wrong(keeper, graph(replace(VOICE, channel_percents=(150,))), 20.0) == [VOICE.name]
     assert wrong(keeper, graph(replace(VOICE, muted=True)), 30.0) == []
