@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from rwc_pw.channels import asked
 from rwc_pw.errors import ConfigError, UsageError
 from rwc_pw.files.paths import Paths
 from rwc_pw.files.reading import read_text
@@ -39,7 +40,9 @@ class Config:
     gate: float = _option(*options.GATE_DB)
     """The level in dBFS below which the microphone counts as silent."""
     input_device: str = ""
-    """The microphone's node name; if empty, the default one is followed."""
+    """The microphone's name, or the description that mixers show; if empty, the default one is followed."""
+    input_channel: str = asked.AUTO
+    """The microphone's channel: auto (the one that carries the voice), its number, or mix (all, at equal weight)."""
     chunk_size: int = _option(256, 64, 16384)
     """Samples per conversion with a built-in voice."""
     rvc_backend: str = STREAMING
@@ -150,13 +153,16 @@ def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collectio
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(path))
+        values = tomllib.loads(read_text(path))
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError) as error:  # also for over-long numbers and over-deep nesting
         raise ConfigError(f"{path} is not valid TOML: {error}.", "Mend that line, or remove the file.") from error
     except OSError as error:
         raise ConfigError(f"Cannot read {path}: {error.strerror}.", "Mend its permissions.") from error
+    if type(values.get("input_channel")) is int:  # as people write a number
+        values["input_channel"] = _shown(values["input_channel"])
+    return values
 
 
 def _unusable(path: Path, problems: list[str]) -> ConfigError:
@@ -190,6 +196,8 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
     accepted = (int, float) if kind is float else (kind,)
     if isinstance(value, bool) is not (kind is bool) or not isinstance(value, accepted) or not _is_unicode(value):
         return f"{key}: {_shown(value)} is not {_NOUNS[kind]}."
+    if key == "input_channel" and value not in asked.CHANNELS:
+        return f"{key}: {_shown(value)} is not auto, mix or the number of a channel, 1 to {asked.MOST_CHANNELS}."
     known = {"voice": voices, "f0_method": F0_METHODS, "rvc_backend": BACKENDS}.get(key)
     if known is not None and value not in known:
         return f"{key}: there is no {key.replace('_', ' ')} {_shown(value)}{_did_you_mean(str(value), known)}"

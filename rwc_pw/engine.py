@@ -47,7 +47,7 @@ class VoiceEngine:
         first = SilentBackend() if config.is_rvc else self._create_backend()
         self._pipeline = self._new_pipeline(first, config.chunk_size)
         self._nodes = NodeManager(self._pipeline, source_properties(), config.quantum, self._on_nodes)
-        self._nodes.choose(config.input_device)
+        self._nodes.choose(config.input_device, config.input_channel)
         self._nodes.pin_volume(config.pin_volume)
         if config.is_rvc:
             self._loader.want(config)
@@ -63,7 +63,7 @@ class VoiceEngine:
     def apply(self, config: Config) -> None:
         """Apply a new configuration while people listen; a new quantum takes effect at the next start."""
         self.config = config
-        self._nodes.choose(config.input_device)
+        self._nodes.choose(config.input_device, config.input_channel)
         self._nodes.pin_volume(config.pin_volume)
         self._change_voice()
 
@@ -97,6 +97,8 @@ class VoiceEngine:
             voice=self._speaking,
             loading=self._loader.loading,
             input_device=nodes.microphone,
+            input_channel=self._nodes.channel,
+            input_channels=nodes.channels,
             listeners=nodes.listeners,
             latency_ms=self._latency_ms(metrics),
             dropped_ms=round(dropped_ms + metrics.dropped_ms, 1),

@@ -32,6 +32,10 @@ class Status:
     loading: str = ""
     """The voice that will speak once it is loaded."""
     input_device: str = ""
+    input_channel: str = ""
+    """The microphone's channel that is used, from 1, or ``mix``; empty if it has only one, or none is chosen yet."""
+    input_channels: int = 0
+    """How many the microphone has."""
     listeners: tuple[str, ...] = ()
     latency_ms: float | None = None
     """Microphone to app, as measured; None while no sound flows."""
@@ -75,6 +79,15 @@ def enumeration(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def _microphone(status: Status) -> str:
+    if not status.input_device or status.input_channels < 2:
+        return status.input_device or "none"
+    if status.input_channel.isdigit():
+        return f"{status.input_device}, channel {status.input_channel} of {status.input_channels}"
+    mixed = "mixed" if status.input_channel else "none chosen yet"
+    return f"{status.input_device}, {status.input_channels} channels, {mixed}"
+
+
 def describe(status: Status) -> list[tuple[str, str]]:
     """The status as lines for people: label and value."""
     lines = [("RWC Voice", f"{status.state}: {status.reason}" if status.reason else str(status.state))]
@@ -88,7 +101,7 @@ def describe(status: Status) -> list[tuple[str, str]]:
         *lines,
         ("Voice", "your own, unconverted (bypass)" if status.bypass else status.voice or "none yet"),
         *([("Loading", status.loading)] if status.loading else []),
-        ("Microphone", status.input_device or "none"),
+        ("Microphone", _microphone(status)),
         ("Listening", ", ".join(status.listeners) or "nobody"),
         ("Latency", latency),
         ("Lost", f"{status.dropped_ms:g} ms dropped, {status.late_ms:g} ms late"),

@@ -119,6 +119,8 @@ def demo(
 def _device_line(device: dict[str, Any]) -> str:
     notes = {"is_chosen": "chosen", "is_default": "default", "is_monitor": "what the speakers play", "muted": "muted"}
     told = ", ".join(note for key, note in notes.items() if device[key])
+    if device["channels"] > 1:
+        told = ", ".join(filter(None, (f"{device['channels']} channels", told)))
     return f"{device['name']}  {device['description']}" + (f"  ({told})" if told else "")
 
 

@@ -34,6 +34,10 @@ InputDevice = Annotated[
     str | None,
     typer.Option("--input-device", help="A microphone, as `rwc-pw devices` or a mixer calls it; '' for the default."),
 ]
+InputChannel = Annotated[
+    str | None,
+    typer.Option("--input-channel", help="Of its channels: auto (where the voice is), a number from 1, or mix."),
+]
 
 
 def use(
@@ -76,6 +80,7 @@ def set_(
         ),
     ] = None,
     input_device: InputDevice = None,
+    input_channel: InputChannel = None,
     pin_volume: Annotated[
         Literal["on", "off"] | None,
         typer.Option("--pin-volume", help="on: keep RWC Voice at 100 %, also against apps."),
@@ -87,9 +92,10 @@ def set_(
             input_device = microphone_name(input_device)
         except UnavailableError as error:
             print(f"{error.message} Whether there is a microphone {input_device} shows once it is.", file=sys.stderr)
-    asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate, "input_device": input_device}
+    microphone = {"input_device": input_device, "input_channel": input_channel}
+    asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate}
     rvc = {"index_rate": index_rate, "protect": protect, "rms_mix_rate": rms_mix_rate, "f0_method": f0_method}
-    changes = given({**asked, **rvc, "rvc_backend": backend, "look_ahead": look_ahead})
+    changes = given({**microphone, **asked, **rvc, "rvc_backend": backend, "look_ahead": look_ahead})
     if pin_volume:
         changes["pin_volume"] = pin_volume == "on"
     if chunk_size is not None:
@@ -108,6 +114,7 @@ def real_time(
     ] = None,
     index_rate: Annotated[float | None, typer.Option("--index-rate", "-r", help=INDEX_RATE_HELP)] = None,
     input_device: InputDevice = None,
+    input_channel: InputChannel = None,
     model: Annotated[
         str | None, typer.Option("--model", "--voice", "-m", help="The voice to speak in: its name, or a .pth.")
     ] = None,
@@ -117,10 +124,10 @@ def real_time(
     from rwc_pw.cli.foreground import run
 
     chosen = config_in(model)
-    microphone = None if input_device is None else microphone_name(input_device)
-    asked = {"pitch": pitch_shift, "input_device": microphone, "index_rate": index_rate}
-    asked[chosen.chunk_size_key] = chunk_size
-    chosen = chosen.changed(given({**asked, "rvc_backend": backend}), store().names())
+    name = None if input_device is None else microphone_name(input_device)
+    microphone = {"input_device": name, "input_channel": input_channel}
+    asked = {"pitch": pitch_shift, "index_rate": index_rate, chosen.chunk_size_key: chunk_size}
+    chosen = chosen.changed(given({**microphone, **asked, "rvc_backend": backend}), store().names())
     if index_rate is not None and not chosen.is_rvc:
         print(f"{chosen.voice} is a built-in voice: --index-rate changes nothing.", file=sys.stderr)
     run_until_signal(run(chosen, paths()))

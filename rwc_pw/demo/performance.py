@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from rwc_pw.channels.asked import AUTO
 from rwc_pw.config import Config, assets_dir_of, save_config
 from rwc_pw.desktop import launcher
 from rwc_pw.errors import RwcPwError
@@ -82,7 +83,8 @@ def _furnish(there: Paths, config: Config, paths: Paths) -> None:
             make_folder(folder)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(folder)
-    settings = {**asdict(config), "input_device": "", "rvc_models": str(assets_dir_of(config, paths))}
+    usual = {"input_device": "", "input_channel": AUTO}
+    settings = {**asdict(config), **usual, "rvc_models": str(assets_dir_of(config, paths))}
     save_config(there.config_file, settings, VoiceStore(there.voices_dir).names())
 
 

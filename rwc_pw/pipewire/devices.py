@@ -22,6 +22,7 @@ class Device:
     """Whether it carries what the speakers play; such a source is used only if named."""
     volume_percent: int
     muted: bool
+    channels: int
 
 
 def default_source() -> str:
@@ -54,6 +55,7 @@ def list_devices() -> list[Device]:
                 is_monitor=source.name.endswith(MONITOR_SUFFIX),
                 volume_percent=round(source.volume.value_flat * 100),
                 muted=bool(source.mute),
+                channels=source.channel_count,
             )
             for source in pulse.source_list()
             if source.name != SOURCE_NODE

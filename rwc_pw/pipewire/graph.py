@@ -22,6 +22,8 @@ class Port:
     name: str
     direction: str
     """``in`` or ``out``."""
+    number: int = 0
+    """Among the node's ports of that direction."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,9 @@ class Graph:
         return sorted((node for node in self.nodes.values() if node.name == name), key=lambda node: node.id)
 
     def ports_of(self, node: Node, direction: str) -> list[Port]:
-        return [port for port in self.ports if port.node_id == node.id and port.direction == direction]
+        """Its ports, in their order: one for each channel."""
+        found = [port for port in self.ports if port.node_id == node.id and port.direction == direction]
+        return sorted(found, key=lambda port: port.number)
 
     def port(self, path: str) -> Port | None:
         """The port that pw-link calls ``node:port``."""
@@ -242,6 +246,7 @@ def _port(item: dict[str, Any]) -> Port:
         node_id=int(props.get("node.id", -1)),
         name=str(props.get("port.name", "")),
         direction=str(props.get("port.direction", "")),
+        number=int(props.get("port.id", 0)),
     )
 
 

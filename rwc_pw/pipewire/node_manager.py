@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rwc_pw.backoff import Backoff
+from rwc_pw.channels.asked import AUTO, MOST_CHANNELS, channels_of
+from rwc_pw.channels.downmix import Downmix, Wanted
 from rwc_pw.errors import Fault, RwcPwError, UnavailableError, fault_of
 from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
@@ -25,7 +27,7 @@ from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
 from rwc_pw.pipewire.unlinked import UnlinkedApps
 from rwc_pw.pipewire.volumes import REST_S, VolumeKeeper, silence_in, turned_down
-from rwc_pw.pipewire.wiring import fault_in, intrusion_in, plan_wiring
+from rwc_pw.pipewire.wiring import channel_fault, fault_in, intrusion_in, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.tasks import until_one_ends
 
@@ -35,6 +37,7 @@ SUSPEND_AFTER_S = 5.0  # as WirePlumber does for devices; at once would hit apps
 LONGEST_RETRY_S = 1.0  # sound must be back within two seconds of PipeWire
 INTRUSION_TOLD_S = 10.0
 LOOK_AGAIN_S = 1.0  # whether links last by now, or have been made
+MOST_LINKS = 4  # at once; the graph shows them, and then come the next, unless something else is more urgent
 NO_ANSWER_YET = Fault("PipeWire has not answered yet")
 NO_SERVER_YET = Fault(
     "pipewire-pulse has not answered yet", "If it stays so: `systemctl --user restart pipewire-pulse`."
@@ -56,6 +59,8 @@ class NodeState:
     """Why no sound can flow; None if it can."""
     microphone: str = ""
     """The node name of the microphone that is recorded, or would be."""
+    channels: int = 0
+    """How many it has."""
     listeners: tuple[str, ...] = ()
     flows: bool = False
     """Whether a listener gets sound."""
@@ -80,6 +85,8 @@ class NodeManager:
         self._quantum = quantum
         self._on_change = on_change
         self._wanted_microphone = ""
+        self._wanted_channel = AUTO
+        self._downmix = Downmix()
         self._default_source = ""
         self._server_fault: Fault | None = NO_SERVER_YET
         self._lock: Lock | None = None
@@ -115,9 +122,14 @@ class NodeManager:
         """Whether another rwc-pw has wanted to feed RWC Voice, or to remove it, since the last call."""
         return self._lock is not None and self._lock.was_asked_for()
 
-    def choose(self, microphone: str) -> None:
-        """Record from this source from now on; empty follows the default."""
-        self._wanted_microphone = microphone
+    @property
+    def channel(self) -> str:
+        """The microphone's channel that is taken, from 1, or ``mix``; empty if it has only one, or none is chosen."""
+        return self._downmix.told
+
+    def choose(self, microphone: str, channel: str) -> None:
+        """Record from this source and channel from now on; an empty source follows the default."""
+        self._wanted_microphone, self._wanted_channel = microphone, channel
         self._changed.set()
 
     def pin_volume(self, pinned: bool) -> None:
@@ -187,7 +199,8 @@ class NodeManager:
                         self._streams = None
 
     async def _feed(self, pw_cat: PwCat, graphs: AsyncIterator[Graph]) -> None:
-        async with Streams(pw_cat, self._pipeline, self._quantum) as streams:
+        channels = self._note_microphone(self._graph, self._microphone_in(self._graph))
+        async with Streams(pw_cat, self._pipeline, self._quantum, channels, self._downmix) as streams:
             self._streams = streams
             streams.transport.pipeline = self._pipeline  # it may have been replaced while the streams were starting
             self._changed.set()
@@ -231,19 +244,25 @@ class NodeManager:
             await asyncio.sleep(LOOK_S)
 
     def _needed_commands(self, graph: Graph, streams: Streams) -> list[list[str]]:
-        microphone = choose_microphone(graph, self._wanted_microphone, (self._default_source, self.state.microphone))
-        wiring = plan_wiring(graph, microphone, streams.capture_node, streams.playback_node)
-        streams.transport.channels = max(1, wiring.channels)
+        microphone = self._microphone_in(graph)
+        channels = self._note_microphone(graph, microphone)
+        if channels > streams.channels:
+            raise UnavailableError("The microphone has more channels than the one before.", "It is made room for.")
+        likeliest = self._downmix.likeliest
+        linked = sorted(channels_of(self._wanted_channel), key=lambda channel: channel != likeliest)
+        wiring = plan_wiring(graph, microphone, streams.capture_node, streams.playback_node, linked)
         self._check_streams(graph, streams)
         sources = graph.voice_nodes()
+        create, destroy = wiring.create[:MOST_LINKS], wiring.destroy[:MOST_LINKS]
         loop = asyncio.get_running_loop()
-        links = self._link_limit.allow(wiring.create, wiring.destroy, loop.time())
+        links = self._link_limit.allow(create, destroy, loop.time())
         moved = self._displaced.observe(graph)
         unlinked = self._unlinked.observe(graph, self._default_source, loop.time())
         fault = (
             self._displaced.fault(graph)
             or self._intrusion(graph, streams)
             or fault_in(graph, microphone, self._wanted_microphone, self._streams_seen)
+            or channel_fault(graph, microphone, self._wanted_channel)
             or (LINKS_REMOVED if self._link_limit.is_reached else None)
             or unlinked
             or self._server_fault
@@ -257,6 +276,7 @@ class NodeManager:
             NodeState(
                 fault=fault or self._flow.fault or silence_in(graph, microphone),
                 microphone=microphone.name if microphone else "",
+                channels=channels if microphone else 0,
                 listeners=tuple(node.label for node in graph.listeners()),
                 flows=self._flow.flows,
                 muted=any(node.muted for node in sources),
@@ -264,7 +284,7 @@ class NodeManager:
             )
         )
         return [
-            *(argv.unlink(*pair) for pair in wiring.destroy),
+            *(argv.unlink(*pair) for pair in destroy),
             *self._source_commands(graph),
             *(argv.move(node.id, SOURCE_NODE) for node in moved),
             *(argv.link(*pair) for pair in links),
@@ -289,6 +309,19 @@ class NodeManager:
             loop.call_later(REST_S, self._changed.set)  # whether they have been set right
         unmuted = [argv.unmute(node.id) for node in wrong if node.name != SOURCE_NODE]
         return [*unmuted, *(argv.turn_up(node.id, len(node.channel_percents)) for node in wrong)]
+
+    def _microphone_in(self, graph: Graph) -> Node | None:
+        return choose_microphone(graph, self._wanted_microphone, (self._default_source, self.state.microphone))
+
+    def _note_microphone(self, graph: Graph, microphone: Node | None) -> int:
+        """Tell who makes one channel of its channels; return how many are recorded."""
+        ports = graph.ports_of(microphone, "out") if microphone else []
+        channels = min(max(1, len(ports)), MOST_CHANNELS)
+        serial = (microphone.id, microphone.props.get("object.serial")) if microphone else (0, None)
+        wanted = Wanted(self._wanted_channel, serial, channels)
+        if wanted != self._downmix.wanted:
+            self._downmix.wanted = wanted
+        return channels
 
     def _intrusion(self, graph: Graph, streams: Streams) -> Fault | None:
         """What is told of a link past the converter, for a while after it has been removed."""

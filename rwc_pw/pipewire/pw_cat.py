@@ -40,23 +40,25 @@ class PwCat:
             )
         return cls(version, needs_raw_flag="--raw" in help_text)
 
-    def capture(self, node_name: str, quantum: int) -> list[str]:
-        """Record mono float32 to standard output, one write per quantum."""
-        stream = self._stream(node_name, "rwc-pw recorder", quantum)
+    def capture(self, node_name: str, quantum: int, channels: int) -> list[str]:
+        """Record float32, interleaved, to standard output, one write per quantum."""
+        stream = self._stream(node_name, "rwc-pw recorder", quantum, channels)
         return [*DIES_WITH_US, *UNBUFFERED, "pw-cat", "--record", *stream]
 
     def playback(self, node_name: str, quantum: int) -> list[str]:
         """Play mono float32 from standard input."""
-        stream = self._stream(node_name, "rwc-pw player", quantum)
+        stream = self._stream(node_name, "rwc-pw player", quantum, channels=1)
         return [*DIES_WITH_US, *UNBUFFERED, "pw-cat", "--playback", *stream]
 
-    def _stream(self, node_name: str, description: str, quantum: int) -> list[str]:
+    def _stream(self, node_name: str, description: str, quantum: int, channels: int) -> list[str]:
+        # numbered, not placed: nothing is mixed on the way
+        channel_map = "mono" if channels == 1 else ",".join(f"AUX{number}" for number in range(channels))
         return [
             *self.raw_flag,
             *("--target", "0"),  # we link the ports ourselves: the session manager would choose the speakers
             *("--rate", str(SAMPLE_RATE_HZ)),
-            *("--channels", "1"),
-            *("--channel-map", "mono"),
+            *("--channels", str(channels)),
+            *("--channel-map", channel_map),
             *("--format", "f32"),
             *("--latency", str(quantum)),
             *("--media-role", "rwc-pw"),  # our own role, so that no other stream's volume or target is restored for us

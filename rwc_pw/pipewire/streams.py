@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 from typing import Any
 
+from rwc_pw.channels.downmix import Downmix
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.pw_cat import PwCat
-from rwc_pw.pipewire.transport import Transport
+from rwc_pw.pipewire.transport import Transport, pipe_bytes
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.streaming.priority import raise_priority
 
@@ -17,12 +19,17 @@ from rwc_pw.streaming.priority import raise_priority
 class Streams:
     """A recorder and a player in PipeWire's graph; the node manager links them."""
 
-    def __init__(self, pw_cat: PwCat, pipeline: StreamingPipeline, quantum: int) -> None:
+    def __init__(
+        self, pw_cat: PwCat, pipeline: StreamingPipeline, quantum: int, channels: int, downmix: Downmix
+    ) -> None:
+        self.channels = channels
+        """How many the recorder has."""
         self.capture_node = f"rwc_pw.capture.{os.getpid()}"
         self.playback_node = f"rwc_pw.playback.{os.getpid()}"
         self._pw_cat = pw_cat
         self._quantum = quantum
         self._pipeline = pipeline
+        self._downmix = downmix
         self._processes: list[asyncio.subprocess.Process] = []
         self._descriptors: list[int] = []
         self._failed = asyncio.Event()
@@ -45,7 +52,11 @@ class Streams:
         capture_read, capture_write = os.pipe()
         self._descriptors.append(capture_read)
         try:
-            await self._start(self._pw_cat.capture(self.capture_node, self._quantum), stdout=capture_write)
+            with contextlib.suppress(OSError):  # beyond what the system allows, it stays as it is
+                fcntl.fcntl(capture_write, fcntl.F_SETPIPE_SZ, pipe_bytes(self.channels))
+            await self._start(
+                self._pw_cat.capture(self.capture_node, self._quantum, self.channels), stdout=capture_write
+            )
         finally:
             os.close(capture_write)
         playback_read, playback_write = os.pipe2(os.O_NONBLOCK)
@@ -63,6 +74,8 @@ class Streams:
             playback_write,
             drain,
             self._pipeline,
+            self.channels,
+            self._downmix,
             on_failure=lambda: loop.call_soon_threadsafe(self._failed.set),
         )
 

@@ -15,6 +15,7 @@ from statistics import mode
 
 import numpy as np
 
+from rwc_pw.channels.downmix import Downmix
 from rwc_pw.pipewire.playout import PlayoutQueue
 from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.streaming.conversion_times import PATIENCE
@@ -23,7 +24,8 @@ from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.streaming.priority import raise_priority
 
 SAMPLE_BYTES = 4  # float32
-READ_BYTES = 65536  # a whole pipe
+PIPE_BYTES = 65536  # for one channel
+MOST_PIPE_BYTES = 1 << 20  # that users may have
 IDLE_S = 0.1  # without samples for this long, and for IDLE_BLOCKS: the graph is idle, or there is no microphone
 IDLE_BLOCKS = 4
 SILENT_PAGE = bytes(4096)  # the unit in which the kernel frees pipe space
@@ -35,6 +37,11 @@ log = logging.getLogger(__name__)
 def least_latency_samples(quantum: int) -> int:
     """From the microphone to us and from us to the app, with the usual reserve of one block."""
     return (GRAPH_CYCLES + 1) * quantum
+
+
+def pipe_bytes(channels: int) -> int:
+    """How much a pipe for so many channels holds."""
+    return min(channels * PIPE_BYTES, MOST_PIPE_BYTES)
 
 
 @dataclass(frozen=True)
@@ -58,14 +65,15 @@ class Transport:
         playback_fd: int,
         drain_fd: int,
         pipeline: StreamingPipeline,
+        channels: int,
+        downmix: Downmix,
         on_failure: Callable[[], object],
     ) -> None:
         """``playback_fd`` and ``drain_fd``, the other end of the same pipe, must be non-blocking.
 
+        What is captured has ``channels`` channels, of which ``downmix`` makes one.
         ``on_failure`` is called in the thread when it can no longer carry sound.
         """
-        self.channels = 1
-        """How many microphone channels arrive summed into one."""
         self.skipped_samples = 0
         """Skipped because the player had fallen behind."""
         self.captured_samples = 0
@@ -79,6 +87,8 @@ class Transport:
         self._drain_fd = drain_fd
         self._stop_fd = os.eventfd(0)
         self.pipeline = self._carried_through = pipeline
+        self._channels = channels
+        self._downmix = downmix
         self._on_failure = on_failure
         self._queue = PlayoutQueue()
         self._block_lengths: deque[int] = deque(maxlen=9)
@@ -128,7 +138,7 @@ class Transport:
             if self._stop_fd in arrived:
                 return
             if arrived:
-                if not (data := os.read(self._capture_fd, READ_BYTES)):
+                if not (data := os.read(self._capture_fd, pipe_bytes(self._channels))):
                     return  # the recorder has ended, which the node manager also notices
                 self._carry(self._decode(data))
             elif player_took_silence:
@@ -153,9 +163,10 @@ class Transport:
 
     def _decode(self, data: bytes) -> Samples:
         data = self._partial + data
-        whole = len(data) // SAMPLE_BYTES * SAMPLE_BYTES
+        frame_bytes = SAMPLE_BYTES * self._channels
+        whole = len(data) // frame_bytes * frame_bytes
         self._partial = data[whole:]
-        return np.frombuffer(data[:whole], np.float32) / np.float32(self.channels)
+        return self._downmix.process(np.frombuffer(data[:whole], np.float32).reshape(-1, self._channels))
 
     def _carry(self, captured: Samples) -> None:
         if not len(captured):
@@ -224,6 +235,7 @@ class Transport:
         """
         self.is_flowing = False
         self.pipeline.reset()
+        self._downmix.rest()
         self._block_lengths.clear()
         self._steady_block = 0
         self._partial = b""

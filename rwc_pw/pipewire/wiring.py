@@ -1,7 +1,9 @@
 """Which links carry the sound, and why it cannot flow: pure decisions, from one snapshot of the graph."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rwc_pw.channels.asked import channels_of
 from rwc_pw.errors import Fault
 from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.inputs import is_microphone, not_there
@@ -12,24 +14,26 @@ class Wiring:
     """What to change so that sound flows from the microphone through us to RWC Voice, and nowhere else."""
 
     create: tuple[tuple[int, int], ...]
-    """Pairs of an output and an input port to link."""
+    """Pairs of an output and an input port to link, the first of each stream first."""
     destroy: tuple[tuple[int, int], ...]
-    """Pairs of an output and an input port to unlink."""
-    channels: int
-    """How many microphone channels the capture stream sums."""
+    """Pairs of an output and an input port to unlink, those first that may let the real voice out."""
 
 
-def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: str) -> Wiring:
+def plan_wiring(
+    graph: Graph, microphone: Node | None, capture: str, playback: str, channels: Sequence[int] = (0,)
+) -> Wiring:
     """Compare the links of the streams named ``capture`` and ``playback`` with those they should have.
 
-    The microphone is linked only while an app listens to RWC Voice.
+    Of the microphone's ``channels``, from 0, those that it has are linked, the first of them first, and only while an
+    app listens to RWC Voice.
     """
     # linked to a microphone that another app keeps running, we would run, too, although nobody listens
     heard = microphone if graph.listeners() else None
-    into_capture = _pairs(graph, heard, _newest(graph, capture))
+    into_capture = _pairs(graph, heard, _newest(graph, capture), channels)
     player = _newest(graph, playback)
-    from_playback = [pair for source in graph.voice_nodes() for pair in _pairs(graph, player, source)]
-    desired = set(into_capture) | set(from_playback)
+    from_playback = [pair for source in graph.voice_nodes() for pair in _pairs(graph, player, source, (0,))]
+    desired = into_capture[:1] + from_playback + into_capture[1:]  # one at a time, and each takes its time
+    recorded = {port.id for node in graph.named(capture) for port in graph.ports_of(node, "in")}
     sources = graph.voice_ids()
     streams = {node.id for name in (capture, playback) for node in graph.named(name)}
     existing = {
@@ -38,9 +42,8 @@ def plan_wiring(graph: Graph, microphone: Node | None, capture: str, playback: s
         if streams & {link.output_node_id, link.input_node_id} or link.input_node_id in sources
     }
     return Wiring(
-        create=tuple(sorted(desired - existing)),
-        destroy=tuple(sorted(existing - desired)),
-        channels=len(into_capture),
+        create=tuple(pair for pair in desired if pair not in existing),
+        destroy=tuple(sorted(existing.difference(desired), key=lambda pair: (pair[1] in recorded, pair))),
     )
 
 
@@ -57,6 +60,16 @@ def intrusion_in(graph: Graph, capture: str) -> Fault | None:
         f"somebody linked {name} {what}, past the converter: the link was removed",
         "Remove that link from your patchbay and from what it has saved.",
     )
+
+
+def channel_fault(graph: Graph, microphone: Node | None, asked: str) -> Fault | None:
+    """Why the channel that was asked for gives no sound; None if it can."""
+    first = channels_of(asked)[0]
+    if microphone is None or first == 0 or not (count := len(graph.ports_of(microphone, "out"))) or first < count:
+        return None
+    have = "one channel" if count == 1 else f"{count} channels"
+    reason = f"the microphone {microphone.label} has {have}, and no channel {asked}"
+    return Fault(reason, "Choose another: `rwc-pw set --input-channel auto`.")
 
 
 def fault_in(graph: Graph, microphone: Node | None, wanted: str, has_streams: bool) -> Fault | None:
@@ -92,12 +105,12 @@ def microphone_fault(graph: Graph, microphone: Node | None, wanted: str) -> Faul
     return Fault("there is no microphone", "Connect one.")
 
 
-def _pairs(graph: Graph, output: Node | None, input: Node | None) -> list[tuple[int, int]]:
-    """Every output port of ``output``, paired with the single input port of ``input``."""
+def _pairs(graph: Graph, output: Node | None, input: Node | None, channels: Sequence[int]) -> list[tuple[int, int]]:
+    """The ports of these channels, from ``output`` to ``input``, where both have them."""
     if output is None or input is None:
         return []
-    into = graph.ports_of(input, "in")
-    return [(port.id, into[0].id) for port in graph.ports_of(output, "out") if into]
+    ends = list(zip(graph.ports_of(output, "out"), graph.ports_of(input, "in"), strict=False))
+    return [(ends[channel][0].id, ends[channel][1].id) for channel in channels if channel < len(ends)]
 
 
 def _newest(graph: Graph, name: str) -> Node | None:

@@ -2,12 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from rwc_pw.pipewire.recording import AppRecorder
+from rwc_pw.streaming import IdentityBackend
+from tests.patience import PATIENCE_S
 from tests.servers.program import config_file, configure
 from tests.servers.pulse_client import Listening
-from tests.servers.sound import Player, tone
-from tests.servers.test_guards import is_loud
+from tests.servers.rig import Rig
+from tests.servers.sound import RATE_HZ, VOICE_PORT, Player, delays, record_pair, tone
+from tests.servers.test_guards import is_loud, links_of
+from tests.unit.test_channel_choice import speech
 
 
 def test_a_microphone_may_be_called_what_mixers_call_it(program):
@@ -69,3 +75,81 @@ def test_a_phone_that_can_also_be_played_to_is_recorded(headless, program):
     program("set", "--input-device", "")
     with program.watched() as watch:
         watch.until(input_device="phone", reason="")
+
+
+def interface(headless, channels: int) -> str:
+    """An interface of so many channels, by default, from now on; its name."""
+    headless.add_microphone("interface", channels=[f"AUX{number}" for number in range(channels)])
+    headless.set_default_source("interface")
+    return "interface"
+
+
+@pytest.mark.parametrize("channels", [2, 18])
+def test_one_microphone_in_an_interface_is_heard_as_it_is_and_no_later(headless, channels):
+    name = interface(headless, channels)
+    channel = channels - 1
+    with (
+        Rig(headless, IdentityBackend()) as rig,
+        Player(headless, 0.1 * speech(30), into=f"{name}:input_AUX{channel}"),
+        AppRecorder(headless, f"{name}:capture_AUX{channel}", VOICE_PORT) as recorder,
+    ):
+        rig.wait(lambda state: state.channels == channels)
+        for _ in range(5):  # a busy machine misses cycles now and then
+            before = len(recorder.frames())
+            recorder.wait(before + 4 * RATE_HZ, timeout_s=PATIENCE_S)
+            pair = recorder.frames()[before + RATE_HZ :]
+            if len(found := delays(pair)) > 10 and np.ptp(found) == 0:
+                break
+        assert rig.nodes.channel == str(channels)
+    delay = int(np.median(found))
+    assert delay <= 2 * 256 + RATE_HZ // 1000
+    said, heard = pair[:-delay, 0], pair[delay:, 1]
+    assert np.mean(said == heard) > 0.95  # all, but for what a busy machine loses
+
+
+def test_a_microphone_with_more_channels_than_the_one_before_is_heard_on_all(headless):
+    with Rig(headless, IdentityBackend()) as rig:
+        name = interface(headless, 3)
+        rig.wait(lambda state: state.channels == 3 and not state.fault)
+        with Player(headless, speech(60), into=f"{name}:input_AUX2"):
+            pair = record_pair(headless, f"{name}:capture_AUX2", VOICE_PORT, seconds=2)
+        assert pair[RATE_HZ:, 1].any()
+        assert rig.nodes.channel == "3"
+        headless.remove_node(name)
+        rig.wait(lambda state: state.channels == 1 and not state.fault)
+        with Player(headless, speech(60)):
+            assert record_pair(headless, "headless_microphone:capture_MONO", VOICE_PORT, seconds=1)[:, 1].any()
+        assert rig.nodes.channel == ""
+
+
+def test_the_channel_that_the_user_asks_for_is_the_one_that_is_heard(headless, program):
+    name = interface(headless, 4)
+    program("set", "--input-device", name, "--input-channel", "3", "--gate", "-90")
+    program("enable")
+    assert program.status()["input_channel"] == "3"
+    with Player(headless, tone(200, 60), into=f"{name}:input_AUX2"), Listening(headless, "rwc_voice") as app:
+        app.until(is_loud)
+        assert [output for output, into in links_of(headless, f"{name}:capture")] == [f"{name}:capture_AUX2"]
+        program("set", "--input-channel", "2")
+        app.until(lambda heard: not heard.any())
+        program("set", "--input-channel", "mix")
+        app.until(lambda heard: heard.any())
+        assert program.status()["input_channel"] == "mix"
+        program("set", "--input-channel", "auto")
+        app.until(is_loud)
+    assert program.status()["input_channel"] == "3"
+    assert program.status()["input_channels"] == 4
+    assert "channel 3 of 4" in program("status")
+    assert "4 channels" in program("devices")
+
+
+def test_a_channel_that_there_is_not_is_told(program):
+    program("set", "--input-channel", "5")
+    program("enable")
+    status = program.status()
+    assert status["state"] == "degraded"
+    assert "has one channel, and no channel 5" in status["reason"]
+    assert "rwc-pw set --input-channel auto" in status["remedy"]
+    assert "not auto, mix or the number of a channel" in program.complaint("set", "--input-channel", "0", code=2)
+    program("set", "--input-channel", "auto")
+    assert program.status()["state"] == "armed"

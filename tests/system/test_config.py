@@ -45,6 +45,11 @@ def test_what_the_file_says_holds(file):
         ("voice", 7, "voice: 7 is not a text."),
         ("voice", ["robot"], "voice: ['robot'] is not a text."),
         ("input_device", True, "input_device: True is not a text."),
+        ("input_channel", True, "input_channel: True is not a text."),
+        *(
+            ("input_channel", asked, f"input_channel: {asked!r} is not auto, mix or the number of a channel, 1 to 64.")
+            for asked in ("0", "65", "-1", "1.5", "02", "", "left", "AUTO", "²")
+        ),
         ("pitch", "2", "pitch: '2' is not a number."),
         ("pitch", True, "pitch: True is not a number."),
         ("chunk_size", True, "chunk_size: True is not a whole number."),
@@ -61,6 +66,20 @@ def test_what_the_file_says_holds(file):
 def test_a_wrong_entry_is_told_with_what_would_be_right(key, value, complaint):
     (told,) = complaints(**{key: value})
     assert told.startswith(complaint)
+
+
+@pytest.mark.parametrize("asked", ["auto", "mix", "1", "64"])
+def test_a_channel_is_asked_for_by_its_number_or_a_word(asked):
+    assert Config.from_values({"input_channel": asked}).input_channel == asked
+
+
+def test_the_number_of_a_channel_may_be_written_as_a_number(file):
+    assert load_config(written(file, "input_channel = 2\n")).input_channel == "2"
+    assert save_config(file, {"gain": 1.0}).input_channel == "2"
+    with pytest.raises(ConfigError, match="'0' is not auto, mix or"):
+        load_config(written(file, "input_channel = 0\n"))
+    with pytest.raises(ConfigError, match="True is not a text"):
+        load_config(written(file, "input_channel = true\n"))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rwc_pw.channels.downmix import Downmix
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, NodeManager
@@ -42,7 +43,7 @@ def test_a_property_may_be_of_any_length_and_of_any_bytes(tmp_path):
 def test_only_streams_that_appeared_shorten_the_pause_before_the_next_try():
     pipeline = StreamingPipeline(IdentityBackend(), BufferConfig())
     manager = NodeManager(pipeline, "", 256, lambda _: None)
-    streams = Streams(None, pipeline, 256)
+    streams = Streams(None, pipeline, 256, 1, Downmix())
     manager._backoff.next_s()
     manager._check_streams(Graph(), streams)
     assert manager._backoff.next_s() == 2 * FIRST_RETRY_S

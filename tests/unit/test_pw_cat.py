@@ -25,10 +25,15 @@ VERSIONS = [("0.3.53", OLD_HELP), ("0.3.65", OLD_HELP), ("1.2.7", OLD_HELP), ("1
 COMMANDS = {"capture": "--record", "playback": "--playback"}
 
 
+def words_of(pw_cat: PwCat, verb: str, channels: int = 1) -> list[str]:
+    given = ("rwc-pw.one", 512)
+    return pw_cat.capture(*given, channels) if verb == "capture" else pw_cat.playback(*given)
+
+
 @pytest.mark.parametrize("verb", COMMANDS)
 @pytest.mark.parametrize(("version", "help_text"), VERSIONS)
 def test_the_command_line_is_what_this_version_understands(version, help_text, verb):
-    words = getattr(PwCat.probe(version_text(version), help_text), verb)("rwc-pw.one", 512)
+    words = words_of(PwCat.probe(version_text(version), help_text), verb)
     options = words[words.index("pw-cat") + 1 :]
     raw = ["--raw"] if help_text is NEW_HELP else []
     assert options[: 1 + len(raw)] == [COMMANDS[verb], *raw]
@@ -42,7 +47,7 @@ def test_the_command_line_is_what_this_version_understands(version, help_text, v
 
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_the_stream_keeps_no_device_awake_and_connects_to_nothing_by_itself(verb):
-    words = getattr(PwCat("1.4.2", needs_raw_flag=True), verb)("rwc-pw.one", 512)
+    words = words_of(PwCat("1.4.2", needs_raw_flag=True), verb)
     properties = dict(re.findall(r'([\w.-]+) = "([^"]*)"', words[words.index("--properties") + 1]))
     assert properties["node.name"] == "rwc-pw.one"
     assert properties["node.passive"] == properties["node.dont-reconnect"] == "true"
@@ -54,7 +59,7 @@ def test_the_stream_keeps_no_device_awake_and_connects_to_nothing_by_itself(verb
 
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_the_stream_dies_with_us_and_holds_nothing_back(verb):
-    words = getattr(PwCat("1.4.2", needs_raw_flag=False), verb)("rwc-pw.one", 512)
+    words = words_of(PwCat("1.4.2", needs_raw_flag=False), verb)
     before = words[: words.index("pw-cat")]
     assert before[:3] == ["setpriv", "--pdeathsig", "KILL"]
     assert before[-4:] == [str(os.getpid()), "stdbuf", "-i0", "-o0"]
@@ -76,3 +81,9 @@ def test_the_source_is_made_as_it_is_told_and_given_no_target():
 def test_a_link_is_passive_and_named_by_its_ports():
     assert argv.link(12, 34) == ["pw-link", "-P", "12", "34"]
     assert argv.unlink(12, 34) == ["pw-link", "-d", "12", "34"]
+
+
+def test_channels_are_numbered_so_that_none_is_mixed_with_another_on_the_way():
+    words = words_of(PwCat("1.4.2", needs_raw_flag=True), "capture", 3)
+    at = words.index("--channels")
+    assert words[at : at + 4] == ["--channels", "3", "--channel-map", "AUX0,AUX1,AUX2"]

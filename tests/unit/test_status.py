@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -58,6 +59,23 @@ def test_people_are_told_in_words():
         "Latency": "42.3 ms, measured",
         "Lost": "1.5 ms dropped, 0 ms late",
     }
+
+
+@pytest.mark.parametrize(
+    ("channel", "channels", "told"),
+    [
+        ("", 0, "usb"),
+        ("", 1, "usb"),
+        ("2", 18, "usb, channel 2 of 18"),
+        ("", 18, "usb, 18 channels, none chosen yet"),
+        ("mix", 2, "usb, 2 channels, mixed"),
+        ("5", 2, "usb, channel 5 of 2"),
+    ],
+)
+def test_the_channel_of_the_microphone_is_told(channel, channels, told):
+    status = Status(State.RUNNING, input_device="usb", input_channel=channel, input_channels=channels)
+    assert dict(describe(status))["Microphone"] == told
+    assert dict(describe(replace(status, input_device="")))["Microphone"] == "none"
 
 
 def test_who_listens_to_silence_is_not_told_that_nobody_listens():

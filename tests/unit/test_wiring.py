@@ -1,9 +1,10 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from rwc_pw.pipewire.graph import LINK_GROUP, Graph, Link, Node, Port
-from rwc_pw.pipewire.wiring import Wiring, fault_in, intrusion_in, plan_wiring
+from rwc_pw.pipewire.wiring import Wiring, channel_fault, fault_in, intrusion_in, plan_wiring
 
 
 def source(id: int, name: str, priority: int = 0, media_class: str = "Audio/Source", **props: object) -> Node:
@@ -27,9 +28,9 @@ PORTS = (
     Port(101, VOICE.id, "capture_MONO", "out"),
     Port(110, SPEAKERS.id, "playback_FL", "in"),
     Port(111, SPEAKERS.id, "monitor_FL", "out"),
-    Port(112, SPEAKERS.id, "monitor_FR", "out"),
+    Port(112, SPEAKERS.id, "monitor_FR", "out", 1),
     Port(120, BUILT_IN.id, "capture_FL", "out"),
-    Port(121, BUILT_IN.id, "capture_FR", "out"),
+    Port(121, BUILT_IN.id, "capture_FR", "out", 1),
     Port(130, HEADSET.id, "capture_MONO", "out"),
     Port(170, APP.id, "input_MONO", "in"),
     Port(200, CAPTURE.id, "input_MONO", "in"),
@@ -50,8 +51,8 @@ def linked(
     return graph_of(*nodes, ports=ports, links=tuple(links))
 
 
-def plan(graph: Graph, microphone: Node | None = HEADSET) -> Wiring:
-    return plan_wiring(graph, microphone, "our_capture", "our_playback")
+def plan(graph: Graph, microphone: Node | None = HEADSET, channels: Sequence[int] = range(64)) -> Wiring:
+    return plan_wiring(graph, microphone, "our_capture", "our_playback", channels)
 
 
 COMPLETE = ((130, 200), (210, 100))
@@ -75,7 +76,7 @@ COMPLETE = ((130, 200), (210, 100))
     ],
 )
 def test_what_is_missing_is_made_and_what_must_not_be_is_removed(links, create, destroy):
-    assert plan(linked(*links)) == Wiring(create, destroy, channels=1)
+    assert plan(linked(*links)) == Wiring(create, destroy)
 
 
 @pytest.mark.parametrize(
@@ -93,22 +94,62 @@ def test_who_links_the_real_voice_past_the_converter_is_told(links, told):
     assert fault is None if told is None else told in fault.reason
 
 
-def test_every_channel_of_the_microphone_is_taken():
-    assert plan(linked(COMPLETE[1]), BUILT_IN) == Wiring(((120, 200), (121, 200)), (), channels=2)
-    assert plan(linked(COMPLETE[1]), SPEAKERS) == Wiring(((111, 200), (112, 200)), (), channels=2)
+WIDE = (*PORTS, Port(203, CAPTURE.id, "input_AUX2", "in", 2), Port(202, CAPTURE.id, "input_AUX1", "in", 1))
+"""Those of a recorder of three channels, in an order that says nothing."""
+
+
+def test_every_channel_of_the_microphone_goes_where_it_belongs():
+    assert plan(linked(COMPLETE[1], ports=WIDE), BUILT_IN) == Wiring(((120, 200), (121, 202)), ())
+    assert plan(linked(COMPLETE[1], ports=WIDE), SPEAKERS) == Wiring(((111, 200), (112, 202)), ())
+    assert plan(linked(COMPLETE[1], ports=WIDE), HEADSET) == Wiring(COMPLETE[:1], ())
+
+
+def test_what_a_recorder_has_no_room_for_is_not_linked():
+    assert plan(linked(COMPLETE[1]), BUILT_IN) == Wiring(((120, 200),), ())
+
+
+def test_the_channel_that_is_likeliest_is_linked_first_and_the_player_next():
+    assert plan(linked(ports=WIDE), BUILT_IN, (1, 0)).create == ((121, 202), (210, 100), (120, 200))
+
+
+@pytest.mark.parametrize(("channels", "created"), [((1,), ((121, 202),)), ((0,), ((120, 200),)), ((5,), ())])
+def test_of_the_channels_only_those_that_are_asked_for_are_linked(channels, created):
+    assert plan(linked(COMPLETE[1], ports=WIDE), BUILT_IN, channels) == Wiring(created, ())
+
+
+def test_what_is_linked_past_us_is_unlinked_before_anything_else():
+    graph = linked(COMPLETE[1], (120, 200), (121, 202), (130, 100), ports=WIDE)
+    assert plan(graph, None).destroy == ((130, 100), (120, 200), (121, 202))
 
 
 def test_another_microphone_takes_the_place_of_the_one_before():
-    assert plan(linked(*COMPLETE), BUILT_IN) == Wiring(((120, 200), (121, 200)), COMPLETE[:1], channels=2)
+    assert plan(linked(*COMPLETE), BUILT_IN) == Wiring(((120, 200),), COMPLETE[:1])
+
+
+@pytest.mark.parametrize(
+    ("microphone", "asked", "told"),
+    [
+        (BUILT_IN, "auto", ""),
+        (BUILT_IN, "mix", ""),
+        (BUILT_IN, "2", ""),
+        (BUILT_IN, "3", "the microphone built_in has 2 channels, and no channel 3"),
+        (HEADSET, "2", "the microphone headset has one channel, and no channel 2"),
+        (Node(18, "usb", "Audio/Source", "idle"), "2", ""),  # it has no ports yet
+        (None, "2", ""),
+    ],
+)
+def test_a_channel_that_the_microphone_has_not_is_told(microphone, asked, told):
+    fault = channel_fault(linked(), microphone, asked)
+    assert (fault.reason if fault else "") == told
 
 
 def test_without_a_microphone_nothing_feeds_the_capture():
-    assert plan(linked(*COMPLETE), None) == Wiring((), COMPLETE[:1], channels=0)
+    assert plan(linked(*COMPLETE), None) == Wiring((), COMPLETE[:1])
 
 
 def test_while_nobody_listens_the_microphone_is_not_linked():
-    assert plan(linked(heard=False)) == Wiring(COMPLETE[1:], (), channels=0)
-    assert plan(linked(*COMPLETE, heard=False)) == Wiring((), COMPLETE[:1], channels=0)
+    assert plan(linked(heard=False)) == Wiring(COMPLETE[1:], ())
+    assert plan(linked(*COMPLETE, heard=False)) == Wiring((), COMPLETE[:1])
 
 
 @pytest.mark.parametrize("missing", [VOICE, CAPTURE, PLAYBACK])
@@ -122,13 +163,13 @@ def test_what_is_not_there_yet_is_not_linked(missing):
 
 
 def test_a_node_without_ports_waits_for_them():
-    assert plan(linked(ports=tuple(port for port in PORTS if port.id not in (100, 130)))) == Wiring((), (), 0)
+    assert plan(linked(ports=tuple(port for port in PORTS if port.id not in (100, 130)))) == Wiring((), ())
 
 
 def test_of_two_streams_of_one_name_the_newer_is_fed_and_the_older_cut_off():
     older = Node(19, "our_playback", "Stream/Output/Audio", "running")
     graph = linked(COMPLETE[0], (190, 100), nodes=(*NODES, older), ports=(*PORTS, Port(190, 19, "output_MONO", "out")))
-    assert plan(graph) == Wiring(COMPLETE[1:], ((190, 100),), channels=1)
+    assert plan(graph) == Wiring(COMPLETE[1:], ((190, 100),))
 
 
 @pytest.mark.parametrize(
