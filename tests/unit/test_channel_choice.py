@@ -46,7 +46,7 @@ def whine(seconds: float) -> np.ndarray:
 
 
 def no_sound(seconds: float) -> np.ndarray:
-    return np.full(round(seconds * RATE_HZ), np.nan, np.float32)
+    return np.resize([np.nan, np.inf, 1e30], round(seconds * RATE_HZ)).astype(np.float32)
 
 
 def then(*sounds: np.ndarray) -> np.ndarray:
@@ -90,6 +90,11 @@ def test_an_unused_channel_that_is_hot_is_not_taken_for_the_voice(sound, unused)
         assert set(told[RATE_HZ // BLOCK :]) == {str(len(before) + 1)}
 
 
+def test_of_a_channel_that_carries_no_sound_nothing_is_heard_once_another_is_taken():
+    heard, told = taken(no_sound(1.0), speech(1.0))
+    assert np.abs(heard[told.index("2") * BLOCK :]).max() < 1
+
+
 def test_two_channels_in_opposite_phase_do_not_cancel():
     said = speech(2.0)
     heard, told = taken(said, -said)
@@ -122,6 +127,24 @@ def test_what_else_is_heard_meanwhile_moves_nobody():
     noise = then(silence(5.0), hiss(3.0, 0.5))
     _, told = taken(clap, shout, speech(8.0), noise)
     assert {channel for _, channel in changes(told)} == {"3"}
+
+
+def test_another_who_speaks_louder_at_the_same_time_is_not_taken_for_the_same_voice():
+    """As on a channel on which the computer's own sound comes back."""
+    _, told = taken(speech(20.0, 0.1), then(silence(2.0), speech(18.0, 0.5, seed=4)))
+    assert {channel for _, channel in changes(told)} == {"1"}
+
+
+def test_what_was_called_into_a_long_pause_does_not_end_it_later():
+    _, told = taken(then(speech(4.0), silence(4.0)), then(silence(4.1), speech(0.4, 0.9, seed=3), silence(3.5)))
+    assert {channel for _, channel in changes(told)} == {"1"}
+
+
+def test_a_voice_that_is_heard_a_moment_earlier_in_another_channel_stays_where_it_is():
+    first, second = speech(1.4), speech(2.0, seed=2)
+    late = then(first, silence(2.04), second[: -RATE_HZ // 25])
+    _, told = taken(late, 0.8 * then(first, silence(2.0), second))
+    assert {channel for _, channel in changes(told)} == {"1"}
 
 
 def test_a_voice_that_never_pauses_is_not_left_for_a_shout():
