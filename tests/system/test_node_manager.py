@@ -100,7 +100,7 @@ def test_where_no_descriptor_is_left_nothing_stays_open_and_the_reason_is_told(m
     async def serve() -> None:
         with monkeypatch.context() as patch:
             patch.setattr(os, refused, refuse)
-            async with Streams(Sleeping(), pipeline, 256):
+            async with Streams(Sleeping(), pipeline, 256, 1, Downmix()):
                 pytest.fail("it has begun")
 
     monkeypatch.setattr(manager, "_serve", serve)
