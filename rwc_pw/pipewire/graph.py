@@ -191,7 +191,8 @@ class GraphReader:
             nodes={node.id: node for node in map(_node, self._of_type("Node"))},
             ports=tuple(map(_port, self._of_type("Port"))),
             links=tuple(map(_link, self._of_type("Link"))),
-            has_session_manager=any(map(_is_defaults, self._of_type("Metadata"))),
+            has_session_manager=any(map(_is_defaults, self._of_type("Metadata")))
+            or any(map(_is_wireplumber, self._of_type("Client"))),
             forgets_ports=any(map(_is_old_wireplumber, self._of_type("Client"))),
             client_pids=frozenset(map(_client_pid, self._of_type("Client"))),
             client_processes=frozenset(map(_client_process, self._of_type("Client"))),
@@ -204,6 +205,11 @@ class GraphReader:
 def _is_defaults(metadata: dict[str, Any]) -> bool:
     """Whether it is the session manager's metadata, which comes and goes with it."""
     return bool(metadata.get("props", {}).get("metadata.name") == "default")
+
+
+def _is_wireplumber(client: dict[str, Any]) -> bool:
+    """Whether it is WirePlumber, whose metadata pw-dump tells along with a later change only, before PipeWire 1.0."""
+    return bool(client.get("info", {}).get("props", {}).get("wireplumber.daemon", False))
 
 
 def _is_old_wireplumber(client: dict[str, Any]) -> bool:

@@ -192,6 +192,10 @@ def test_the_settings_are_not_the_session_manager():
     assert not last(FIRST).has_session_manager
 
 
+def test_wireplumber_is_one_whose_metadata_is_told_later():
+    assert last(FIRST.replace('"pipewire.sec.pid": 5051', '"wireplumber.daemon": true')).has_session_manager
+
+
 def test_what_is_no_json_is_an_error_and_what_comes_next_is_read():
     reader = GraphReader()
     *lines, last_line = textwrap.dedent(MUTED).replace('"mute": true', '"volume": nan').splitlines()
