@@ -211,6 +211,26 @@ def test_after_a_visit_of_other_blocks_the_delay_is_what_it_was_without_a_click(
     assert np.abs(np.diff(np.concatenate(heard))).max() < 2 * LARGEST_STEP
 
 
+def test_what_is_skipped_so_that_blocks_end_with_chunks_does_not_click():
+    buffers = BufferManager(BufferConfig(256))
+    first, *blocks = np.split(hum(200 + 6 * 256), range(200, 200 + 6 * 256, 256))
+    heard = [cycle(buffers, piece) for piece in (first, *blocks[:2])]
+    buffers.write_input(blocks[2])
+    assert buffers.align(256)
+    convert(buffers)
+    heard += [buffers.read_output(256), *(cycle(buffers, piece) for piece in blocks[3:])]
+    assert buffers.delay_samples == 0
+    assert buffers.get_buffer_health().dropped_samples == 200
+    assert np.abs(np.diff(np.concatenate(heard))).max() < LARGEST_STEP
+
+
+def test_input_that_is_too_short_to_skip_without_a_click_waits_for_more():
+    buffers = BufferManager(BufferConfig(256))
+    buffers.write_input(hum(200))
+    assert not buffers.align(256)
+    assert buffers.get_buffer_health().input_samples == 200
+
+
 def test_silence_becomes_silence_within_two_milliseconds_even_sample_by_sample():
     buffers = BufferManager(BufferConfig(100))
     cycle(buffers, np.full(300, 0.5, np.float32))

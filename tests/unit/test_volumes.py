@@ -60,6 +60,11 @@ def test_what_others_hear_is_nothing_to_tell(node):
     assert turned_down(quiet, node) == ()
 
 
+def test_a_muted_microphone_is_told_elsewhere():
+    muted = replace(MICROPHONE, muted=True)
+    assert silence_in(graph(muted), muted) is None
+
+
 def test_without_a_microphone_the_rest_is_told_all_the_same():
     assert turned_down(graph(replace(VOICE, channel_percents=(50,))), None)
 
