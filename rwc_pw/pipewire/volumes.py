@@ -1,6 +1,6 @@
 """What is muted or turned down on the way from the microphone to the apps, and what of it is set right; pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rwc_pw.errors import Fault
 from rwc_pw.pipewire.displaced import Stream, stream_of
@@ -8,7 +8,8 @@ from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
 
 FULL_PERCENT = 100
 SILENT_PERCENT = 10  # 60 dB down
-START_S = 0.1  # in which a session manager may still restore what was, after it has made a node's ports
+MADE_S = 0.1  # in which a session manager may still restore what was, after it has made a node's ports
+RUN_S = 0.3  # after a node has begun to run: until then, since PipeWire 1.4, what is restored for it waits
 REST_S = 0.2  # between two times that a node is set right
 
 AGAIN = "or run `rwc-pw disable`, then `rwc-pw enable`."
@@ -56,25 +57,30 @@ class VolumeKeeper:
 
     def __init__(self) -> None:
         self.pinned = False
-        self._begun: dict[Stream, float] = {}
-        self._corrected: dict[Stream, float] = {}
+        self._begins_until_s: dict[Stream, float] = {}
+        self._have_run: set[Stream] = set()
+        self._left: set[Stream] = set()  # wrong since they had begun: somebody means it
+        self._corrected_s: dict[Stream, float] = {}
 
     def wrong(self, graph: Graph, now_s: float) -> list[Node]:
         """The nodes to set right now: the streams unmuted and at 100 %, RWC Voice at 100 %."""
-        nodes = {
-            stream_of(node): node for node in (*graph.own_streams(), *graph.voice_nodes()) if _is_made(graph, node)
-        }
-        self._begun = {stream: self._begun.get(stream, now_s) for stream in nodes}
-        self._corrected = {stream: at_s for stream, at_s in self._corrected.items() if now_s < at_s + REST_S}
-        found = [
-            stream
-            for stream, node in nodes.items()
-            if is_wrong(node)
-            and (now_s < self._begun[stream] + START_S or (self.pinned and node.name == SOURCE_NODE))
-            and stream not in self._corrected
-        ]
-        self._corrected |= dict.fromkeys(found, now_s)
-        return [nodes[stream] for stream in found]
+        ours = (*graph.own_streams(), *graph.voice_nodes())
+        nodes = {stream_of(node): node for node in ours if _is_made(graph, node)}
+        self._note_beginnings(nodes, now_s)
+        found = [stream for stream, node in nodes.items() if is_wrong(node)]
+        begun = {stream for stream in found if now_s >= self._begins_until_s[stream] or stream in self._left}
+        self._left = begun
+        pinned = {stream for stream in found if self.pinned and nodes[stream].name == SOURCE_NODE}
+        recently = {stream for stream, at_s in self._corrected_s.items() if now_s < at_s + REST_S}
+        now = [stream for stream in found if (stream not in begun or stream in pinned) and stream not in recently]
+        self._corrected_s = {stream: self._corrected_s[stream] for stream in recently} | dict.fromkeys(now, now_s)
+        return [nodes[stream] for stream in now]
+
+    def _note_beginnings(self, nodes: Mapping[Stream, Node], now_s: float) -> None:
+        self._begins_until_s = {stream: self._begins_until_s.get(stream, now_s + MADE_S) for stream in nodes}
+        running = {stream for stream, node in nodes.items() if node.state == "running"}
+        self._begins_until_s |= dict.fromkeys(running - self._have_run, now_s + RUN_S)
+        self._have_run = (self._have_run | running) & set(nodes)
 
 
 def is_wrong(node: Node) -> bool:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from rwc_pw.pipewire.graph import LINK_GROUP, Graph, Link, Node, Port
-from rwc_pw.pipewire.volumes import REST_S, START_S, VolumeKeeper, silence_in, turned_down
+from rwc_pw.pipewire.volumes import MADE_S, REST_S, RUN_S, VolumeKeeper, silence_in, turned_down
 
 OURS = {"node.link-group": LINK_GROUP}
 MICROPHONE = Node(1, "usb", "Audio/Source", "running", {"node.description": "Headset"})
@@ -82,9 +82,32 @@ def test_what_is_ours_is_set_right_when_it_begins_and_left_alone_later():
     assert wrong(keeper, graph(*QUIET.nodes.values(), has_ports=False), 0.0) == []  # the session manager is yet to come
     assert wrong(keeper, QUIET, 5.0) == ours
     assert wrong(keeper, graph(), 5.01) == []
-    assert wrong(keeper, QUIET, 5.0 + START_S) == []
+    assert wrong(keeper, QUIET, 5.0 + MADE_S) == []
     assert wrong(keeper, Graph(), 6.0) == []
     assert wrong(keeper, QUIET, 7.0) == ours
+
+
+RUNNING = graph(*(replace(node, state="running") for node in ALL))
+RUNNING_QUIETLY = graph(*(replace(node, state="running") for node in QUIET.nodes.values()))
+
+
+def test_what_waits_until_a_node_runs_is_set_right_then():
+    keeper = VolumeKeeper()
+    ours = [RECORDER.name, PLAYER.name, VOICE.name]
+    assert wrong(keeper, graph(), 0.0) == []
+    assert wrong(keeper, RUNNING, 100.0) == []
+    assert wrong(keeper, RUNNING_QUIETLY, 100.0 + RUN_S / 2) == ours
+    assert wrong(keeper, RUNNING, 101.0) == []
+    assert wrong(keeper, graph(), 102.0) == []
+    assert wrong(keeper, RUNNING_QUIETLY, 103.0) == []  # it has run before
+
+
+def test_what_somebody_has_turned_down_is_left_alone_when_it_runs():
+    keeper = VolumeKeeper()
+    wrong(keeper, graph(), 0.0)
+    assert wrong(keeper, QUIET, 10.0) == []
+    assert wrong(keeper, RUNNING_QUIETLY, 20.0) == []
+    assert wrong(keeper, RUNNING_QUIETLY, 20.1) == []
 
 
 def test_a_new_node_of_the_same_id_begins_anew():
