@@ -36,15 +36,17 @@ def add_voice(
 ) -> RvcVoice:
     """Store the voice in ``source``: a ``.pth``, a folder or a ``.zip``, with its own index or ``index``.
 
-    Nothing in it is executed, and it is stored whole or not at all; an index that cannot be used is left out. Without
-    ``name`` its own is changed into one that can be and is free. ``tell`` receives both, as sentences, and
-    ``on_progress`` the fraction done. ``UnavailableError`` without the extra, ``UsageError`` for an impossible source
-    or name, ``RwcPwError`` for a file that is not a voice.
+    Nothing in it is executed, and it is stored whole or not at all; an index that cannot be used is left out, and of
+    several states of its training the last is taken. Without ``name`` its own is changed into one that can be and is
+    free. ``tell`` receives all that, as sentences, and ``on_progress`` the fraction done. ``UnavailableError`` without
+    the extra, ``UsageError`` for an impossible source or name, ``RwcPwError`` for a file that is not a voice.
     """
     check_can_add(store, name)
     staging = PrivateFolder(store.folder, STAGING_PREFIX)
     try:
         copied = copy_source(source, index, staging.path)
+        if copied.told:
+            tell(copied.told)
         voice_name = name or _name_of(copied, store, tell)
         on_progress(0.3)
         folder = staging.path / "voice"

@@ -23,8 +23,12 @@ LARGEST_FILE_BYTES = 2 << 30
 MOST_RATIO = 100  # weights hardly compress
 BLOCK_BYTES = 1 << 20
 TRAINING = re.compile(r"[GD]_\d+\.pth", re.IGNORECASE)  # checkpoints for further training, not usable as voices
+EPOCH = re.compile(r"(.+?)_(?:e(\d+)(?:_s\d+)?|(\d+)e(?:_\d+s)?)(_best_epoch)?", re.IGNORECASE)  # as training saves
 MOST_DEPTH = 5
 UTF8_FLAG = 0x800  # of a zip's entry
+EAST_ASIAN = "cp932", "gbk", "cp949", "big5"
+KANA = re.compile("[\u3041-\u30fa]")  # one alone may be a letter of Europe and the next
+INNER_ARCHIVE = "inner.zip"
 OTHER_ARCHIVES = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "rar",
@@ -48,6 +52,8 @@ class Copied:
     index: Path | None
     sha256: str
     """Of the model file."""
+    told: str = ""
+    """Which of several models it is, as a sentence."""
 
 
 def place_of(text: str) -> Path | None:
@@ -126,9 +132,10 @@ def _copy_folder(source: Path, folder: Path) -> Copied:
     models = [path for path in files if _is_for_use(path.name)]
     nearest = min((len(path.parts) for path in models), default=0)
     named = {str(path.relative_to(source)): path for path in files if path not in models or len(path.parts) == nearest}
-    model, index = _choose(named, source)
+    model, index, told = _choose(named, source)
     name = _own_name(model.name)
-    return _copy_files(model.resolve().parent.name if name == "model" else name, model, index, folder)
+    copied = _copy_files(model.resolve().parent.name if name == "model" else name, model, index, folder)
+    return replace(copied, told=told)
 
 
 def _files_in(source: Path) -> list[Path]:
@@ -162,13 +169,20 @@ def _copy_files(name: str, model: Path, index: Path | None, folder: Path) -> Cop
     return Copied(name, folder / COPIES[".pth"], folder / COPIES[".index"] if index else None, sha256)
 
 
-def _copy_archive(source: Path, folder: Path) -> Copied:
-    """Members are written under our own names, so none can escape ``folder``."""
-    with _opened(source) as file:
+def _copy_archive(source: Path, folder: Path, opened: Path | None = None) -> Copied:
+    """Members are written under our own names, so none can escape ``folder``.
+
+    ``opened`` is the only archive in ``source``, where it was wrapped in another.
+    """
+    with _opened(opened or source) as file:
         try:
             with opened_archive(file) as archive:
                 named = {_entry_path(entry): entry for entry in archive.infolist() if not entry.is_dir()}
-                model, index = _choose(named, source)
+                if not opened and (inner := _inner_archive(named)):
+                    _extract(archive, inner, folder / INNER_ARCHIVE, source)
+                    name = _own_name(PurePosixPath(_entry_path(inner)).name)
+                    return _copy_inner(source, folder, name)
+                model, index, told = _choose(named, source)
                 sha256 = _extract(archive, model, folder / COPIES[".pth"], source)
                 if index:
                     _extract(archive, index, folder / COPIES[".index"], source)
@@ -183,7 +197,24 @@ def _copy_archive(source: Path, folder: Path) -> Copied:
         folder / COPIES[".pth"],
         folder / COPIES[".index"] if index else None,
         sha256,
+        told,
     )
+
+
+def _inner_archive(named: dict[str, zipfile.ZipInfo]) -> zipfile.ZipInfo | None:
+    """The one archive in an archive that has no voice of its own, as some sites wrap what is downloaded."""
+    inner = [entry for name, entry in named.items() if name.lower().endswith(".zip") and not _is_aside(name)]
+    return inner[0] if len(inner) == 1 and not any(map(_is_for_use, named)) else None
+
+
+def _copy_inner(source: Path, folder: Path, name: str) -> Copied:
+    """The voice in the inner archive, which has that ``name``."""
+    inner = folder / INNER_ARCHIVE
+    try:
+        copied = _copy_archive(source, folder, inner)
+    finally:
+        inner.unlink()
+    return replace(copied, name=name) if copied.name == _own_name(source.name) else copied
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, source: Path) -> str:
@@ -195,16 +226,17 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, sou
         return _copy(file, target)
 
 
-def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None]:
-    """The model and the index among files: by RVC's naming, those for use, not for training."""
+def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None, str]:
+    """The model and the index among files, by RVC's naming those for use, not for training; and what to tell of it."""
     models = [name for name in named if _is_for_use(name)]
     if not models:
         raise UsageError(f"There is no voice in {source}.", "A voice is a .pth file, with or without an .index.")
+    models, told = _longest_trained(models)
     indexes = [name for name in named if name.lower().endswith(".index") and not _is_aside(name)]
     better: tuple[Callable[[str], bool], ...] = (
         lambda name: PurePosixPath(name).name.lower().startswith("added_"),
         lambda name: not PurePosixPath(name).name.lower().startswith("trained_"),
-        lambda name: _own_name(PurePosixPath(models[0]).name).lower() in name.lower(),
+        lambda name: _trained(models[0])[0] in name.lower(),
     )
     for is_better in better:
         indexes = [name for name in indexes if is_better(name)] or indexes
@@ -214,16 +246,46 @@ def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None]:
             f"{source} has several voices or indexes in it: {several}.",
             "Unpack it, then run `rwc-pw voices add` with one .pth and its --index.",
         )
-    return named[models[0]], named[indexes[0]] if indexes else None
+    return named[models[0]], named[indexes[0]] if indexes else None, told
+
+
+def _longest_trained(models: list[str]) -> tuple[list[str], str]:
+    """Of one voice at several epochs of its training, the last, and what to tell; else all of them."""
+    states = {_trained(name) for name in models}
+    if len(models) < 2 or len(states) < len(models) or len({name for name, *_ in states}) > 1:
+        return models, ""
+    best = max(models, key=lambda name: _trained(name)[1:])
+    return [best], f"Of {len(models)} states of its training, the last is taken: {PurePosixPath(best).name!a}."
+
+
+def _trained(model: str) -> tuple[str, int, int]:
+    """A voice's name, and how far it was trained: what bears no epoch was saved at the end, what is best after that."""
+    stem = _own_name(PurePosixPath(model).name)
+    if not (found := EPOCH.fullmatch(stem)):
+        return stem.lower(), 2, 0
+    name, epoch, other_epoch, is_best = found.groups()
+    return name.lower(), 1 if is_best else 0, int((epoch or other_epoch)[:9])
 
 
 def _entry_path(entry: zipfile.ZipInfo) -> str:
-    """An entry's path: Windows writes backslashes, and macOS writes UTF-8 without saying so."""
+    """An entry's path: Windows writes backslashes, and what it calls letters; macOS writes UTF-8 without saying so."""
     name = entry.filename
     if not entry.flag_bits & UTF8_FLAG:
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
+        with suppress(UnicodeError):  # it has been decoded otherwise
+            name = _decoded(name.encode("cp437"))
     return name.replace("\\", "/")
+
+
+def _decoded(name: bytes) -> str:
+    """A name in no encoding that is told; in some, a letter's second byte is a backslash, which separates nothing."""
+    with suppress(UnicodeError):
+        return name.decode("utf-8")
+    for encoding in EAST_ASIAN:
+        with suppress(UnicodeError):
+            decoded = name.decode(encoding)
+            if len(KANA.findall(decoded)) > 1 or re.search(rb"[\x80-\xff]\\", name):
+                return decoded
+    return name.decode("cp437")
 
 
 def _opened(path: Path) -> BufferedReader:

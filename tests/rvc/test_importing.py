@@ -270,6 +270,14 @@ def test_a_name_that_cannot_be_or_is_taken_is_changed_and_told(store, tmp_path, 
     assert "is taken: the voice is called robot (2)" in told[1]
 
 
+def test_which_state_of_its_training_is_taken_is_told(store, tmp_path, voice_file):
+    for epoch in (9, 10):
+        (tmp_path / f"Ann_e{epoch}_s{epoch}00.pth").write_bytes(voice_file.read_bytes())
+    told = []
+    assert add_voice(tmp_path, store, tell=told.append).name == "Ann_e10_s1000"
+    assert told == ["Of 2 states of its training, the last is taken: 'Ann_e10_s1000.pth'."]
+
+
 def test_an_index_of_rvcs_training_is_stored_as_it_is_and_found_in_as_faiss_finds(tmp_path, voice_file):
     import faiss
     import numpy as np

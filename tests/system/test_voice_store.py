@@ -1,5 +1,6 @@
 """Where voices are kept, and what is chosen of what people share; nothing here is read by PyTorch."""
 
+import io
 import os
 import stat
 import struct
@@ -188,13 +189,14 @@ def linked(name: str) -> zipfile.ZipInfo:
 @pytest.mark.parametrize(
     ("entries", "told"),
     [
-        ([("inner.zip", b"PK")], "no voice"),
+        ([("inner.zip", b"PK")], "damaged"),
+        ([("a.zip", b"PK"), ("b.zip", b"PK")], "no voice"),
         ([("a.pth", b"1"), ("b/c.pth", b"2")], "several voices"),
         ([(linked("a.pth"), b"/etc/passwd")], "link or encrypted"),
         ([("a.pth", b"\0" * 10_000_000)], "unpack to far more"),
         ([("a.pth", b"1"), (linked("a.index"), b"/dev/zero")], "link or encrypted"),
     ],
-    ids=["nested", "several", "link", "bomb", "linked index"],
+    ids=["nested", "two nested", "several", "link", "bomb", "linked index"],
 )
 def test_a_hostile_zip_is_refused(tmp_path: Path, entries, told: str) -> None:
     path = tmp_path / "shared.zip"
@@ -203,6 +205,94 @@ def test_a_hostile_zip_is_refused(tmp_path: Path, entries, told: str) -> None:
             archive.writestr(name, content)
     with pytest.raises(RwcPwError, match=told):
         copy_source(path, None, shared(tmp_path / "to"))
+
+
+def zipped(**files: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name.replace("__", "."), data)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(("model", "name"), [("Ann__pth", "Ann"), ("model__pth", "Bert"), ("Eve/model__pth", "Eve")])
+def test_a_zip_in_a_zip_is_opened(tmp_path: Path, model: str, name: str) -> None:
+    path = tmp_path / "download.zip"
+    inner = zipped(**{model: b"model", "added__index": b"index"})
+    path.write_bytes(zipped(readme__txt=b"", Bert__zip=inner, **{"__MACOSX/._Bert.zip": b"no"}))
+    copied = copy_source(path, None, to := shared(tmp_path / "to"))
+    assert (copied.name, copied.model.read_bytes()) == (name, b"model")
+    assert sorted(path.name for path in to.iterdir()) == ["source.index", "source.pth"]
+
+
+def test_what_is_beside_a_voice_in_a_zip_is_left_closed(tmp_path: Path) -> None:
+    path = tmp_path / "download.zip"
+    path.write_bytes(zipped(Ann__pth=b"model", more__zip=zipped(Bert__pth=b"no")))
+    assert copy_source(path, None, shared(tmp_path / "to")).name == "Ann"
+
+
+def test_a_zip_in_a_zip_in_a_zip_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "download.zip"
+    path.write_bytes(zipped(a__zip=zipped(b__zip=zipped(Ann__pth=b"model"))))
+    with pytest.raises(UsageError, match="no voice"):
+        copy_source(path, None, shared(tmp_path / "to"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        ("初音ミク.pth".encode("cp932"), "初音ミク"),
+        ("ソプラノ.pth".encode("cp932"), "ソプラノ"),  # its first letter ends in a backslash
+        ("表.pth".encode("cp932"), "表"),
+        ("声\\初音ミク.pth".encode("cp932"), "初音ミク"),
+        ("Zoë.pth".encode("cp437"), "Zoë"),
+        ("Château.pth".encode("cp437"), "Château"),
+        ("声.pth".encode("gbk"), "╔∙"),
+        ("Zoë.pth".encode(), "Zoë"),
+        (b"\x8b\xff\xfe.pth", "ï\xa0■"),
+    ],
+)
+def test_a_name_in_a_zip_in_whatever_encoding_refuses_no_voice(tmp_path: Path, raw: bytes, name: str) -> None:
+    stand_in = "x" * len(raw)
+    path = tmp_path / "shared.zip"
+    path.write_bytes(zipped(**{stand_in: b"model"}).replace(stand_in.encode(), raw))
+    copied = copy_source(path, None, shared(tmp_path / "to"))
+    assert copied.model.read_bytes() == b"model"
+    assert copied.name == name
+
+
+@pytest.mark.parametrize(
+    ("files", "taken"),
+    [
+        (["Ann_e100_s2000__pth", "Ann_e200_s4000__pth", "Ann_e90_s1800__pth"], "Ann_e200_s4000"),
+        (["Ann_e200_s4000__pth", "ann__pth"], "ann"),
+        (["Ann_200e_4000s__pth", "Ann_80e_1600s_best_epoch__pth"], "Ann_80e_1600s_best_epoch"),
+        (["Ann_e5__pth", "Ann_e10__pth"], "Ann_e10"),
+    ],
+)
+@pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "folder"])
+def test_of_several_states_of_training_the_last_is_taken_and_told(
+    tmp_path: Path, files: list[str], taken: str, is_zip: bool
+) -> None:
+    contents = {name: name.encode() for name in files} | {"added_ann__index": b"index", "added_x__index": b"no"}
+    source = tmp_path / "shared.zip"
+    if is_zip:
+        source.write_bytes(zipped(**contents))
+    else:
+        source = shared(tmp_path / "shared", **contents)
+    copied = copy_source(source, None, shared(tmp_path / "to"))
+    assert (copied.name, copied.model.read_bytes()) == (taken, f"{taken}__pth".encode())
+    assert copied.told == f"Of {len(files)} states of its training, the last is taken: '{taken}.pth'."
+    assert copied.index
+    assert copied.index.read_bytes() == b"index"
+
+
+@pytest.mark.parametrize("files", [["Ann_e1__pth", "Bert_e2__pth"], ["a/Ann__pth", "b/Ann__pth"]])
+def test_of_several_voices_none_is_taken(tmp_path: Path, files: list[str]) -> None:
+    source = tmp_path / "shared.zip"
+    source.write_bytes(zipped(**dict.fromkeys(files, b"")))
+    with pytest.raises(UsageError, match="several voices"):
+        copy_source(source, None, shared(tmp_path / "to"))
 
 
 def test_a_zip_of_very_many_entries_is_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
