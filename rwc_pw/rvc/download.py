@@ -13,7 +13,7 @@ from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener, getproxies
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
@@ -128,6 +128,8 @@ def _told_name(headers: Message) -> str | None:
     name = collapse_rfc2231_value(values[0])
     with contextlib.suppress(UnicodeError):
         name = name.encode("latin-1").decode("utf-8")  # http.client reads headers as Latin-1
+    if isinstance(values[0], str):  # else it has been unquoted
+        name = unquote(name)  # as browsers do
     return name.replace("\\", "/").rpartition("/")[2]
 
 

@@ -37,6 +37,7 @@ class Server(ThreadingHTTPServer):
     whole: int | None = None
     """What it tells of the file's length with a range."""
     encoding = ""
+    disposition: bytes | None = None
     reason: str | None = None
     stalls = False
 
@@ -84,6 +85,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", server.location)
         if server.etag:
             self.send_header("ETag", server.etag)
+        if server.disposition is not None:
+            self.send_header("Content-Disposition", server.disposition.decode("latin-1"))
         if server.encoding:
             self.send_header("Content-Encoding", server.encoding)
         if server.declares != -1:

@@ -233,6 +233,50 @@ def test_this_machine_may_be_named_by_ipv6(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        (b'attachment; filename="Ann.pth"', "Ann.pth"),
+        (b"attachment; filename=Ann.pth", "Ann.pth"),
+        (b"attachment;filename=Ann B.pth", "Ann B.pth"),
+        (b'ATTACHMENT; FILENAME="Ann.pth"', "Ann.pth"),
+        (b'filename="Ann.pth"', "Ann.pth"),
+        (b"attachment; filename*=UTF-8''%E5%A3%B0.pth", "声.pth"),
+        (b"attachment; filename=\"x.pth\"; filename*=UTF-8''%E5%A3%B0.pth", "声.pth"),
+        (b"attachment; filename*=UTF-8''%E5%A3%B0.pth; filename=\"x.pth\"", "声.pth"),
+        (b"attachment; filename*=utf-8'en'Zo%C3%AB.pth", "Zoë.pth"),
+        (b"attachment; filename*=iso-8859-1''Zo%EB.pth", "Zoë.pth"),
+        (b"attachment; filename*0*=UTF-8''%E5%A3; filename*1*=%B0.pth", "声.pth"),
+        (b"attachment; filename*=UTF-8''100%2525.pth", "100%25.pth"),
+        ('attachment; filename="声.pth"'.encode(), "声.pth"),
+        ('attachment; filename="Zoë.pth"'.encode("latin-1"), "Zoë.pth"),
+        (b'attachment; filename="Ann%20B.pth"', "Ann B.pth"),
+        (b'attachment; filename="a \\"b\\" c.pth"', 'a "b" c.pth'),
+        (b'attachment; filename="a;b.pth"', "a;b.pth"),
+        (b'attachment; filename="../../etc/x.pth"', "x.pth"),
+        (b'attachment; filename="..%2F..%2Fx.pth"', "x.pth"),
+        (b"attachment; filename*=UTF-8''..%2Fx.pth", "x.pth"),
+        (b'attachment; filename="C:\\Users\\x.pth"', "x.pth"),
+        (b"attachment; filename*=nonsense''%FF.pth", "\xff.pth"),
+        (b"attachment; filename*=UTF-8''%FF.pth", "\ufffd.pth"),
+        (b"attachment; filename*=x.pth", "x.pth"),
+        (b"attachment; filename=", ""),
+        (b"attachment", None),
+        (b"inline", None),
+        (b";", None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_the_name_that_a_server_tells_is_understood(
+    server: Server, tmp_path: Path, disposition: bytes | None, name: str | None
+) -> None:
+    server.disposition = disposition
+    told = download.download(server.url, tmp_path / "file", sha256=None, most_bytes=MOST, on_progress=lambda *_: None)
+    assert told == name
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
 def test_what_a_server_says_moves_no_cursor(server: Server, tmp_path: Path) -> None:
     server.status, server.reason = 404, "Gone\x1b[2J\x9b1m."
     with pytest.raises(UnavailableError) as error:
