@@ -111,24 +111,6 @@ class World:
                 return True
         return False
 
-    def _listening(self) -> App:
-        """The newest app, opened again if its server has ended it."""
-        return self.listen() if self._app is None or self._app.closed_s else self._app
-
-    def close_apps(self) -> None:
-        for app in self.apps:
-            app.close()
-        self._app = None
-
-    def is_heard(self) -> bool:
-        """Wait until the app hears a voice, and whether it does within ``GIVE_UP_S``."""
-        deadline_s = time.monotonic() + GIVE_UP_S
-        while time.monotonic() < deadline_s:
-            if self._listening().hears_voice_for(FLOWING_S):
-                return True
-            time.sleep(LOOK_S)
-        return False
-
     def befall(self, fault: Fault) -> None:
         self._listening()
         begin_s = time.monotonic()

@@ -19,7 +19,7 @@ WHAT: dict[str, tuple[str, ...]] = {
     "crash": SERVERS,
     "end": SERVERS,
     "unplug": MICROPHONES,
-    "default source": (*MICROPHONES, "rwc_voice"),
+    "default source": MICROPHONES,  # not RWC Voice: when that is no longer the default, WirePlumber moves its apps
     "quantum": tuple(str(1 << power) for power in range(5, 14)),
     "apps": (),  # drawn
     "link": ("microphone", "player", "monitor"),
