@@ -66,7 +66,7 @@ class ChannelChoice:
         self._alone_s = (self._alone_s + spoken * MOMENT_S) * (not speaks)
         if speaks:
             self._compare(moment, spoken)
-        if (better := self._better(moment.levels_db, spoken)) is not None:
+        if (better := self._better(moment.levels_db, voiced)) is not None:
             self.channel, self.is_sure, self._silent_s = better, True, 0.0
             self._forget_pair()
         return self.channel
@@ -88,7 +88,7 @@ class ChannelChoice:
     def _forget_pair(self) -> None:
         self._louder_db[:] = self._same_s[:] = 0
 
-    def _better(self, levels_db: NDArray[np.float64], spoken: NDArray[np.bool_]) -> int | None:
+    def _better(self, levels_db: NDArray[np.float64], voiced: NDArray[np.bool_]) -> int | None:
         """The channel to change to, if any."""
         speaks = self._said_s >= LEAST_SAID_S
         trusted_s = self._heard_s[self.channel]
@@ -98,10 +98,10 @@ class ChannelChoice:
             loudest = int(levels_db.argmax())
             return loudest if levels_db[loudest] >= levels_db[self.channel] + CLEARLY_LOUDER_DB else None
         least_silent_s = np.maximum(trusted_s - self._heard_s, min(trusted_s, KNOWN_PAUSE_S))
-        ready = spoken & (self._alone_s >= LEAST_SAID_S) & (self._silent_s > least_silent_s)
+        hums = (self._held_s > HELD_S) & (np.abs(self._pitches_hz[:, None] / HUMS_HZ - 1).min(axis=1) <= HUM)
+        ready = voiced & ~hums & (self._alone_s >= LEAST_SAID_S) & (self._silent_s > least_silent_s)
         if self._held_s[self.channel] > HELD_S and trusted_s <= HELD_S + LEAST_SAID_S:
-            is_hum = np.abs(self._pitches_hz[self.channel] / HUMS_HZ - 1).min() <= HUM
-            ready |= speaks & (self._heard_s >= (LEAST_SAID_S if is_hum else SPOKEN_S))
+            ready |= speaks & (self._heard_s >= (LEAST_SAID_S if hums[self.channel] else SPOKEN_S))
         if self._silent_s >= PAUSE_S:
             ready |= (self._same_s >= SAME_S) & (self._louder_db >= CLEARLY_LOUDER_DB)
         ready[self.channel] = False

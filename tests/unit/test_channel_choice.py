@@ -129,6 +129,17 @@ def test_what_else_is_heard_meanwhile_moves_nobody():
     assert {channel for _, channel in changes(told)} == {"3"}
 
 
+@pytest.mark.parametrize("sound", [speech, steady])
+def test_where_noise_has_taken_the_place_of_the_voice_the_voice_is_found(sound):
+    _, told = taken(then(hiss(0.5, 0.0), sound(3.0, level=0.1)), then(speech(0.5), hiss(3.0, 0.5)))
+    assert [channel for _, channel in changes(told)] == ["2", "1"]
+
+
+def test_a_hum_is_not_taken_for_a_voice_however_long_nobody_speaks():
+    _, told = taken(then(speech(4.0), silence(6.0)), then(silence(4.3), hum(5.7) * 0.1))
+    assert {channel for _, channel in changes(told)} == {"1"}
+
+
 def test_another_who_speaks_louder_at_the_same_time_is_not_taken_for_the_same_voice():
     """As on a channel on which the computer's own sound comes back."""
     _, told = taken(speech(20.0, 0.1), then(silence(2.0), speech(18.0, 0.5, seed=4)))
