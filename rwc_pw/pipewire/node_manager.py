@@ -189,7 +189,6 @@ class NodeManager:
                 self._graph = await anext(graphs)
                 pw_cat = await installed_pw_cat()
                 self._source_requested = self._streams_seen = False
-                self._displaced = DisplacedApps()
                 self._idle_since_s = None
                 try:
                     await self._feed(pw_cat, graphs)

@@ -1,5 +1,7 @@
 """What must never happen: our voice in the speakers, the speakers in our voice, our voice in itself."""
 
+import os
+import signal
 import subprocess
 
 import numpy as np
@@ -13,6 +15,7 @@ from tests.patience import PATIENCE_S
 from tests.servers.program import Program, configure
 from tests.servers.pulse_client import Listening, record
 from tests.servers.rig import Rig
+from tests.servers.session import ours
 from tests.servers.sound import Player, is_loud, record_pair, tone
 
 
@@ -89,6 +92,22 @@ def test_who_loses_the_microphone_that_somebody_destroys_gets_it_back(headless, 
         assert is_silent(app.next(1.0))
         with program.watched() as watch:
             watch.until(state="running", reason="")
+
+
+def test_who_loses_the_microphone_gets_it_back_also_if_our_streams_end_at_that_moment(headless, program):
+    program("enable")
+    program("set", "--gate", "0")
+    with Player(headless, tone(200, 60)), Listening(headless, "rwc_voice") as app:
+        app.next(0.5)
+        [daemon], [recorder] = ours(headless, "rwc_pw daemon"), ours(headless, "rwc_pw.capture")
+        [node] = headless.wait_for(lambda graph: graph.voice_nodes())
+        os.kill(daemon, signal.SIGSTOP)
+        headless.run("pw-cli", "destroy", str(node.id))
+        os.kill(recorder, signal.SIGKILL)
+        os.kill(daemon, signal.SIGCONT)
+        headless.wait_for(lambda graph: graph.listeners() and graph.voice_nodes() != [node], timeout_s=PATIENCE_S)
+        app.until(is_silent)
+        assert is_silent(app.next(1.0))
 
 
 def test_who_removes_our_links_each_time_is_told_of_and_does_not_keep_us_busy(headless, program):
