@@ -45,7 +45,6 @@ def seeds(word: str) -> range:
 def run(seed: int) -> Verdict:
     """Show what a seed does, and what it breaks."""
     faults = draw(seed)
-    print(f"seed {seed}: {', '.join(map(str, faults))}", end="; ", flush=True)
     waited_s, since_s = waiting_s(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pw-") as folder:
         root = Path(folder)
@@ -56,7 +55,8 @@ def run(seed: int) -> Verdict:
     verdict = Verdict(world.record())
     verdict.broken += [f"left: {trace}" for trace in left] + world.complaints
     verdict.judge(QUIET_S if busy < MOST_WAITING else BUSY_S)
-    print(f"{verdict}, left {len(left)}, {busy:.0%} busy, {time.monotonic() - since_s:.0f} s")
+    took_s = time.monotonic() - since_s
+    print(f"seed {seed}: {', '.join(map(str, faults))}; {verdict}, left {len(left)}, {busy:.0%} busy, {took_s:.0f} s")
     for promise in verdict.broken:
         print(f"    broken: {promise}")
     sys.stdout.flush()
