@@ -73,7 +73,8 @@ class Graph:
     nodes: Mapping[int, Node] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
     links: tuple[Link, ...] = ()
-    has_session_manager: bool = False
+    session_manager_ids: frozenset[int] = frozenset()
+    """The objects that come and go with the session manager."""
     forgets_ports: bool = False
     """Whether the session manager is WirePlumber up to 0.4: once restarted, it waits in vain for ports to change that
     were configured before, and links nothing meanwhile."""
@@ -81,6 +82,10 @@ class Graph:
     """The ids of the connected processes."""
     client_processes: frozenset[tuple[int, str]] = frozenset()
     """All clients, also those through pipewire-pulse: the client's id, and the process id that it states."""
+
+    @property
+    def has_session_manager(self) -> bool:
+        return bool(self.session_manager_ids)
 
     def named(self, name: str) -> list[Node]:
         """The nodes of that name, oldest first."""
@@ -191,8 +196,9 @@ class GraphReader:
             nodes={node.id: node for node in map(_node, self._of_type("Node"))},
             ports=tuple(map(_port, self._of_type("Port"))),
             links=tuple(map(_link, self._of_type("Link"))),
-            has_session_manager=any(map(_is_defaults, self._of_type("Metadata")))
-            or any(map(_is_wireplumber, self._of_type("Client"))),
+            session_manager_ids=frozenset(
+                item["id"] for item in self._objects.values() if _is_defaults(item) or _is_wireplumber(item)
+            ),
             forgets_ports=any(map(_is_old_wireplumber, self._of_type("Client"))),
             client_pids=frozenset(map(_client_pid, self._of_type("Client"))),
             client_processes=frozenset(map(_client_process, self._of_type("Client"))),
@@ -202,14 +208,15 @@ class GraphReader:
         return (item for item in self._objects.values() if item.get("type") == f"PipeWire:Interface:{name}")
 
 
-def _is_defaults(metadata: dict[str, Any]) -> bool:
-    """Whether it is the session manager's metadata, which comes and goes with it."""
-    return bool(metadata.get("props", {}).get("metadata.name") == "default")
+def _is_defaults(item: dict[str, Any]) -> bool:
+    """Whether it is the session manager's metadata."""
+    return bool(item.get("props", {}).get("metadata.name") == "default")
 
 
-def _is_wireplumber(client: dict[str, Any]) -> bool:
+def _is_wireplumber(item: dict[str, Any]) -> bool:
     """Whether it is WirePlumber, whose metadata pw-dump tells along with a later change only, before PipeWire 1.0."""
-    return bool(client.get("info", {}).get("props", {}).get("wireplumber.daemon", False))
+    is_daemon = item.get("info", {}).get("props", {}).get("wireplumber.daemon")
+    return is_daemon in (True, "true")
 
 
 def _is_old_wireplumber(client: dict[str, Any]) -> bool:

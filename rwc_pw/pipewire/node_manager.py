@@ -210,13 +210,15 @@ class NodeManager:
 
     async def _follow(self, graphs: AsyncIterator[Graph]) -> None:
         calm: asyncio.TimerHandle | None = None
+        forgets_ports = False
         async for graph in graphs:
+            forgets_ports |= self._graph.forgets_ports  # what tells it may go before the rest of the session manager
             if _others(graph) != _others(self._graph):
                 if calm:
                     calm.cancel()
                 calm = asyncio.get_running_loop().call_later(CALM_S, self._watch.check)
-            if self._graph.has_session_manager and not graph.has_session_manager:
-                if self._graph.forgets_ports:
+            if self._graph.session_manager_ids - graph.session_manager_ids:
+                if forgets_ports:
                     await _make_ports_new([*self._graph.voice_nodes(), *self._graph.listeners()])
                 raise UnavailableError("PipeWire's session manager has ended.", "All that is ours is made again.")
             self._graph = graph

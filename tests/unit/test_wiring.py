@@ -12,7 +12,7 @@ def source(id: int, name: str, priority: int = 0, media_class: str = "Audio/Sour
 
 
 def graph_of(*nodes: Node, ports: tuple[Port, ...] = (), links: tuple[Link, ...] = ()) -> Graph:
-    return Graph(nodes={node.id: node for node in nodes}, ports=ports, links=links, has_session_manager=True)
+    return Graph(nodes={node.id: node for node in nodes}, ports=ports, links=links, session_manager_ids=frozenset({1}))
 
 
 VOICE = source(10, "rwc_voice", 9999, "Audio/Source/Virtual", **{"node.link-group": LINK_GROUP})
@@ -177,7 +177,7 @@ def test_of_two_streams_of_one_name_the_newer_is_fed_and_the_older_cut_off():
     [
         (graph_of(HEADSET), HEADSET, "", True, "no RWC Voice"),
         (EVERYTHING, HEADSET, "", False, "our streams"),
-        (replace(EVERYTHING, has_session_manager=False), HEADSET, "", True, "no session manager"),
+        (replace(EVERYTHING, session_manager_ids=frozenset()), HEADSET, "", True, "no session manager"),
         (EVERYTHING, Node(18, "usb", "Audio/Source", "error"), "", True, "usb cannot be opened"),
         (EVERYTHING, Node(18, "usb", "Audio/Source", "idle", muted=True), "", True, "usb is muted"),
         (EVERYTHING, None, "usb", True, "usb is not connected"),
