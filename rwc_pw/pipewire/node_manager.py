@@ -21,7 +21,7 @@ from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
 from rwc_pw.pipewire.inputs import choose_microphone
 from rwc_pw.pipewire.link_limit import LinkLimit
 from rwc_pw.pipewire.process import run
-from rwc_pw.pipewire.pw_cat import PwCat, installed_pw_cat
+from rwc_pw.pipewire.pw_cat import PwCat, installed_pw_cat, recorded_channels
 from rwc_pw.pipewire.source import followed_graph, removal
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
@@ -198,7 +198,7 @@ class NodeManager:
                         self._streams = None
 
     async def _feed(self, pw_cat: PwCat, graphs: AsyncIterator[Graph]) -> None:
-        channels = self._note_microphone(self._graph, self._microphone_in(self._graph))
+        channels = recorded_channels(self._note_microphone(self._graph, self._microphone_in(self._graph)))
         async with Streams(pw_cat, self._pipeline, self._quantum, channels, self._downmix) as streams:
             self._streams = streams
             streams.transport.pipeline = self._pipeline  # it may have been replaced while the streams were starting

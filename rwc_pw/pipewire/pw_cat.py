@@ -82,6 +82,11 @@ def _properties(node_name: str, description: str) -> str:
     return "{ " + " ".join(f'{key} = "{value}"' for key, value in properties.items()) + " }"
 
 
+def recorded_channels(channels: int) -> int:
+    """How many channels to record of a microphone that has so many: pw-cat 1.4 takes no odd number, other than one."""
+    return channels if channels == 1 else channels + channels % 2
+
+
 async def installed_pw_cat() -> PwCat:
     """The pw-cat on PATH; ``UnavailableError`` if it is too old."""
     return PwCat.probe(await run(["pw-cat", "--version"]), await run(["pw-cat", "--help"]))

@@ -11,7 +11,7 @@ from tests.patience import PATIENCE_S
 from tests.servers.program import config_file, configure
 from tests.servers.pulse_client import Listening
 from tests.servers.rig import Rig
-from tests.servers.sound import MICROPHONE_PORT, RATE_HZ, VOICE_PORT, Player, delays, tone, undisturbed
+from tests.servers.sound import MICROPHONE_PORT, RATE_HZ, VOICE_PORT, WINDOW, Player, delay_samples, tone, undisturbed
 from tests.servers.test_guards import is_loud, links_of
 from tests.unit.test_channel_choice import speech
 
@@ -84,20 +84,19 @@ def interface(headless, channels: int) -> str:
     return "interface"
 
 
-@pytest.mark.parametrize("channels", [2, 18])
-def test_one_microphone_in_an_interface_is_heard_as_it_is_and_no_later(headless, channels):
+@pytest.mark.parametrize("channels", [1, 3, 18])
+def test_one_microphone_in_an_interface_is_heard_as_it_is(headless, channels):
     name = interface(headless, channels)
     channel = channels - 1
 
-    def delay_of_what_is_heard_as_it_is() -> int | None:
+    def is_heard_as_it_is() -> bool | None:
         before = len(recorder.frames())
-        recorder.wait(before + 2 * RATE_HZ, timeout_s=PATIENCE_S)
-        pair = recorder.frames()[before:]
-        found = delays(pair)
-        if len(found) < 10 or np.ptp(found):
-            return None
-        delay = int(found[0])
-        return delay if np.array_equal(pair[:-delay, 0], pair[delay:, 1]) else None
+        recorder.wait(before + RATE_HZ, timeout_s=PATIENCE_S)
+        said, heard = recorder.frames()[before:].T
+        found = enumerate(delay_samples(said, heard, WINDOW, longest=RATE_HZ // 5))
+        starts = [(number * WINDOW, number * WINDOW + int(delay)) for number, delay in found if not np.isnan(delay)]
+        same = [np.array_equal(said[at : at + WINDOW], heard[later : later + WINDOW]) for at, later in starts]
+        return True if sum(same) >= 3 else None
 
     with (
         Rig(headless, IdentityBackend()) as rig,
@@ -105,9 +104,8 @@ def test_one_microphone_in_an_interface_is_heard_as_it_is_and_no_later(headless,
         AppRecorder(headless, f"{name}:capture_AUX{channel}", VOICE_PORT) as recorder,
     ):
         rig.wait(lambda state: state.channels == channels)
-        delay = undisturbed(delay_of_what_is_heard_as_it_is)
-        assert rig.nodes.channel == str(channels)
-    assert delay <= 2 * 256 + RATE_HZ // 1000
+        assert undisturbed(is_heard_as_it_is)
+        assert rig.nodes.channel == (str(channels) if channels > 1 else "")
 
 
 def test_a_microphone_with_more_channels_than_the_one_before_is_heard_on_all(headless):

@@ -5,7 +5,7 @@ import pytest
 
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire import argv
-from rwc_pw.pipewire.pw_cat import PwCat
+from rwc_pw.pipewire.pw_cat import PwCat, recorded_channels
 
 OLD_HELP = """\
 pw-cat [options] [<file>|-]
@@ -87,3 +87,7 @@ def test_channels_are_numbered_so_that_none_is_mixed_with_another_on_the_way():
     words = words_of(PwCat("1.4.2", needs_raw_flag=True), "capture", 3)
     at = words.index("--channels")
     assert words[at : at + 4] == ["--channels", "3", "--channel-map", "AUX0,AUX1,AUX2"]
+
+
+def test_what_is_recorded_has_all_channels_and_a_number_of_them_that_every_pw_cat_takes():
+    assert [recorded_channels(channels) for channels in (1, 2, 3, 18, 63)] == [1, 2, 4, 18, 64]
