@@ -74,7 +74,7 @@ def test_what_somebody_links_past_the_converter_is_removed_and_told(headless, pr
         app.next(0.5)
         headless.run("pw-link", "headless_microphone:capture_MONO", "rwc_voice:input_MONO")
         assert "linked Headless microphone into RWC Voice" in watch.until(state="degraded")["reason"]
-        assert links_of(headless, "rwc_voice:input") == [("rwc_voice:input_MONO", output)]
+        headless.wait_for(lambda _: links_of(headless, "rwc_voice:input") == [("rwc_voice:input_MONO", output)])
         app.next(0.5)  # what got through
         assert is_silent(app.next(1.0))
         watch.until(state="running")
