@@ -16,7 +16,7 @@ from rwc_pw.errors import NoBusError, RwcPwError
 from rwc_pw.names import BUS_NAME, INTERFACE, OBJECT_PATH
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.servers.pulse_client import source_names
-from tests.servers.test_recovery import ours
+from tests.servers.session import ours
 
 CONNECTIONS, CALLS = 10, 100  # whose answers are more than a socket holds; a bus allows 128 calls to each
 

@@ -11,8 +11,8 @@ from tests.patience import PATIENCE_S
 from tests.servers.program import config_file, configure
 from tests.servers.pulse_client import Listening
 from tests.servers.rig import Rig
-from tests.servers.sound import MICROPHONE_PORT, RATE_HZ, VOICE_PORT, WINDOW, Player, delay_samples, tone, undisturbed
-from tests.servers.test_guards import is_loud, links_of
+from tests.servers.sound import RATE_HZ, VOICE_PORT, WINDOW, Player, delay_samples, is_loud, tone, undisturbed
+from tests.servers.test_guards import links_of
 from tests.unit.test_channel_choice import speech
 
 
@@ -112,20 +112,14 @@ def test_a_microphone_with_more_channels_than_the_one_before_is_heard_on_all(hea
     with Rig(headless, IdentityBackend()) as rig:
         name = interface(headless, 3)
         rig.wait(lambda state: state.channels == 3 and not state.fault)
-        with Player(headless, speech(60), into=f"{name}:input_AUX2"):
-            wait_until_heard(headless, f"{name}:capture_AUX2")
+        with Player(headless, speech(60), into=f"{name}:input_AUX2"), Listening(headless, "rwc_voice") as app:
+            app.until(np.any)
         assert rig.nodes.channel == "3"
         headless.remove_node(name)
         rig.wait(lambda state: state.channels == 1 and not state.fault)
-        with Player(headless, speech(60)):
-            wait_until_heard(headless, MICROPHONE_PORT)
+        with Player(headless, speech(60)), Listening(headless, "rwc_voice") as app:
+            app.until(np.any)
         assert rig.nodes.channel == ""
-
-
-def wait_until_heard(headless, port: str) -> None:
-    with AppRecorder(headless, port, VOICE_PORT) as recorder:
-        while not recorder.frames()[-RATE_HZ:, 1].any():
-            recorder.wait(len(recorder.frames()) + RATE_HZ // 10, timeout_s=PATIENCE_S)
 
 
 def test_the_channel_that_the_user_asks_for_is_the_one_that_is_heard(headless, program):
