@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from rwc_pw.backoff import Backoff
@@ -22,10 +23,11 @@ from rwc_pw.pipewire.inputs import choose_microphone
 from rwc_pw.pipewire.link_limit import LinkLimit
 from rwc_pw.pipewire.process import run
 from rwc_pw.pipewire.pw_cat import PwCat, installed_pw_cat, recorded_channels
+from rwc_pw.pipewire.session_manager import SessionManagerWatch
 from rwc_pw.pipewire.source import followed_graph, removal
 from rwc_pw.pipewire.streams import Streams
 from rwc_pw.pipewire.transport import Transport
-from rwc_pw.pipewire.unlinked import UnlinkedApps
+from rwc_pw.pipewire.unlinked import UnlinkedApps, wanting
 from rwc_pw.pipewire.volumes import REST_S, VolumeKeeper, silence_in, turned_down
 from rwc_pw.pipewire.wiring import channel_fault, fault_in, intrusion_in, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
@@ -94,6 +96,7 @@ class NodeManager:
         self._changed = asyncio.Event()
         self._streams: Streams | None = None
         self._streams_seen = False
+        self._manager_ended = asyncio.Event()
         self._idle_since_s: float | None = None
         self._flow = FlowWatch()
         self._listening = asyncio.Event()
@@ -157,9 +160,7 @@ class NodeManager:
         )
         self._watch.start()
         try:
-            while True:
-                await self._serve_until_it_fails()
-                await asyncio.sleep(self._backoff.next_s())
+            await self._again_and_again(self._serve)
         finally:
             self._watch.stop()
 
@@ -172,57 +173,75 @@ class NodeManager:
             self._server_fault = fault
             self._changed.set()
 
-    async def _serve_until_it_fails(self) -> None:
+    async def _again_and_again(self, serve: Callable[[], Awaitable[None]]) -> None:
+        """Begin again after each failure, and tell it; never return."""
+        while True:
+            try:
+                await serve()
+            except (RwcPwError, OSError) as error:  # no descriptors may be left, for example
+                fault = fault_of(error)
+                if fault != self.state.fault:  # else it is the next of many attempts
+                    log.warning("%s", error)
+                self._set_state(NodeState(fault=fault))
+            await asyncio.sleep(self._backoff.next_s())
+
+    async def _serve(self) -> None:
         try:
-            await self._serve()
-        except (RwcPwError, OSError) as error:  # no descriptors may be left, for example
-            fault = fault_of(error)
-            if fault != self.state.fault:  # else it is the next of many attempts
-                log.warning("%s", error)
-            self._set_state(NodeState(fault=fault))
+            with sole_feeder() as self._lock:
+                async with followed_graph() as graphs:
+                    self._graph = await anext(graphs)
+                    feed = partial(self._feed, await installed_pw_cat())
+                    await until_one_ends(self._follow(graphs), self._again_and_again(feed))
         finally:
             self._lock = None
 
-    async def _serve(self) -> None:
-        with sole_feeder() as self._lock:
-            async with followed_graph() as graphs:
-                self._graph = await anext(graphs)
-                pw_cat = await installed_pw_cat()
-                self._source_requested = self._streams_seen = False
-                self._idle_since_s = None
-                try:
-                    await self._feed(pw_cat, graphs)
-                finally:
-                    if self._streams:
-                        self._skipped_samples += self._streams.transport.skipped_samples
-                        self._streams = None
-
-    async def _feed(self, pw_cat: PwCat, graphs: AsyncIterator[Graph]) -> None:
+    async def _feed(self, pw_cat: PwCat) -> None:
+        self._source_requested = self._streams_seen = False
+        self._idle_since_s = None
+        self._manager_ended.clear()
         channels = recorded_channels(self._note_microphone(self._graph, self._microphone_in(self._graph)))
-        async with Streams(pw_cat, self._pipeline, self._quantum, channels, self._downmix) as streams:
-            self._streams = streams
-            streams.transport.pipeline = self._pipeline  # it may have been replaced while the streams were starting
-            self._changed.set()
-            self._flow.begin()
-            await until_one_ends(
-                self._follow(graphs), self._keep_wired(streams), self._watch_flow(streams), streams.until_one_ends()
-            )
+        try:
+            async with Streams(pw_cat, self._pipeline, self._quantum, channels, self._downmix) as streams:
+                self._streams = streams
+                streams.transport.pipeline = self._pipeline  # it may have been replaced while the streams were starting
+                self._changed.set()
+                self._flow.begin()
+                await until_one_ends(
+                    self._keep_wired(streams),
+                    self._watch_flow(streams),
+                    streams.until_one_ends(),
+                    self._until_manager_ends(),
+                )
+        finally:
+            if self._streams:
+                self._skipped_samples += self._streams.transport.skipped_samples
+                self._streams = None
 
     async def _follow(self, graphs: AsyncIterator[Graph]) -> None:
+        managers = SessionManagerWatch()
+        await self._note_managers(managers, self._graph)
         calm: asyncio.TimerHandle | None = None
-        forgets_ports = False
         async for graph in graphs:
-            forgets_ports |= self._graph.forgets_ports  # what tells it may go before the rest of the session manager
             if _others(graph) != _others(self._graph):
                 if calm:
                     calm.cancel()
                 calm = asyncio.get_running_loop().call_later(CALM_S, self._watch.check)
-            if self._graph.session_manager_ids - graph.session_manager_ids:
-                if forgets_ports:
-                    await _make_ports_new([*self._graph.voice_nodes(), *self._graph.listeners()])
-                raise UnavailableError("PipeWire's session manager has ended.", "All that is ours is made again.")
+            await self._note_managers(managers, graph)
             self._graph = graph
             self._changed.set()
+
+    async def _note_managers(self, managers: SessionManagerWatch, graph: Graph) -> None:
+        if not managers.observe(graph):
+            return
+        if managers.forgets_ports:
+            before = self._graph
+            nodes = [*before.voice_nodes(), *before.listeners(), *wanting(before, self._default_source)]
+            await _make_ports_new({node.id for node in nodes})
+        self._manager_ended.set()
+
+    async def _until_manager_ends(self) -> None:
+        await self._manager_ended.wait()
+        raise UnavailableError("PipeWire's session manager has ended.", "All that is ours is made again.")
 
     async def _keep_wired(self, streams: Streams) -> None:
         while True:
@@ -379,13 +398,13 @@ class NodeManager:
             self._on_change(state)
 
 
-async def _make_ports_new(nodes: list[Node]) -> None:
+async def _make_ports_new(node_ids: set[int]) -> None:
     """Let a session manager that starts find nodes without ports, as if they were new.
 
     Destroyed and made again, RWC Voice would do, too, but its listeners would be given the real microphone.
     """
-    await asyncio.gather(*(run(argv.suspend(node.id)) for node in nodes))
-    await asyncio.gather(*(run(argv.forget_ports(node.id)) for node in nodes))
+    await asyncio.gather(*(run(argv.suspend(id)) for id in node_ids))
+    await asyncio.gather(*(run(argv.forget_ports(id)) for id in node_ids))
 
 
 def _others(graph: Graph) -> tuple[set[int], set[tuple[int, str]]]:

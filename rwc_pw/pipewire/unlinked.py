@@ -35,20 +35,24 @@ class UnlinkedApps:
         )
 
 
-def _unlinked(graph: Graph, default_source: str) -> list[Node]:
+def wanting(graph: Graph, default_source: str) -> list[Node]:
+    """The apps that ask for RWC Voice, linked or not."""
     sources = graph.voice_nodes()
-    wanted: set[object] = {SOURCE_NODE, *map(_serial, sources)} if sources else set()
-    if default_source == SOURCE_NODE:
+    wanted: set[object] = {SOURCE_NODE, *map(_serial, sources)}
+    if sources and default_source == SOURCE_NODE:
         wanted.add(None)
-    linked = {link.input_node_id for link in graph.links}
     return [
         node
         for node in graph.nodes.values()
         if node.media_class == "Stream/Input/Audio"
         and node.props.get("node.autoconnect") is True
         and node.props.get("target.object") in wanted
-        and node.id not in linked
     ]
+
+
+def _unlinked(graph: Graph, default_source: str) -> list[Node]:
+    linked = {link.input_node_id for link in graph.links}
+    return [node for node in wanting(graph, default_source) if node.id not in linked and graph.voice_nodes()]
 
 
 def _serial(node: Node) -> object:

@@ -103,7 +103,10 @@ def test_where_no_descriptor_is_left_nothing_stays_open_and_the_reason_is_told(m
             async with Streams(Sleeping(), pipeline, 256, 1, Downmix()):
                 pytest.fail("it has begun")
 
-    monkeypatch.setattr(manager, "_serve", serve)
-    asyncio.run(manager._serve_until_it_fails())
+    async def begin() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(manager._again_and_again(serve), FIRST_RETRY_S / 2)
+
+    asyncio.run(begin())
     assert [state.fault.reason for state in told] == ["the system refuses: Too many open files"]
     assert set(Path("/proc/self/fd").iterdir()) == before
