@@ -107,6 +107,13 @@ def test_the_real_voice_that_was_asked_for_is_only_counted():
     assert verdict(app, let_through=[(101.9, 102.5)]).real_voice
 
 
+@pytest.mark.parametrize(("until_s", "times"), [(103.0, 0), (101.5, 1)])
+def test_what_comes_while_nobody_speaks_was_kept_from_before(until_s, times):
+    app = heard((2.0, "voice"), (2.0, "nothing"), (0.05, "real"), (1.0, "voice"))
+    found = verdict(app, unspoken=[(102.5, 104.5)], let_through=[(101.0, until_s)])
+    assert len(found.real_voice) == times
+
+
 def test_what_is_broken_is_told_with_its_moment():
     app = heard((2.0, "voice"), (3.0, "silence"), (0.1, "real"), (2.0, "voice"))
     found = verdict(app, told=[(100.0, "armed")], faults=[(102.0, 102.5)])

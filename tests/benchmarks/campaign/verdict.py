@@ -122,6 +122,8 @@ class Verdict:
     def _find_real_voice(self, app: Heard) -> None:
         found = np.flatnonzero(find(app.sound))
         times_s = app.times_s(found * HOP_SAMPLES + PERIOD_SAMPLES)
+        for begin_s, end_s in self._record.unspoken:  # what a paused stream has kept
+            times_s[(times_s >= begin_s) & (times_s <= end_s)] = begin_s
         is_asked = np.zeros(len(found), bool)
         for begin_s, end_s in self._record.let_through:
             is_asked |= (times_s >= begin_s) & (times_s <= end_s)
