@@ -1,5 +1,7 @@
 """The apps that the session manager moved to a real microphone, because somebody destroyed RWC Voice."""
 
+from dataclasses import dataclass
+
 from rwc_pw.errors import Fault
 from rwc_pw.pipewire.graph import Graph, Node
 
@@ -7,34 +9,58 @@ Stream = tuple[int, object]
 """A node's id, which may soon be another's, and its serial number, which is nobody else's."""
 
 
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 8.0  # who is still elsewhere after it is there on purpose
+
+
+@dataclass
+class _App:
+    node: Node
+    next_s: float = 0.0
+    """When it is to be moved back, the next time."""
+    pause_s: float = FIRST_PAUSE_S
+    """Until the time after that."""
+
+    @property
+    def is_to_be_moved(self) -> bool:
+        return self.pause_s <= LONGEST_PAUSE_S
+
+
 class DisplacedApps:
     """Watches the graph for apps that lose RWC Voice by its end, until they have it back or are gone."""
 
     def __init__(self) -> None:
         self._listeners: dict[Stream, Node] = {}
-        self._displaced: dict[Stream, Node] = {}
-        self._asked: set[Stream] = set()
+        self._displaced: dict[Stream, _App] = {}
 
-    def observe(self, graph: Graph) -> list[Node]:
-        """Take the next graph; return the apps that are to be moved back now, each once."""
+    @property
+    def are_to_be_moved(self) -> bool:
+        """Whether an app is to be moved back, now or later."""
+        return any(app.is_to_be_moved for app in self._displaced.values())
+
+    def observe(self, graph: Graph, now_s: float) -> list[Node]:
+        """Take the graph of this moment; return the apps that are to be moved back now.
+
+        Each is moved several times: what moves it may be interrupted, or not heeded by a session manager that begins.
+        """
         present = {stream_of(node) for node in graph.nodes.values()}
         if not graph.voice_nodes():
-            self._displaced |= self._listeners
+            self._displaced |= {stream: _App(node) for stream, node in self._listeners.items()}
             self._listeners = {}
             return []
         self._listeners = {stream_of(node): node for node in graph.listeners()}
-        for stream in list(self._displaced):
-            if stream not in present or stream in self._listeners:
-                del self._displaced[stream]
-        self._asked &= set(self._displaced)
-        moved = [node for stream, node in self._displaced.items() if stream not in self._asked]
-        self._asked |= set(self._displaced)
-        return moved
+        gone = [stream for stream in self._displaced if stream not in present or stream in self._listeners]
+        for stream in gone:
+            del self._displaced[stream]
+        due = [app for app in self._displaced.values() if app.is_to_be_moved and now_s >= app.next_s]
+        for app in due:
+            app.next_s, app.pause_s = now_s + app.pause_s, 2 * app.pause_s
+        return [app.node for app in due]
 
     def fault(self, graph: Graph) -> Fault | None:
         """Who hears something else than RWC Voice by now; None if nobody does."""
         recording = {link.input_node_id for link in graph.links}
-        labels = [node.label for node in self._displaced.values() if node.id in recording]
+        labels = [app.node.label for app in self._displaced.values() if app.node.id in recording]
         if not labels:
             return None
         return Fault(

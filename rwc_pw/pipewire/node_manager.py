@@ -38,7 +38,7 @@ CALM_S = 0.3  # after somebody has come or gone
 SUSPEND_AFTER_S = 5.0  # as WirePlumber does for devices; at once would hit apps that stop and start within 10 ms
 LONGEST_RETRY_S = 1.0  # sound must be back within two seconds of PipeWire
 INTRUSION_TOLD_S = 10.0
-LOOK_AGAIN_S = 1.0  # whether links last by now, or have been made
+LOOK_AGAIN_S = 1.0  # whether links last by now, or have been made, and apps have been moved back
 MOST_LINKS = 4  # at once; the graph shows them, and then come the next, unless something else is more urgent
 NO_ANSWER_YET = Fault("PipeWire has not answered yet")
 NO_SERVER_YET = Fault(
@@ -276,7 +276,7 @@ class NodeManager:
         create, destroy = wiring.create[:MOST_LINKS], wiring.destroy[:MOST_LINKS]
         loop = asyncio.get_running_loop()
         links = self._link_limit.allow(create, destroy, loop.time())
-        moved = self._displaced.observe(graph)
+        moved = self._displaced.observe(graph, loop.time())
         unlinked = self._unlinked.observe(graph, self._default_source, loop.time())
         fault = (
             self._displaced.fault(graph)
@@ -287,7 +287,7 @@ class NodeManager:
             or unlinked
             or self._server_fault
         )
-        if self._link_limit.is_reached or self._unlinked.are_any:
+        if self._link_limit.is_reached or self._unlinked.are_any or self._displaced.are_to_be_moved:
             if self._look_again:
                 self._look_again.cancel()
             self._look_again = loop.call_later(LOOK_AGAIN_S, self._changed.set)

@@ -17,32 +17,45 @@ LOST = graph(MICROPHONE, ZOOM, recorded=MICROPHONE)
 BACK = graph(VOICE, MICROPHONE, ZOOM, recorded=MICROPHONE)
 
 
-def test_who_lost_rwc_voice_is_moved_back_once():
+def observe(apps: DisplacedApps, *seen: Graph) -> list[list[Node]]:
+    """Who is moved back after each graph, all at the same moment."""
+    return [apps.observe(graph, 0.0) for graph in seen]
+
+
+def test_who_lost_rwc_voice_is_moved_back():
     apps = DisplacedApps()
-    assert [apps.observe(seen) for seen in (HEARD, LOST, LOST, BACK, BACK)] == [[], [], [], [ZOOM], []]
+    assert observe(apps, HEARD, LOST, LOST, BACK, BACK) == [[], [], [], [ZOOM], []]
     assert "recorded by Zoom" in apps.fault(BACK).reason
-    assert apps.observe(HEARD) == []
+    assert apps.are_to_be_moved
+    assert observe(apps, HEARD) == [[]]
     assert apps.fault(HEARD) is None
-    assert [apps.observe(seen) for seen in (LOST, BACK)] == [[], [ZOOM]]
+    assert not apps.are_to_be_moved
+    assert observe(apps, LOST, BACK) == [[], [ZOOM]]
+
+
+def test_who_is_not_back_is_moved_again_until_that_must_be_meant():
+    apps = DisplacedApps()
+    observe(apps, HEARD, LOST)
+    moved_s = [now_s for now_s in range(60) if apps.observe(BACK, float(now_s))]
+    assert moved_s == [0, 1, 3, 7]
+    assert not apps.are_to_be_moved
+    assert "recorded by Zoom" in apps.fault(BACK).reason
 
 
 def test_who_chooses_a_microphone_while_rwc_voice_is_there_is_left_alone():
     apps = DisplacedApps()
-    assert [apps.observe(seen) for seen in (HEARD, BACK, BACK)] == [[], [], []]
+    assert observe(apps, HEARD, BACK, BACK) == [[], [], []]
     assert apps.fault(BACK) is None
 
 
 def test_who_has_gone_or_hears_nothing_is_not_told():
     apps = DisplacedApps()
-    for seen in (HEARD, graph(MICROPHONE, ZOOM)):
-        apps.observe(seen)
+    observe(apps, HEARD, graph(MICROPHONE, ZOOM))
     assert apps.fault(graph(MICROPHONE, ZOOM)) is None
-    assert apps.observe(graph(VOICE, MICROPHONE)) == []
+    assert observe(apps, graph(VOICE, MICROPHONE)) == [[]]
     assert apps.fault(LOST) is None
 
 
 def test_an_id_that_is_used_again_is_another_app():
     apps = DisplacedApps()
-    for seen in (HEARD, LOST):
-        apps.observe(seen)
-    assert apps.observe(graph(VOICE, MICROPHONE, ANOTHER)) == []
+    assert observe(apps, HEARD, LOST, graph(VOICE, MICROPHONE, ANOTHER)) == [[], [], []]
