@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.voices import importing
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_index, make_voice
@@ -33,10 +34,19 @@ for line in sys.stdin:
     model, index, folder = json.loads(line)
     Path(folder).mkdir()
     try:
-        inspect(Path(model), index and Path(index), Path(folder))
-        print(json.dumps(None))
+        print(json.dumps(inspect(Path(model), index and Path(index), Path(folder))["index_problem"] or None))
     except BadVoiceError as error:
         print(json.dumps(str(error)))
+"""
+
+ENDED_BY_AN_INDEX = """
+import io, json, os, runpy, sys
+
+request = sys.stdin.read()
+if json.loads(request)["index"]:
+    os.abort()
+sys.stdin = io.StringIO(request)
+runpy.run_module("rwc_pw.voices.inspector", run_name="__main__")
 """
 
 
@@ -46,7 +56,7 @@ def store(tmp_path: Path) -> VoiceStore:
 
 
 def problems(files: list[Path], folder: Path, index: list[Path | None] | None = None) -> list[str | None]:
-    """What the inspector says of each, all in one process of it; a crash would leave answers out."""
+    """What the inspector says is wrong with each or its index, all in one process; a crash would leave answers out."""
     indexes = index or [None] * len(files)
     lines = [
         json.dumps([str(file), at and str(at), str(folder / f"out-{number}")])
@@ -247,16 +257,30 @@ def crashing(folder: Path, vectors: Any) -> dict[str, Path]:
     return files
 
 
-def test_an_index_that_does_not_fit_is_left_out_and_told(store, tmp_path, voice_file):
-    for name, index in indexes(tmp_path).items():
-        told = []
-        voice = add_voice(voice_file, store, index=index, name=name, tell=told.append)
-        assert not voice.has_index
-        assert [path.name for path in store.folder_of(voice).glob("*.index")] == []
-        (sentence,) = told
-        assert sentence.startswith("Its index is left out: the voice comes with an index ")
-        if name == "of v1":
-            assert "index of 256 features" in sentence
+def test_an_index_that_does_not_fit_is_left_out(tmp_path, voice_file):
+    found = indexes(tmp_path)
+    answers = problems([voice_file] * len(found), tmp_path, list(found.values()))
+    told = dict(zip(found, answers, strict=True))
+    assert {
+        name: answer for name, answer in told.items() if not (answer or "").startswith("comes with an index ")
+    } == {}
+    assert "index of 256 features" in told["of v1"]
+    assert list(tmp_path.glob("out-*/*.index")) == []
+
+
+INSPECTORS = {"is refused": importing.INSPECTOR, "ends its reader": ("-P", "-c", ENDED_BY_AN_INDEX)}
+
+
+@pytest.mark.parametrize("inspector", INSPECTORS.values(), ids=INSPECTORS)
+def test_an_index_that_is_left_out_is_told(store, tmp_path, voice_file, monkeypatch, inspector):
+    monkeypatch.setattr(importing, "INSPECTOR", inspector)
+    (tmp_path / "empty.index").touch()
+    told = []
+    voice = add_voice(voice_file, store, index=tmp_path / "empty.index", tell=told.append)
+    assert not voice.has_index
+    assert list(store.folder_of(voice).glob("*.index")) == []
+    (sentence,) = told
+    assert sentence.startswith("Its index is left out: the voice comes with an index ")
 
 
 def test_a_name_that_cannot_be_or_is_taken_is_changed_and_told(store, tmp_path, voice_file):
