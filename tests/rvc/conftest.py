@@ -1,6 +1,7 @@
 """Voices that can be checked, and what every voice needs, made once."""
 
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from rwc_pw.voices import importing
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
+
+QUIET = {"URVC_NO_LOGGING": "1", "OMP_NUM_THREADS": "1"}
+"""ultimate-rvc writes logs into the working folder, and takes minutes with two threads beside a busy neighbour."""
+
+os.environ.update(QUIET)  # before a test's import loads torch or faiss, which read it once
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 
@@ -93,8 +99,7 @@ def _whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet() -> Iterator[None]:
-    """ultimate-rvc writes logs into the working folder, and takes minutes with two threads beside a busy neighbour."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("URVC_NO_LOGGING", "1")
-        patch.setenv("OMP_NUM_THREADS", "1")
+        for name, value in QUIET.items():
+            patch.setenv(name, value)
         yield

@@ -36,10 +36,15 @@ def scratch(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def started(assets_dir, stored, tmp_path_factory):
+def config(assets_dir, stored):
+    return ConversionConfig(model_path=stored, assets_dir=assets_dir, use_rmvpe=False)
+
+
+@pytest.fixture(scope="module")
+def started(config, tmp_path_factory):
     """A converter of the stored voice, shared: ultimate-rvc takes long to start. It must end without a trace."""
     scratch = tmp_path_factory.mktemp("scratch")
-    it = BatchConverter(ConversionConfig(model_path=stored, assets_dir=assets_dir, use_rmvpe=False))
+    it = BatchConverter(config)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(scratch))
         it.initialize()
@@ -75,20 +80,26 @@ def test_it_speaks_without_a_gap(converter):
     assert loudness.min() > 0.6 * loudness.max()
 
 
-@pytest.mark.parametrize(("version", "rate_hz"), [("v1", 32_000), ("v2", 40_000), ("v1", 48_000)])
-def test_voices_of_each_rate_speak_at_the_pitch_that_is_asked_for_while_they_speak(
-    assets_dir, scratch, tmp_path, version, rate_hz
-):
+def assert_follows_the_pitch(converter: BatchConverter, config: ConversionConfig) -> None:
+    for semitones in (-12, 5, 12, 0):
+        assert converter.adjust(dataclasses.replace(config, pitch_shift=semitones))
+        assert pitch_hz(spoken(converter, tone(1.4), 8192)) == pytest.approx(170 * 2 ** (semitones / 12), rel=0.01)
+
+
+def test_it_speaks_at_the_pitch_that_is_asked_for_while_it_speaks(converter, config):
+    assert_follows_the_pitch(converter, config)
+
+
+@pytest.mark.parametrize("rate_hz", [32_000, 48_000])
+def test_voices_of_other_rates_and_versions_do_too(assets_dir, scratch, tmp_path, rate_hz):
     """test_checkable.py hears ultimate-rvc itself in every kind of voice."""
-    make_voice(tmp_path / "other.pth", version=version, rate_hz=rate_hz)
+    make_voice(tmp_path / "other.pth", version="v1", rate_hz=rate_hz)
     store = VoiceStore(tmp_path / "models")
     folder = store.folder_of(add_voice(tmp_path / "other.pth", store))
     config = ConversionConfig(model_path=folder, assets_dir=assets_dir, use_rmvpe=False, index_rate=0.5)
     it = BatchConverter(config)
     it.initialize()
-    for semitones in (-12, 0, 5, 12):
-        assert it.adjust(dataclasses.replace(config, pitch_shift=semitones))
-        assert pitch_hz(spoken(it, tone(1.4), 8192)) == pytest.approx(170 * 2 ** (semitones / 12), rel=0.01)
+    assert_follows_the_pitch(it, config)
     it.cleanup()
     assert list(scratch.glob(f"{SCRATCH_PREFIX}*")) == []
 
@@ -137,8 +148,8 @@ def test_what_ultimate_rvc_says_is_a_conversion_error(converter):
         converter._rvc.convert(Path("/nonexistent.wav"))
 
 
-def test_its_end_is_a_conversion_error_and_it_begins_again(assets_dir, stored, scratch):
-    it = BatchConverter(ConversionConfig(model_path=stored, assets_dir=assets_dir, use_rmvpe=False))
+def test_its_end_is_a_conversion_error_and_it_begins_again(config, scratch):
+    it = BatchConverter(config)
     it.initialize()
     os.kill(it._rvc._process.pid, signal.SIGKILL)
     with pytest.raises(ConversionError, match="has ended"):
@@ -149,10 +160,7 @@ def test_its_end_is_a_conversion_error_and_it_begins_again(assets_dir, stored, s
     assert list(scratch.iterdir()) == []
 
 
-def test_what_was_given_back_is_not_loaded_again_and_nothing_stays_of_what_could_not_be(
-    assets_dir, stored, scratch, monkeypatch
-):
-    config = ConversionConfig(model_path=stored, assets_dir=assets_dir, use_rmvpe=False)
+def test_what_was_given_back_is_not_loaded_again_and_nothing_stays_of_what_could_not_be(config, scratch, monkeypatch):
     one = BatchConverter(config)
     one.cleanup()
     with pytest.raises(RwcPwError, match="given back"):

@@ -38,6 +38,8 @@ pytestmark = pytest.mark.needs_rvc
 CHUNK = 4800
 KINDS = [("v1", 48_000), ("v2", 32_000), ("v2", 40_000)]
 KIND_ID = "{0[0]}-{0[1]}".format
+OF_ONE_KIND = pytest.mark.parametrize("config", KINDS[:1], ids=KIND_ID, indirect=True)
+"""For what does not depend on the kind of voice, but takes long."""
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=KIND_ID)
@@ -99,6 +101,7 @@ def test_the_end_of_a_block_is_heard_again_with_what_follows(fresh):
     np.testing.assert_allclose(heard[:-40], at_once[:-40], atol=5e-3)  # 0.05 where silence followed
 
 
+@OF_ONE_KIND
 def test_the_further_it_looks_ahead_the_later_it_speaks(fresh, config):
     further = dataclasses.replace(config, look_ahead=40)
     assert not fresh.adjust(further)
@@ -161,6 +164,7 @@ def test_the_same_sound_is_converted_alike_every_time(fresh):
     np.testing.assert_array_equal(spoken(fresh, tone(1), CHUNK), first)
 
 
+@OF_ONE_KIND
 def test_the_same_sound_is_said_however_it_arrives(config):
     said, heard = tone(2.0), []
     for size in (128, 480, 1024):
@@ -270,6 +274,7 @@ def test_who_waits_for_the_compiler_is_released_by_the_cleanup(config, monkeypat
         assert isinstance(waiting.exception(PATIENCE_S), RwcPwError)
 
 
+@OF_ONE_KIND
 def test_the_compiler_ends_with_whoever_asked_for_it(config, tmp_path):
     arguments = (str(config.model_path), str(tmp_path), "voice", "1")
     with subprocess.Popen([sys.executable, *compiled.EXPORT, *arguments], stdin=subprocess.PIPE) as process:
