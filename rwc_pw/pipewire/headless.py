@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from rwc_pw.errors import RwcPwError, UnavailableError
-from rwc_pw.pipewire.argv import GRAPH, dies_with
+from rwc_pw.pipewire.argv import GRAPH, dies_with, suspend
 from rwc_pw.pipewire.graph import Graph, GraphReader
 from rwc_pw.pipewire.headless_conf import (
     DIRECTORIES,
@@ -138,8 +138,15 @@ class HeadlessPipeWire:
         self.run("pw-cli", "create-node", "adapter", " ".join(arguments.split()))
 
     def remove_node(self, name: str) -> None:
-        """Destroy a node, as unplugging it would."""
-        self.run("pw-cli", "destroy", str(self.wait_for(lambda graph: graph.named(name))[0].id))
+        """Destroy a node, as unplugging it would.
+
+        It is suspended before, if it is idle: WirePlumber 0.4 crashes if it goes while that is about to happen.
+        """
+        [node] = self.wait_for(lambda graph: graph.named(name))
+        if node.state == "idle":
+            self.run(*suspend(node.id))
+            self.wait_for(lambda graph: node.id not in graph.nodes or graph.nodes[node.id].state != "idle")
+        self.run("pw-cli", "destroy", str(node.id))
         self.wait_for(lambda graph: not graph.named(name))
 
     def set_default_source(self, name: str) -> None:
