@@ -236,7 +236,8 @@ class NodeManager:
         if managers.forgets_ports:
             before = self._graph
             nodes = [*before.voice_nodes(), *before.listeners(), *wanting(before, self._default_source)]
-            await _make_ports_new({node.id for node in nodes})
+            with_ports = {port.node_id for port in before.ports}  # of others, the next one must not be disturbed
+            await _make_ports_new({node.id for node in nodes} & with_ports)
         self._manager_ended.set()
 
     async def _until_manager_ends(self) -> None:

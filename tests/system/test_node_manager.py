@@ -11,7 +11,7 @@ import pytest
 from rwc_pw.channels.downmix import Downmix
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.graph import Graph, Node
-from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, NodeManager
+from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, NodeManager, NodeState
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.source import _graphs
 from rwc_pw.pipewire.streams import Streams
@@ -88,8 +88,8 @@ class Sleeping:
 def test_where_no_descriptor_is_left_nothing_stays_open_and_the_reason_is_told(monkeypatch, refused):
     before = set(Path("/proc/self/fd").iterdir())
     pipeline = StreamingPipeline(IdentityBackend(), BufferConfig())
-    told = []
-    manager = NodeManager(pipeline, "", 256, told.append)
+    told = asyncio.Queue()
+    manager = NodeManager(pipeline, "", 256, told.put_nowait)
     real_open = os.open
 
     def refuse(*arguments: object) -> int:
@@ -103,10 +103,13 @@ def test_where_no_descriptor_is_left_nothing_stays_open_and_the_reason_is_told(m
             async with Streams(Sleeping(), pipeline, 256, 1, Downmix()):
                 pytest.fail("it has begun")
 
-    async def begin() -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(manager._again_and_again(serve), FIRST_RETRY_S / 2)
+    async def first_state() -> NodeState:
+        serving = asyncio.ensure_future(manager._again_and_again(serve))
+        try:
+            return await told.get()
+        finally:
+            serving.cancel()
+            await asyncio.wait([serving])
 
-    asyncio.run(begin())
-    assert [state.fault.reason for state in told] == ["the system refuses: Too many open files"]
+    assert asyncio.run(first_state()).fault.reason == "the system refuses: Too many open files"
     assert set(Path("/proc/self/fd").iterdir()) == before
