@@ -202,6 +202,6 @@ def test_a_full_disk_is_told_and_leaves_no_half_a_file(demo, tmp_path):
 
 
 def test_speech_below_the_gate_is_told(demo, tmp_path):
-    soundfile.write(tmp_path / "whisper.wav", np.random.default_rng(1).uniform(-0.002, 0.002, 4000), 8000)
+    soundfile.write(tmp_path / "whisper.wav", np.random.default_rng(1).uniform(-0.0005, 0.0005, 4000), 8000)
     assert "louder than the gate, -50 dBFS" in demo("--input", str(tmp_path / "whisper.wav"), code=1)
     assert not demo.output.exists()
