@@ -20,7 +20,7 @@ NULL_NODE = """{{
     factory.name = support.null-audio-sink    media.class = "{media_class}"
     node.name = "{name}"                      node.description = "{description}"
     audio.rate = 48000                        audio.channels = {channels}    audio.position = [ {position} ]
-    monitor.channel-volumes = true            priority.session = 2000        object.linger = true
+    monitor.channel-volumes = true            priority.session = {priority}        object.linger = true
 }}"""
 
 # The daemon limits minimum and default to the maximum (settings.c, 0.3.65 to 1.4.2), so that neither a client's
@@ -90,6 +90,7 @@ def microphone_arguments(
     """The arguments of a fake microphone, which hears what is played into its input ports, one for each channel."""
     return NULL_NODE.format(
         media_class=media_class,
+        priority=2000,
         name=name,
         description=description,
         channels=len(channels),
@@ -100,7 +101,12 @@ def microphone_arguments(
 def speakers_arguments() -> str:
     """The arguments of fake speakers, stereo."""
     return NULL_NODE.format(
-        media_class="Audio/Sink", name=SPEAKERS, description="Headless speakers", channels=2, position="FL FR"
+        media_class="Audio/Sink",
+        priority=1000,  # as devices' have it: at the same as the microphone's, what they play may be the default source
+        name=SPEAKERS,
+        description="Headless speakers",
+        channels=2,
+        position="FL FR",
     )
 
 
