@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the checkout on a release of Debian, as trixie or testing, in a chroot that has nothing installed at first.
 # As root: tests/debian.sh SUITE [PYTEST ARGS]       ./install.sh --test; the chroot is kept for the next run
+#          tests/debian.sh SUITE --prepare           makes that chroot, installs what the tests need, and stops
 #          tests/debian.sh SUITE --newcomer [--rvc]  ./install.sh [--rvc] twice, and the demo, in a chroot made for it
 # The chroots are in $RWC_PW_CHROOTS or ~/.cache/rwc-pw. All mounts and processes live in namespaces of their own: they
 # end with this script, however it ends.
@@ -148,6 +149,10 @@ mkdir -p -- "$(dirname -- "$chroot")"
 exec {lock}>"$chroot.lock"
 flock "$lock" # two runs at once would share one chroot
 case ${2:-} in
+    --prepare)
+        ensure_chroot
+        in_namespaces inside ./install.sh --test --version # pytest's, which runs nothing
+        ;;
     --newcomer)
         rm -rf --one-file-system -- "$chroot"
         ensure_chroot
