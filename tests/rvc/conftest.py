@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from rwc_pw import doctor
 from rwc_pw.files.paths import Paths
 from rwc_pw.rvc import compiled as rvc_compiled
 from rwc_pw.rvc import proof, ultimate
+from rwc_pw.rvc.compiled import VoiceCompiler
 from rwc_pw.voices import importing
 from rwc_pw.voices.importing import add_voice
 from rwc_pw.voices.store import VoiceStore
@@ -61,12 +63,13 @@ def stored(once: Once, voice_file: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is compiled, for all tests of a worker: ContentVec, the pitch detector and the stored voice are the same.
+def compiled(once: Once, stored: Path, assets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is compiled, for all tests of a worker, with the stored voice, ContentVec and FCPE from the beginning.
 
     Other workers have voices of the same names.
     """
-    return tmp_path_factory.mktemp("compiled")
+    first = once("compiled", lambda folder: VoiceCompiler(stored, assets_dir, "fcpe", 1, folder).compile())
+    return shutil.copytree(first, tmp_path_factory.mktemp("compiled"), dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="module")
