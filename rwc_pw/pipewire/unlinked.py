@@ -51,8 +51,10 @@ def wanting(graph: Graph, default_source: str) -> list[Node]:
 
 
 def _unlinked(graph: Graph, default_source: str) -> list[Node]:
+    if not graph.voice_nodes():
+        return []
     linked = {link.input_node_id for link in graph.links}
-    return [node for node in wanting(graph, default_source) if node.id not in linked and graph.voice_nodes()]
+    return [node for node in wanting(graph, default_source) if node.id not in linked]
 
 
 def _serial(node: Node) -> object:

@@ -42,6 +42,7 @@ def test_who_asks_for_nothing_asks_for_the_default():
         graph(VOICE, app("microphone")),
         graph(VOICE, app(media_class="Stream/Output/Audio")),
         graph(VOICE, app(autoconnect=False)),  # as our own streams, and what a patchbay links
+        graph(app()),  # RWC Voice is missing, which is another fault
     ],
 )
 def test_nobody_else_is(seen):
