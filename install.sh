@@ -240,7 +240,7 @@ check_rvc() { # VENV
 }
 
 rvc_works() { # VENV
-    "$1/bin/python" -I -c 'from rwc_pw.extra import check_extra; check_extra()' </dev/null &>/dev/null
+    "$1/bin/python" -I -c 'from rwc_pw.system.extra import check_extra; check_extra()' </dev/null &>/dev/null
 }
 
 # Otherwise the daemon of the previous version would go on until the next login.

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, milliseconds
+from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.create import create_backend
+from rwc_pw.engine.chunk_size import chunk_sizes, keeps_up
 from rwc_pw.pipewire.transport import least_latency_samples
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, milliseconds
-from rwc_pw.streaming.chunk_choice import chunk_sizes, keeps_up
-from rwc_pw.streaming.conversion import create_backend
-from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import ConversionTimes
 from rwc_pw.voices.rvc_voice import STREAMING
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-from rwc_pw.channels import asked
+from rwc_pw.channels import options as channel_options
 from rwc_pw.errors import ConfigError, UsageError
-from rwc_pw.files.paths import Paths
-from rwc_pw.files.reading import read_text
-from rwc_pw.files.writing import write_atomically
+from rwc_pw.system.paths import Paths
+from rwc_pw.system.reading import read_text
+from rwc_pw.system.writing import write_atomically
 from rwc_pw.voices import options
 from rwc_pw.voices.builtin import BUILTIN_VOICES, DEFAULT_VOICE_NAME
 from rwc_pw.voices.f0_method import AUTO, F0_METHODS, detector_of
@@ -41,7 +41,7 @@ class Config:
     """The level in dBFS below which the microphone counts as silent."""
     input_device: str = ""
     """The microphone's name, or the description that mixers show; if empty, the default one is followed."""
-    input_channel: str = asked.AUTO
+    input_channel: str = channel_options.AUTO
     """The microphone's channel: auto (the one that carries the voice), its number, or mix (all, at equal weight)."""
     chunk_size: int = _option(256, 64, 16384)
     """Samples per conversion with a built-in voice."""
@@ -196,8 +196,10 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
     accepted = (int, float) if kind is float else (kind,)
     if isinstance(value, bool) is not (kind is bool) or not isinstance(value, accepted) or not _is_unicode(value):
         return f"{key}: {_shown(value)} is not {_NOUNS[kind]}."
-    if key == "input_channel" and value not in asked.CHANNELS:
-        return f"{key}: {_shown(value)} is not auto, mix or the number of a channel, 1 to {asked.MOST_CHANNELS}."
+    if key == "input_channel" and value not in channel_options.CHANNELS:
+        return (
+            f"{key}: {_shown(value)} is not auto, mix or the number of a channel, 1 to {channel_options.MOST_CHANNELS}."
+        )
     known = {"voice": voices, "f0_method": F0_METHODS, "rvc_backend": BACKENDS}.get(key)
     if known is not None and value not in known:
         return f"{key}: there is no {key.replace('_', ' ')} {_shown(value)}{_did_you_mean(str(value), known)}"

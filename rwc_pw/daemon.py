@@ -4,9 +4,9 @@ import asyncio
 
 from rwc_pw.config import config_of
 from rwc_pw.control.service import BusService
-from rwc_pw.engine import VoiceEngine
-from rwc_pw.files.paths import Paths
-from rwc_pw.tasks import until_one_ends
+from rwc_pw.engine.engine import VoiceEngine
+from rwc_pw.system.paths import Paths
+from rwc_pw.system.tasks import until_one_ends
 
 SETTLE_S = 3.0
 

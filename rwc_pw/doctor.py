@@ -10,8 +10,6 @@ from typing import Literal
 from rwc_pw.config import Config, assets_dir_of, config_of
 from rwc_pw.control.client import Client
 from rwc_pw.errors import RwcPwError
-from rwc_pw.extra import check_extra
-from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.devices import default_source
 from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.inputs import choose_microphone
@@ -23,7 +21,9 @@ from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.assets import missing
 from rwc_pw.rvc.proof import Proof, prove
 from rwc_pw.status import State, enumeration
-from rwc_pw.streaming.priority import may_raise_priority
+from rwc_pw.system.extra import check_extra
+from rwc_pw.system.paths import Paths
+from rwc_pw.system.priority import may_raise_priority
 
 TOOLS = ("pw-cat", "pw-link", "pw-dump", "pw-cli", "stdbuf", "setpriv")
 

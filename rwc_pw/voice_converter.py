@@ -14,14 +14,14 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from rwc_pw.conversion.pieces import Piece, pieces
 from rwc_pw.errors import RwcPwError, UsageError
-from rwc_pw.files.paths import Paths
-from rwc_pw.files.sound import BLOCK_FRAMES, not_sound, open_sound, read_mono
-from rwc_pw.rvc.pieces import Piece, pieces
 from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
+from rwc_pw.system.paths import Paths
+from rwc_pw.system.sound_file import BLOCK_FRAMES, not_sound, open_sound, read_mono
+from rwc_pw.voices.adding.stored_folder import stored_folder
 from rwc_pw.voices.f0_method import AUTO, detector_of
 from rwc_pw.voices.options import INDEX_RATE, PROTECT
-from rwc_pw.voices.resolve import stored_folder
 from rwc_pw.voices.rvc_voice import BATCH, RvcVoice
 from rwc_pw.voices.store import VoiceStore
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from rwc_pw.pipewire.headless_conf import DIRECTORIES, private_environment
+from rwc_pw.headless.conf import DIRECTORIES, private_environment
 
 settings.register_profile(
     "repeatable",

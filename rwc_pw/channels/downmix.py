@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rwc_pw.channels.asked import AUTO, MIX
+from rwc_pw.audio.crossfade import FADE_SAMPLES
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.channels.choice import ChannelChoice
+from rwc_pw.channels.options import AUTO, MIX
 from rwc_pw.channels.voicing import HOP_SAMPLES, RATE_HZ, WINDOW_SAMPLES, voicing
-from rwc_pw.streaming.backend import FADE_SAMPLES, SAMPLE_RATE_HZ, Samples
 
 Frames = NDArray[np.float32]
 """Sound of several channels: shape (n, channels), float32, full scale ±1, at ``SAMPLE_RATE_HZ``."""

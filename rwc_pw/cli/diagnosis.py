@@ -25,7 +25,7 @@ from rwc_pw.cli.shared import (
     store,
 )
 from rwc_pw.errors import EXIT_FAILED, UsageError
-from rwc_pw.files.writing import refusal
+from rwc_pw.system.writing import refusal
 
 if TYPE_CHECKING:
     from rwc_pw.bench import ChunkFigures
@@ -60,8 +60,8 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure a voice on this machine, and recommend a size of chunk."""
-    from rwc_pw.asked import conversion_of, is_chunk_ours
     from rwc_pw.bench import bench, recommended
+    from rwc_pw.engine.request import conversion_of, is_chunk_ours
 
     if not math.isfinite(seconds):
         raise UsageError(f"--seconds is {seconds}.", "Give a number from 1 to 600.")

@@ -15,15 +15,15 @@ import typer
 from rwc_pw.cli.printing import one_line, print
 from rwc_pw.config import Config, assets_dir_of, config_of, save_config
 from rwc_pw.errors import ConfigError, NoBusError, RwcPwError, UsageError
-from rwc_pw.files.paths import Paths
 from rwc_pw.status import State, Status, describe, until_they_leave
+from rwc_pw.system.paths import Paths
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.options import INDEX_RATE
 from rwc_pw.voices.store import VoiceStore
 
 if TYPE_CHECKING:
     from rwc_pw.control.client import Client
-    from rwc_pw.streaming.chunk_choice import ChosenChunks
+    from rwc_pw.engine.chunk_size import ChosenChunks
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ def assets_dir() -> Path:
 
 def chosen_chunks() -> "ChosenChunks":
     """The chunk sizes chosen for RVC voices."""
-    from rwc_pw.streaming.chunk_choice import ChosenChunks
+    from rwc_pw.engine.chunk_size import ChosenChunks
 
     return ChosenChunks(paths().chunks_file)
 
@@ -65,8 +65,8 @@ def save(changes: Mapping[str, object]) -> Config:
 
 def voice_name(model: str) -> str:
     """The name of the voice that ``model`` means: a name, a stored voice's folder, or a ``.pth``, imported if new."""
-    from rwc_pw.voices.resolve import stored_folder
-    from rwc_pw.voices.source import place_of
+    from rwc_pw.voices.adding.source import place_of
+    from rwc_pw.voices.adding.stored_folder import stored_folder
 
     if model in BUILTIN_VOICES or model in store().names():
         return model

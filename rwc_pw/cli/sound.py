@@ -121,7 +121,7 @@ def real_time(
     backend: Backend = None,
 ) -> None:
     """Feed RWC Voice from this terminal, with meters, until Ctrl-C."""
-    from rwc_pw.cli.foreground import run
+    from rwc_pw.cli.terminal import run
 
     chosen = config_in(model)
     name = None if input_device is None else microphone_name(input_device)

@@ -19,10 +19,10 @@ from rwc_pw.cli.printing import one_line, print
 from rwc_pw.cli.progress import bytes_done, share_done
 from rwc_pw.cli.shared import AsJson, chosen_chunks, config, paths, print_list, store
 from rwc_pw.errors import RwcPwError, UsageError
-from rwc_pw.files.writing import make_folder
+from rwc_pw.system.writing import make_folder
+from rwc_pw.voices.adding.source import LARGEST_FILE_BYTES, place_of
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.rvc_voice import STREAMING
-from rwc_pw.voices.source import LARGEST_FILE_BYTES, place_of
 from rwc_pw.voices.voice_name import fitting_name
 
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -74,7 +74,7 @@ def add(
     sha256: Annotated[str | None, typer.Option("--sha256", help="What the fetched file must hash to.")] = None,
 ) -> None:
     """Bring in an RVC voice. Nothing in its files is ever run."""
-    from rwc_pw.voices.importing import add_voice, check_can_add
+    from rwc_pw.voices.adding.add import add_voice, check_can_add
 
     check_can_add(store(), name)
     place = place_of(source)
@@ -130,7 +130,7 @@ def _description(name: str) -> str:
 
 def _can_speak(name: str) -> bool:
     """Compile the voice; if that is not possible yet, say what is missing: it is compiled when it first speaks."""
-    from rwc_pw.asked import conversion_of
+    from rwc_pw.engine.request import conversion_of
     from rwc_pw.streaming import StreamingConverter
 
     if config().rvc_backend != STREAMING:
@@ -148,7 +148,7 @@ def _can_speak(name: str) -> bool:
 
 def _fetched(url: str, sha256: str | None) -> Path:
     """Download ``url``; if it is interrupted, the part is kept, and the next attempt resumes it."""
-    from rwc_pw.rvc.download import download
+    from rwc_pw.system.download import download
 
     folder = paths().downloads_dir / hashlib.sha256(url.encode()).hexdigest()[:16]
     make_folder(folder)

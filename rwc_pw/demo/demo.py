@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.config import Config
 from rwc_pw.demo.latency import latency_ms
 from rwc_pw.demo.performance import LEAD_IN_SAMPLES, perform
 from rwc_pw.errors import RwcPwError, UsageError
-from rwc_pw.files.paths import Paths
-from rwc_pw.files.sound import not_sound, open_sound, read_mono
 from rwc_pw.pictures.spectrograms import draw_spectrograms
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.system.paths import Paths
+from rwc_pw.system.sound_file import not_sound, open_sound, read_mono
 
 LONGEST_INPUT_S = 60
 ON_AN_IDLE_MACHINE = "Run `rwc-pw doctor`; if all is well there, run the demo again when the machine has less to do."

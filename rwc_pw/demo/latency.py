@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 
 SMOOTHING_SAMPLES = SAMPLE_RATE_HZ // 100  # keeps the edges of a sound, but removes most pulses of a voice
 LONGEST_SAMPLES = 2 * SAMPLE_RATE_HZ

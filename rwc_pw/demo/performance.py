@@ -7,19 +7,20 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from rwc_pw.channels.asked import AUTO
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
+from rwc_pw.channels.options import AUTO
 from rwc_pw.config import Config, assets_dir_of, save_config
 from rwc_pw.desktop import launcher
 from rwc_pw.errors import RwcPwError
-from rwc_pw.files.paths import Paths
-from rwc_pw.files.writing import make_folder
+from rwc_pw.headless.conf import MICROPHONE
+from rwc_pw.headless.recording import AppRecorder, Frames, Player
+from rwc_pw.headless.session import HeadlessPipeWire, end
+from rwc_pw.names import SOURCE_NODE
 from rwc_pw.pipewire.argv import DIES_WITH_US
-from rwc_pw.pipewire.graph import SOURCE_NODE, Graph
-from rwc_pw.pipewire.headless import HeadlessPipeWire, end
-from rwc_pw.pipewire.headless_conf import MICROPHONE
-from rwc_pw.pipewire.recording import AppRecorder, Frames, Player
+from rwc_pw.pipewire.graph import Graph
 from rwc_pw.status import Status
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.system.paths import Paths
+from rwc_pw.system.writing import make_folder
 from rwc_pw.voices.rvc_voice import STREAMING
 from rwc_pw.voices.store import VoiceStore
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from rwc_pw.desktop.dropin import dropin_text
 from rwc_pw.desktop.entries import autostart_text, bus_service_text
 from rwc_pw.desktop.removal import remove_empty_folders
-from rwc_pw.files.paths import Paths
-from rwc_pw.files.writing import refusal, write_atomically
+from rwc_pw.system.paths import Paths
+from rwc_pw.system.writing import refusal, write_atomically
 
 
 def register(paths: Paths, launcher: Sequence[str]) -> list[Path]:

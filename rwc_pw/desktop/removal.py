@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from rwc_pw.files.paths import Paths
-from rwc_pw.files.writing import refusal
+from rwc_pw.system.paths import Paths
+from rwc_pw.system.writing import refusal
 
 
 def program_files(paths: Paths) -> list[Path]:

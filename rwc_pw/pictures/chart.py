@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rwc_pw.bench import ChunkFigures
+from rwc_pw.engine.chunk_size import MOST_P99_LOAD
 from rwc_pw.pictures.png import png
-from rwc_pw.streaming.chunk_choice import MOST_P99_LOAD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

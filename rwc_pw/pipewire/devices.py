@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulsectl
 
 from rwc_pw.errors import UnavailableError
-from rwc_pw.pipewire.graph import SOURCE_NODE
+from rwc_pw.names import SOURCE_NODE
 from rwc_pw.pipewire.inputs import MONITOR_SUFFIX
 
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rwc_pw.errors import UnavailableError
+from rwc_pw.names import LINK_GROUP, SOURCE_NODE
 
-SOURCE_NODE = "rwc_voice"
-"""The node name of the microphone "RWC Voice", as the drop-in declares it."""
 CORE_ID = 0  # of PipeWire itself, which is in every graph
-LINK_GROUP = "rwc-pw"
-"""``node.group`` and ``node.link-group`` of that node and of our streams, as the drop-in declares it."""
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from rwc_pw.backoff import Backoff
-from rwc_pw.channels.asked import AUTO, MOST_CHANNELS, channels_of
 from rwc_pw.channels.downmix import Downmix, Wanted
+from rwc_pw.channels.options import AUTO, MOST_CHANNELS, channels_of
 from rwc_pw.errors import Fault, RwcPwError, UnavailableError, fault_of
+from rwc_pw.names import SOURCE_NODE
 from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.default_source import DefaultSourceWatch
 from rwc_pw.pipewire.displaced import DisplacedApps
 from rwc_pw.pipewire.feeder import Lock, sole_feeder
 from rwc_pw.pipewire.flow import LOOK_S, Flow, FlowWatch
-from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
+from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.inputs import choose_microphone
 from rwc_pw.pipewire.link_limit import LinkLimit
 from rwc_pw.pipewire.process import run
@@ -31,7 +31,8 @@ from rwc_pw.pipewire.unlinked import UnlinkedApps, wanting
 from rwc_pw.pipewire.volumes import REST_S, VolumeKeeper, silence_in, turned_down
 from rwc_pw.pipewire.wiring import channel_fault, fault_in, intrusion_in, plan_wiring
 from rwc_pw.streaming.pipeline import StreamingPipeline
-from rwc_pw.tasks import until_one_ends
+from rwc_pw.system.backoff import Backoff
+from rwc_pw.system.tasks import until_one_ends
 
 FIRST_RETRY_S = 0.1
 CALM_S = 0.3  # after somebody has come or gone

@@ -3,12 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ
 from rwc_pw.errors import UnavailableError
-from rwc_pw.names import APPLICATION_ID
+from rwc_pw.names import APPLICATION_ID, LINK_GROUP
 from rwc_pw.pipewire.argv import DIES_WITH_US
-from rwc_pw.pipewire.graph import LINK_GROUP
 from rwc_pw.pipewire.process import run
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
 
 OLDEST_PW_CAT = (0, 3, 53)  # older pw-cat does not support standard input and output
 

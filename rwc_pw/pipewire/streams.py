@@ -13,7 +13,7 @@ from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.pw_cat import PwCat
 from rwc_pw.pipewire.transport import Transport, pipe_bytes
 from rwc_pw.streaming.pipeline import StreamingPipeline
-from rwc_pw.streaming.priority import raise_priority
+from rwc_pw.system.priority import raise_priority
 
 
 class Streams:

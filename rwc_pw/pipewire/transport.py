@@ -15,13 +15,13 @@ from statistics import mode
 
 import numpy as np
 
+from rwc_pw.audio.declick import Declick
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.channels.downmix import Downmix
 from rwc_pw.pipewire.playout import PlayoutQueue
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
 from rwc_pw.streaming.conversion_times import PATIENCE
-from rwc_pw.streaming.declick import Declick
 from rwc_pw.streaming.pipeline import StreamingPipeline
-from rwc_pw.streaming.priority import raise_priority
+from rwc_pw.system.priority import raise_priority
 
 SAMPLE_BYTES = 4  # float32
 PIPE_BYTES = 65536  # for one channel

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from rwc_pw.errors import Fault
-from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
+from rwc_pw.names import SOURCE_NODE
+from rwc_pw.pipewire.graph import Graph, Node
 
 PATIENCE_S = 2.0  # far more than a session manager takes
 

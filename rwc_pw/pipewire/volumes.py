@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from rwc_pw.errors import Fault
+from rwc_pw.names import SOURCE_NODE
 from rwc_pw.pipewire.displaced import Stream, stream_of
-from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, Node
+from rwc_pw.pipewire.graph import Graph, Node
 
 FULL_PERCENT = 100
 SILENT_PERCENT = 10  # 60 dB down

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rwc_pw.channels.asked import channels_of
+from rwc_pw.channels.options import channels_of
 from rwc_pw.errors import Fault
 from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.inputs import is_microphone, not_there

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
-from rwc_pw.extra import package_folder
-from rwc_pw.files.writing import refusal
-from rwc_pw.rvc.download import download, file_sha256, locked
+from rwc_pw.system.download import download, file_sha256, locked
+from rwc_pw.system.extra import package_folder
+from rwc_pw.system.writing import refusal
 
 HUB = "https://huggingface.co"
 RESOURCES = "JackismyShephard/ultimate-rvc/resolve/main/Resources"

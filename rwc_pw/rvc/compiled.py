@@ -13,10 +13,10 @@ from importlib import metadata
 from pathlib import Path
 
 from rwc_pw.errors import RwcPwError
-from rwc_pw.extra import check_extra, package_folder
-from rwc_pw.files.private_folder import LOCK, PrivateFolder
-from rwc_pw.files.writing import refusal
 from rwc_pw.rvc.assets import contentvec_folder, detector_file, require
+from rwc_pw.system.extra import check_extra, package_folder
+from rwc_pw.system.private_folder import LOCK, PrivateFolder
+from rwc_pw.system.writing import refusal
 from rwc_pw.voices.f0_method import NETWORK_DETECTORS
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 

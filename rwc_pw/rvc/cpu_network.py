@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rwc_pw.extra import load_module
+from rwc_pw.system.extra import load_module
 
 THREADS = min(4, len(os.sched_getaffinity(0)))
 MADV_PAGEOUT = 21  # from <asm-generic/mman-common.h>, since Linux 5.4; older kernels refuse it, without harm

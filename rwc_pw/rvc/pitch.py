@@ -10,9 +10,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from rwc_pw.extra import load_module
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
+from rwc_pw.system.extra import load_module
 
 LEAST_CONFIDENCE = 0.5
 SPECTRUM_SAMPLES = 1024

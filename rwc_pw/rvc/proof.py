@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rwc_pw.errors import RwcPwError, UnavailableError
-from rwc_pw.extra import check_extra, package_folder
 from rwc_pw.rvc.assets import missing
+from rwc_pw.system.extra import check_extra, package_folder
 
 MEASURE = ("-P", "-m", "rwc_pw.rvc.measure")
 LEAST_COSINE = 0.999

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rwc_pw.extra import load_module
+from rwc_pw.system.extra import load_module
 from rwc_pw.voices.index import VoiceIndex
 
 NEIGHBOURS = 8

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
-from rwc_pw.extra import check_extra, package_folder
-from rwc_pw.files.private_folder import PrivateFolder
 from rwc_pw.rvc.assets import require
+from rwc_pw.system.extra import check_extra, package_folder
+from rwc_pw.system.private_folder import PrivateFolder
 from rwc_pw.voices.rvc_voice import RvcVoice
 
 WORKER = ("-P", "-m", "rwc_pw.rvc.worker")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
-from rwc_pw.streaming.crossfade import crossfade
-from rwc_pw.streaming.declick import Declick
-from rwc_pw.streaming.fifo import SampleFifo
+from rwc_pw.audio.crossfade import crossfade
+from rwc_pw.audio.declick import Declick
+from rwc_pw.audio.fifo import SampleFifo
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from collections import deque
 
 import numpy as np
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ
+from rwc_pw.conversion.backend import ConversionBackend
 
 KEPT_CHUNKS = 300
 TRIAL_CHUNKS = 15

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rwc_pw.backoff import Backoff
+from rwc_pw.audio.crossfade import crossfade
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples, milliseconds
+from rwc_pw.conversion.backend import ConversionBackend
+from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.errors import ConversionError, Fault, fault_of
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples, milliseconds
 from rwc_pw.streaming.buffers import BufferConfig, BufferHealth, BufferManager
-from rwc_pw.streaming.conversion_config import ConversionConfig
 from rwc_pw.streaming.conversion_times import PATIENCE, ConversionTimes
-from rwc_pw.streaming.crossfade import crossfade
-from rwc_pw.streaming.priority import raise_priority
+from rwc_pw.system.backoff import Backoff
+from rwc_pw.system.priority import raise_priority
 
 METRICS_INTERVAL_S = 0.5
 FIRST_RETRY_S = 0.1

@@ -1,7 +1,7 @@
 """Reads a stranger's ``.pth`` without executing anything in it, and writes the one that ultimate-rvc loads.
 
-Only ``rwc_pw.voices.inspector``, a process with limits, opens strangers' models and indexes. Stored voices, which
-we wrote ourselves, may be read anywhere.
+Only ``rwc_pw.voices.adding.inspector``, a process with limits, opens strangers' models and indexes. Stored voices,
+which we wrote ourselves, may be read anywhere.
 """
 
 import json

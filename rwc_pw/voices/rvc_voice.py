@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any, Self
 
 from rwc_pw.errors import RwcPwError
-from rwc_pw.files.reading import read_text
+from rwc_pw.system.reading import read_text
 from rwc_pw.voices.architecture import FEATURES, MOST_SPEAKERS, SAMPLE_RATES_HZ
 
 VOICE_FILE = "voice.toml"

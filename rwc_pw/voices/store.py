@@ -7,7 +7,7 @@ from pathlib import Path
 from shlex import quote
 
 from rwc_pw.errors import RwcPwError, UsageError
-from rwc_pw.files.writing import refusal
+from rwc_pw.system.writing import refusal
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.rvc_voice import VOICE_FILE, RvcVoice
 from rwc_pw.voices.voice_name import fitting_name, is_possible

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rwc_pw.pipewire.headless import HeadlessPipeWire
-from rwc_pw.pipewire.recording import AppRecorder
+from rwc_pw.headless.recording import AppRecorder
+from rwc_pw.headless.session import HeadlessPipeWire
 from rwc_pw.streaming import IdentityBackend
 from tests.servers.program import Program
 from tests.servers.rig import Rig, Stalling

@@ -28,11 +28,11 @@ from statistics import median
 import numpy as np
 import soundfile
 
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ
+from rwc_pw.audio.sola import Sola
+from rwc_pw.conversion.rvc_batch import FRAME_SAMPLES, LEAST_PAST_SAMPLES, MARGIN_SAMPLES
 from rwc_pw.streaming import BatchConverter, ConversionConfig
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
-from rwc_pw.streaming.batch import FRAME_SAMPLES, LEAST_PAST_SAMPLES, MARGIN_SAMPLES
-from rwc_pw.streaming.sola import Sola
-from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_index, make_voice
 from tests.rvc.tone import tone

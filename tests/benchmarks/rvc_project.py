@@ -24,19 +24,19 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from rwc_pw.extra import load_module
 from rwc_pw.rvc import cpu_step
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.live import RvcStream
+from rwc_pw.rvc.network.carry import Carry
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
 from rwc_pw.rvc.network.export import export_content, export_voice
 from rwc_pw.rvc.network.stored import read_voice
-from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.step import Array
-from rwc_pw.rvc.stream import RvcStream
+from rwc_pw.system.extra import load_module
 from tests.benchmarks.sola_stream import OfflineDecoder, SolaStream, Window, export_offline
 from tests.benchmarks.streaming import RATES_HZ, Bench
 from tests.rvc.synthesizer import FEATURES

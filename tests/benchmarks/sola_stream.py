@@ -14,15 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rwc_pw.extra import load_module
 from rwc_pw.rvc.cpu_step import coarse
+from rwc_pw.rvc.network.carry import Carry, without_weight_norm
 from rwc_pw.rvc.network.flow import Flow
 from rwc_pw.rvc.network.generator import Generator
 from rwc_pw.rvc.network.stored import read_voice
-from rwc_pw.rvc.network.streams import Carry, without_weight_norm
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 from rwc_pw.rvc.step import NOISE_SCALE, SINE_AMPLITUDE, UNVOICED_NOISE, VOICED_NOISE, Array
+from rwc_pw.system.extra import load_module
 
 CROSSFADE_FRAMES = 5  # what is set and heard
 FADE_FRAMES = 4  # what is faded: never more, whatever is set

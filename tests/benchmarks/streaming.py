@@ -31,16 +31,16 @@ from unittest.mock import patch
 import numpy as np
 import soundfile
 
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.config import Config
 from rwc_pw.demo.performance import perform
-from rwc_pw.extra import package_folder
-from rwc_pw.files.paths import Paths
 from rwc_pw.rvc import graphics_card
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.streaming import BatchConverter, ConversionBackend, ConversionConfig, StreamingConverter
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
-from rwc_pw.voices.importing import add_voice
+from rwc_pw.system.extra import package_folder
+from rwc_pw.system.paths import Paths
+from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
 from tests.rvc.synthesizer import FEATURES
@@ -115,10 +115,10 @@ def flop(bench: Bench) -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from rwc_pw.rvc.network.carry import Carry
     from rwc_pw.rvc.network.content import Content
     from rwc_pw.rvc.network.decoder import Decoder
     from rwc_pw.rvc.network.stored import read_voice
-    from rwc_pw.rvc.network.streams import Carry
     from rwc_pw.rvc.network.text_encoder import TextEncoder
 
     content = Content(bench.models / "rvc/embedders/contentvec", "v2").eval()  # else it leaves out layers by chance
@@ -142,9 +142,9 @@ def flop(bench: Bench) -> None:
 def curve(bench: Bench) -> None:
     import torch
 
+    from rwc_pw.rvc.network.carry import Carry
     from rwc_pw.rvc.network.decoder import Decoder
     from rwc_pw.rvc.network.stored import read_voice
-    from rwc_pw.rvc.network.streams import Carry
 
     network, weights = read_voice(bench.voice(40_000))
     random = torch.Generator().manual_seed(0)

@@ -16,9 +16,10 @@ import soundfile
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
+from rwc_pw.conversion.backend import ConversionBackend
+from rwc_pw.conversion.vocoder.backend import VocoderBackend
 from rwc_pw.streaming import ConversionConfig, create_backend
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, ConversionBackend, Samples
-from rwc_pw.streaming.vocoder import VocoderBackend
 from rwc_pw.voices.builtin import BUILTIN_VOICES, Effect, Voice
 
 CHUNK_SAMPLES = 256

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from rwc_pw import doctor
-from rwc_pw.files.paths import Paths
 from rwc_pw.rvc import compiled as rvc_compiled
 from rwc_pw.rvc import proof, ultimate
 from rwc_pw.rvc.compiled import VoiceCompiler
-from rwc_pw.voices import importing
-from rwc_pw.voices.importing import add_voice
+from rwc_pw.system.paths import Paths
+from rwc_pw.voices.adding import add as importing
+from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
 

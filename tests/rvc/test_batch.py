@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rwc_pw import extra
 from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
-from rwc_pw.files.private_folder import PrivateFolder
 from rwc_pw.rvc.ultimate import SCRATCH_PREFIX
 from rwc_pw.streaming import BatchConverter, ConversionConfig
-from rwc_pw.voices.importing import add_voice
+from rwc_pw.system import extra
+from rwc_pw.system.private_folder import PrivateFolder
+from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.patience import wait_for_end
 from tests.rvc.checkable import make_voice

@@ -8,7 +8,7 @@ from rwc_pw.errors import UnavailableError
 from rwc_pw.rvc import compiled as rvc_compiled
 from rwc_pw.rvc import proof, ultimate
 from rwc_pw.streaming import BatchConverter, ConversionConfig, StreamingConverter
-from rwc_pw.voices import importing
+from rwc_pw.voices.adding import add as importing
 from rwc_pw.voices.store import VoiceStore
 
 pytestmark = pytest.mark.needs_rvc

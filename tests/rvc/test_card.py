@@ -9,13 +9,13 @@ from rwc_pw import doctor
 from rwc_pw.errors import ConversionError
 from rwc_pw.rvc import cpu_step, graphics_card
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.live import RvcStream
 from rwc_pw.rvc.pitch import SalienceDetector
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.step import StepSettings
-from rwc_pw.rvc.stream import RvcStream
 from rwc_pw.streaming import ConversionConfig, StreamingConverter
-from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.synthesizer import FEATURES

@@ -11,7 +11,7 @@ import soundfile
 from rwc_pw import voice_converter
 from rwc_pw.errors import UnavailableError, UsageError
 from rwc_pw.voice_converter import VoiceConverter
-from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_index
 from tests.rvc.reference import Reference
@@ -128,7 +128,7 @@ def test_when_it_fails_no_half_file_is_left_and_the_old_one_stays(stored, tmp_pa
 
 
 def test_a_pth_is_brought_in_first_and_only_once(voice_file, tmp_path, monkeypatch):
-    from rwc_pw.files.paths import Paths
+    from rwc_pw.system.paths import Paths
 
     monkeypatch.setattr(Paths, "voices_dir", tmp_path / "models")
     for _ in range(2):

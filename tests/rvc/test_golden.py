@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from rwc_pw.extra import package_folder
 from rwc_pw.rvc.compiled import EXPORT
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.system.extra import package_folder
 from tests.rvc.checkable import make_index
 
 pytestmark = pytest.mark.needs_rvc

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rwc_pw.errors import RwcPwError, UsageError
-from rwc_pw.voices import importing
-from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.adding import add as importing
+from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.hostile import gadgets, lies, with_pickle
@@ -28,7 +28,7 @@ INSPECT_ALL = """
 import json, sys
 from pathlib import Path
 from rwc_pw.voices.checkpoint import BadVoiceError
-from rwc_pw.voices.inspector import inspect
+from rwc_pw.voices.adding.inspector import inspect
 
 for line in sys.stdin:
     model, index, folder = json.loads(line)
@@ -46,7 +46,7 @@ request = sys.stdin.read()
 if json.loads(request)["index"]:
     os.abort()
 sys.stdin = io.StringIO(request)
-runpy.run_module("rwc_pw.voices.inspector", run_name="__main__")
+runpy.run_module("rwc_pw.voices.adding.inspector", run_name="__main__")
 """
 
 

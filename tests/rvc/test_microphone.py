@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from rwc_pw import engine
-from rwc_pw.asked import conversion_of
 from rwc_pw.config import config_of
-from rwc_pw.files.paths import Paths
+from rwc_pw.engine import engine
+from rwc_pw.engine.chunk_size import AdaptiveChunk, ChosenChunks
+from rwc_pw.engine.request import conversion_of
 from rwc_pw.rvc import graphics_card
 from rwc_pw.status import State
 from rwc_pw.streaming import ConversionConfig
-from rwc_pw.streaming.chunk_choice import AdaptiveChunk, ChosenChunks
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
+from rwc_pw.system.paths import Paths
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.rvc.checkable import make_voice
 from tests.servers import chromium

@@ -56,8 +56,8 @@ def streamed(reference, block: int, look_ahead: int) -> np.ndarray:
     """The sound of the frames, so many final ones at a time, each looking so many frames ahead."""
     import torch
 
+    from rwc_pw.rvc.network.carry import Carry
     from rwc_pw.rvc.network.decoder import Decoder
-    from rwc_pw.rvc.network.streams import Carry
 
     decoder = Decoder(reference.weights, reference.network)
     before, sound = None, []

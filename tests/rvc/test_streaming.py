@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rwc_pw.audio.crossfade import FADE_SAMPLES
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import compiled
 from rwc_pw.streaming import (
@@ -22,9 +23,8 @@ from rwc_pw.streaming import (
     create_backend,
     pipeline,
 )
-from rwc_pw.streaming.backend import FADE_SAMPLES
 from rwc_pw.streaming.conversion_times import ConversionTimes
-from rwc_pw.voices.importing import add_voice
+from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.rvc.checkable import make_index, make_voice
@@ -316,7 +316,7 @@ TWO_NETWORKS = """
 import signal, sys
 from pathlib import Path
 from rwc_pw.rvc.cpu_network import CpuNetwork
-from rwc_pw.extra import load_module
+from rwc_pw.system.extra import load_module
 
 openvino, path = load_module("openvino"), Path(sys.argv[1])
 source = openvino.opset13.parameter([-1], name="x")

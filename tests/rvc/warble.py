@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 
 MIDDLE_HZ, DEPTH_HZ, TURNS_HZ = 180.0, 40.0, 1.3
 FUNDAMENTAL_HZ = slice(100, 250)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import numpy as np
 
-from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.headless.session import HeadlessPipeWire
 from tests.patience import PATIENCE_S
 
 PAGE = Path(__file__).with_name("recorder.html")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rwc_pw.pipewire.headless import SERVERS, TOOLS, HeadlessPipeWire
+from rwc_pw.headless.session import SERVERS, TOOLS, HeadlessPipeWire
 from tests.conftest import require
 from tests.servers.program import Program
 from tests.servers.session import traces

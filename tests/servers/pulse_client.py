@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rwc_pw.headless.session import HeadlessPipeWire
 from rwc_pw.pipewire.graph import Graph
-from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.patience import PATIENCE_S
 from tests.servers.sound import RATE_HZ
 

@@ -8,7 +8,7 @@ from typing import Self
 from unittest.mock import patch
 
 from rwc_pw.desktop.dropin import source_properties
-from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.headless.session import HeadlessPipeWire
 from rwc_pw.pipewire.node_manager import NodeManager, NodeState
 from rwc_pw.streaming import BufferConfig, ConversionBackend, StreamingPipeline
 from tests.patience import PATIENCE_S

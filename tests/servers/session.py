@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from rwc_pw.headless.session import HeadlessPipeWire
 from rwc_pw.pipewire.graph import Graph
-from rwc_pw.pipewire.headless import HeadlessPipeWire
 
 NODES = ("headless_microphone", "rwc_voice", "rwc_pw.capture", "rwc_pw.playback")
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 import soundfile
 
-from rwc_pw.pipewire.headless import HeadlessPipeWire
-from rwc_pw.pipewire.recording import PairRecorder, Player, connect
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ as RATE_HZ
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ as RATE_HZ
+from rwc_pw.headless.recording import PairRecorder, Player, connect
+from rwc_pw.headless.session import HeadlessPipeWire
 from tests.patience import PATIENCE_S
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.headless.session import HeadlessPipeWire
 from tests.servers import chromium, pulse_client
 from tests.servers.sound import RATE_HZ, Player, dominant_hz, tone
 

@@ -14,7 +14,7 @@ import pytest
 
 import rwc_pw
 from rwc_pw.desktop.dropin import source_properties
-from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.headless.session import HeadlessPipeWire
 from tests.patience import PATIENCE_S
 from tests.servers.pulse_client import Listening, record, source_names
 from tests.servers.session import processes

@@ -7,8 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from rwc_pw.headless.session import SPEAKERS
 from rwc_pw.pipewire.graph import Graph
-from rwc_pw.pipewire.headless import SPEAKERS
 from rwc_pw.pipewire.link_limit import MOST
 from rwc_pw.streaming import IdentityBackend
 from tests.patience import PATIENCE_S

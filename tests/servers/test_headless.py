@@ -8,8 +8,8 @@ import time
 import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError
-from rwc_pw.pipewire.headless import MICROPHONE, SERVERS, SPEAKERS, HeadlessPipeWire
-from rwc_pw.pipewire.recording import pw_cat_of
+from rwc_pw.headless.recording import pw_cat_of
+from rwc_pw.headless.session import MICROPHONE, SERVERS, SPEAKERS, HeadlessPipeWire
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.servers.session import processes, traces
 
@@ -135,7 +135,7 @@ def test_a_path_too_long_for_a_socket_is_refused(tmp_path):
 def test_the_servers_die_with_their_parent(tmp_path_factory):
     root = tmp_path_factory.mktemp("orphans")
     program = (
-        "import sys; from pathlib import Path; from rwc_pw.pipewire.headless import HeadlessPipeWire;"
+        "import sys; from pathlib import Path; from rwc_pw.headless.session import HeadlessPipeWire;"
         "headless = HeadlessPipeWire(Path(sys.argv[1])); headless.start();"
         "print(*(server.pid for server in headless._servers.values()), flush=True); sys.stdin.read()"
     )

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rwc_pw.pipewire.recording import AppRecorder
+from rwc_pw.headless.recording import AppRecorder
 from rwc_pw.streaming import IdentityBackend
 from tests.patience import PATIENCE_S
 from tests.servers.program import config_file, configure

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.headless.session import HeadlessPipeWire
 from tests.patience import PATIENCE_S
 from tests.servers.pulse_client import source_names
 from tests.servers.session import processes

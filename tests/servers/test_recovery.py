@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 import numpy as np
 import pytest
 
-from rwc_pw.pipewire.headless import HeadlessPipeWire
+from rwc_pw.headless.session import HeadlessPipeWire
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.servers.program import Program
 from tests.servers.pulse_client import record, source_names

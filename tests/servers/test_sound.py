@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rwc_pw.pipewire.headless import MICROPHONE, HeadlessPipeWire
+from rwc_pw.headless.session import MICROPHONE, HeadlessPipeWire
 from tests.servers.sound import PairRecorder, Player, connect, delay_samples, dominant_hz, record_pair, tone
 
 MICROPHONE_PORT = f"{MICROPHONE}:capture_MONO"

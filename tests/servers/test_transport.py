@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from rwc_pw.pipewire.recording import AppRecorder
+from rwc_pw.headless.recording import AppRecorder
 from rwc_pw.streaming import ConversionBackend, IdentityBackend
 from tests.patience import PATIENCE_S
 from tests.servers.rig import Rig, Stalling

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from rwc_pw.headless.session import HeadlessPipeWire
 from rwc_pw.pipewire.graph import Graph, Node
-from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.servers.pulse_client import Listening, record
 from tests.servers.sound import Player, is_loud, tone
 

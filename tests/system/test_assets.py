@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from rwc_pw import extra
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import assets
-from rwc_pw.rvc.download import locked
+from rwc_pw.system import extra
+from rwc_pw.system.download import locked
 from tests.system.file_server import CONTENT, serving
 
 SHAPE = next(asset for asset in assets.ASSETS if asset.path.endswith("config.json"))

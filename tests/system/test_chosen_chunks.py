@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from rwc_pw.engine.chunk_size import ChosenChunks
 from rwc_pw.rvc import graphics_card
 from rwc_pw.streaming import ConversionConfig
-from rwc_pw.streaming.chunk_choice import ChosenChunks
 
 ANNA, OTTO = (ConversionConfig(model_path=Path("/voices") / name, backend="streaming") for name in ("Anna", "Otto"))
 

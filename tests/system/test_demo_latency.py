@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ
+from rwc_pw.conversion.create import ConversionConfig, create_backend
 from rwc_pw.demo.latency import latency_ms
 from rwc_pw.pictures.spectrograms import HIGHEST_HZ, spectrogram_db
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
-from rwc_pw.streaming.conversion import ConversionConfig, create_backend
 
 
 def syllables(seconds: float, carrier: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 from rwc_pw.desktop.dropin import dropin_text
 from rwc_pw.desktop.registration import register, unregister
 from rwc_pw.errors import RwcPwError
-from rwc_pw.files.paths import Paths
+from rwc_pw.system.paths import Paths
 
 LAUNCHER = ["/opt/rwc/python", "-m", "rwc_pw"]
 

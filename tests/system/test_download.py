@@ -16,7 +16,7 @@ from urllib.request import Request
 import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc import download, pace
+from rwc_pw.system import download, pace
 from tests.patience import PATIENCE_S
 from tests.system.file_server import CONTENT, Server, serving
 

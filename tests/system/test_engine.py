@@ -11,15 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rwc_pw import engine, loading
+from rwc_pw.audio.crossfade import FADE_SAMPLES
+from rwc_pw.audio.samples import Samples
 from rwc_pw.config import Config
+from rwc_pw.conversion.backend import IdentityBackend
+from rwc_pw.engine import engine
+from rwc_pw.engine import loader as loading
 from rwc_pw.errors import RwcPwError
-from rwc_pw.files.paths import Paths
 from rwc_pw.pipewire.node_manager import NodeState
 from rwc_pw.status import State, describe
 from rwc_pw.streaming import ConversionConfig, StreamingPipeline
-from rwc_pw.streaming.backend import FADE_SAMPLES, IdentityBackend, Samples
 from rwc_pw.streaming.conversion_times import ConversionTimes
+from rwc_pw.system.paths import Paths
 from tests.patience import PATIENCE_S
 
 CHUNK = 4800

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rwc_pw import doctor, extra
+from rwc_pw import doctor
 from rwc_pw.errors import UnavailableError
+from rwc_pw.system import extra
 
 LIBRARY = "/usr/lib/somewhere/libtorchaudio.so"
 FAULTS = {

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rwc_pw.errors import RwcPwError
-from rwc_pw.files.private_folder import PrivateFolder
+from rwc_pw.system.private_folder import PrivateFolder
 
 
 def test_one_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

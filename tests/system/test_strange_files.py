@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rwc_pw.config import load_config, save_config
+from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.engine.chunk_size import ChosenChunks
 from rwc_pw.errors import ConfigError, RwcPwError, UsageError
-from rwc_pw.files.reading import MOST_TEXT_BYTES, open_file, read_text
-from rwc_pw.files.sound import MOST_RATE_HZ, open_sound, read_mono
-from rwc_pw.streaming.chunk_choice import ChosenChunks
-from rwc_pw.streaming.conversion_config import ConversionConfig
+from rwc_pw.system.reading import MOST_TEXT_BYTES, open_file, read_text
+from rwc_pw.system.sound_file import MOST_RATE_HZ, open_sound, read_mono
 from rwc_pw.voices.rvc_voice import RvcVoice
 from rwc_pw.voices.store import VoiceStore
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
-from rwc_pw.streaming.vocoder import ROBOT_PITCH_HZ, VocoderBackend
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
+from rwc_pw.conversion.vocoder.backend import ROBOT_PITCH_HZ, VocoderBackend
 from rwc_pw.voices.builtin import BUILTIN_VOICES, Voice
 
 SAME = Voice("same", "")

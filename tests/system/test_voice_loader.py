@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from rwc_pw import loading
-from rwc_pw.backoff import Backoff
 from rwc_pw.config import Config
+from rwc_pw.conversion.backend import IdentityBackend
+from rwc_pw.engine import loader as loading
+from rwc_pw.engine.chunk_size import ChosenChunks
+from rwc_pw.engine.loader import LoadedVoice, VoiceLoader
 from rwc_pw.errors import RwcPwError
-from rwc_pw.files.paths import Paths
-from rwc_pw.loading import LoadedVoice, VoiceLoader
 from rwc_pw.streaming import ConversionConfig
-from rwc_pw.streaming.backend import IdentityBackend
-from rwc_pw.streaming.chunk_choice import ChosenChunks
+from rwc_pw.system.backoff import Backoff
+from rwc_pw.system.paths import Paths
 from rwc_pw.voices.rvc_voice import RvcVoice
 from tests.patience import PATIENCE_S
 

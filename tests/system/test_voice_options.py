@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from rwc_pw.cli import foreground, microphone, shared, sound
+from rwc_pw.cli import microphone, shared, sound, terminal
 from rwc_pw.cli.shared import config
 from rwc_pw.config import Config
 from rwc_pw.errors import NoBusError, UsageError
-from rwc_pw.files.paths import Paths
-from rwc_pw.voices import resolve
+from rwc_pw.system.paths import Paths
+from rwc_pw.voices.adding import stored_folder as resolve
+from rwc_pw.voices.adding.source import file_sha256
 from rwc_pw.voices.rvc_voice import RvcVoice
-from rwc_pw.voices.source import file_sha256
 from rwc_pw.voices.store import VoiceStore
 
 
@@ -48,7 +48,7 @@ def spoken(monkeypatch) -> list[Config]:
     async def run(config: Config, _: Paths) -> None:
         configs.append(config)
 
-    monkeypatch.setattr(foreground, "run", run)
+    monkeypatch.setattr(terminal, "run", run)
     return configs
 
 

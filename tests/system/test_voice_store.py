@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from rwc_pw.errors import RwcPwError, UsageError
-from rwc_pw.voices.resolve import stored_folder
+from rwc_pw.voices.adding.source import copy_source, file_sha256, place_of
+from rwc_pw.voices.adding.stored_folder import stored_folder
 from rwc_pw.voices.rvc_voice import RvcVoice
-from rwc_pw.voices.source import copy_source, file_sha256, place_of
 from rwc_pw.voices.store import VoiceStore
 
 VOICE = RvcVoice("Ann", "v2", 40_000, True, 1, False, "ab" * 32)

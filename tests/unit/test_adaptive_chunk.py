@@ -1,6 +1,6 @@
 import pytest
 
-from rwc_pw.streaming.chunk_choice import FEWEST, AdaptiveChunk, chunk_sizes, keeps_up
+from rwc_pw.engine.chunk_size import FEWEST, AdaptiveChunk, chunk_sizes, keeps_up
 from rwc_pw.streaming.conversion_times import ConversionTimes
 
 MIDDLE = 4800  # 100 ms

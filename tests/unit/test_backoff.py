@@ -1,4 +1,4 @@
-from rwc_pw.backoff import Backoff
+from rwc_pw.system.backoff import Backoff
 
 
 def test_each_pause_is_twice_the_one_before_up_to_the_longest_until_an_attempt_succeeds():

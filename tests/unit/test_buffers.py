@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rwc_pw.streaming import BufferConfig, BufferManager, declick
-from rwc_pw.streaming.backend import Samples
+from rwc_pw.audio import declick
+from rwc_pw.audio.samples import Samples
+from rwc_pw.streaming import BufferConfig, BufferManager
 
 CHUNKS = st.integers(1, 40)
 BLOCKS = st.integers(1, 60)

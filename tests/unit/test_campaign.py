@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ
 from tests.benchmarks.campaign.faults import FAULTS
 from tests.benchmarks.campaign.real_voice import real_voice
 from tests.benchmarks.campaign.schedule import SHARP, WHAT, Fault, draw

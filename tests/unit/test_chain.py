@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 
-from rwc_pw.streaming.backend import ConversionBackend, IdentityBackend, Samples
-from rwc_pw.streaming.chain import VoiceChain
-from rwc_pw.streaming.conversion_config import ConversionConfig
-from rwc_pw.streaming.formant import FormantShifter
-from rwc_pw.streaming.gate import NoiseGate
-from rwc_pw.streaming.limiter import Limiter
-from rwc_pw.streaming.loudness import LoudnessMix
-from rwc_pw.streaming.vocoder import VocoderBackend
+from rwc_pw.audio.samples import Samples
+from rwc_pw.conversion.backend import ConversionBackend, IdentityBackend
+from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.effects.chain import VoiceChain
+from rwc_pw.conversion.effects.formant import FormantShifter
+from rwc_pw.conversion.effects.gate import NoiseGate
+from rwc_pw.conversion.effects.limiter import Limiter
+from rwc_pw.conversion.effects.loudness import LoudnessMix
+from rwc_pw.conversion.vocoder.backend import VocoderBackend
 from rwc_pw.voices.builtin import Voice
 
 DOUBLE_DB = 20 * np.log10(2.0)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from rwc_pw.channels.asked import MIX
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ as RATE_HZ
 from rwc_pw.channels.downmix import Downmix, Wanted
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ as RATE_HZ
+from rwc_pw.channels.options import MIX
 
 BLOCK = 256
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ
 from rwc_pw.streaming import BufferConfig, BufferManager
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
 from rwc_pw.streaming.conversion_times import MARGIN, PATIENCE, ConversionTimes
 
 CHUNK = 4800  # 100 ms

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rwc_pw.streaming.excitation import Excitation, Noise, PulseTrain
+from rwc_pw.conversion.vocoder.excitation import Excitation, Noise, PulseTrain
 
 
 def test_every_pulse_comes_once_on_its_time() -> None:

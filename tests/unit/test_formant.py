@@ -1,6 +1,6 @@
 import numpy as np
 
-from rwc_pw.streaming.formant import FormantShifter
+from rwc_pw.conversion.effects.formant import FormantShifter
 
 PITCH_HZ = 120.0
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rwc_pw.streaming.backend import Samples
-from rwc_pw.streaming.gate import NoiseGate
+from rwc_pw.audio.samples import Samples
+from rwc_pw.conversion.effects.gate import NoiseGate
 
 LOUD, BETWEEN, QUIET = 0.1, 0.0224, 0.001  # -20, -33 and -60 dBFS
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from rwc_pw.pipewire.graph import SOURCE_NODE, Graph, GraphReader, Link, Node
+from rwc_pw.names import SOURCE_NODE
+from rwc_pw.pipewire.graph import Graph, GraphReader, Link, Node
 
 CORE = {"id": 0, "type": "PipeWire:Interface:Core", "info": {}}
 

@@ -1,7 +1,8 @@
 import pytest
 
 from rwc_pw.errors import UsageError
-from rwc_pw.pipewire.graph import LINK_GROUP, Graph, Node
+from rwc_pw.names import LINK_GROUP
+from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.inputs import choose_microphone, input_name, not_there
 
 

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rwc_pw.streaming.backend import Samples
-from rwc_pw.streaming.limiter import Limiter
+from rwc_pw.audio.samples import Samples
+from rwc_pw.conversion.effects.limiter import Limiter
 
 CEILING = 10 ** (-1 / 20)
 RELEASE_SAMPLES = 480

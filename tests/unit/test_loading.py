@@ -2,10 +2,11 @@ import asyncio
 
 import pytest
 
-from rwc_pw import loading
-from rwc_pw.loading import load
+from rwc_pw.audio.samples import Samples
+from rwc_pw.conversion.backend import IdentityBackend
+from rwc_pw.engine import loader as loading
+from rwc_pw.engine.loader import load
 from rwc_pw.streaming import ConversionConfig
-from rwc_pw.streaming.backend import IdentityBackend, Samples
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
 from tests.unit.clock import Clock
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rwc_pw.streaming.loudness import LoudnessMix
+from rwc_pw.conversion.effects.loudness import LoudnessMix
 
 DELAY = 3000
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ
 from tests.benchmarks.campaign.real_voice import HOP_SAMPLES, PERIOD_SAMPLES, find, is_loud, real_voice
 from tests.benchmarks.campaign.schedule import SHARP
 from tests.benchmarks.campaign.sharpness import converted

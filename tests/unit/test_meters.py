@@ -1,7 +1,7 @@
 import pytest
 from rich.console import Console
 
-from rwc_pw.cli.foreground import METER_CELLS, meter, screen
+from rwc_pw.cli.terminal import METER_CELLS, meter, screen
 from rwc_pw.pipewire.transport import Levels
 from rwc_pw.status import State, Status
 

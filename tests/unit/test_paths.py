@@ -1,7 +1,7 @@
 import pytest
 
 from rwc_pw.errors import UnavailableError
-from rwc_pw.files.paths import Paths
+from rwc_pw.system.paths import Paths
 
 
 def places(env):

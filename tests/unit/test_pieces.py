@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rwc_pw.rvc.pieces import MARGIN_S, pieces
+from rwc_pw.conversion.pieces import MARGIN_S, pieces
 
 RATE_HZ = 1000
 

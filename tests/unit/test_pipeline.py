@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from rwc_pw.audio.crossfade import FADE_SAMPLES
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
+from rwc_pw.conversion.backend import SilentBackend
 from rwc_pw.errors import ConversionError, Fault, UnavailableError
 from rwc_pw.streaming import (
     BufferConfig,
@@ -16,7 +19,6 @@ from rwc_pw.streaming import (
     create_backend,
     pipeline,
 )
-from rwc_pw.streaming.backend import FADE_SAMPLES, SAMPLE_RATE_HZ, Samples, SilentBackend
 from rwc_pw.streaming.conversion_times import PATIENCE, TRIAL_CHUNKS, ConversionTimes
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from tests.patience import PATIENCE_S

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rwc_pw.streaming.pitchshifter import PitchShifter
-from rwc_pw.streaming.spectrum import Complexes, find_peaks
+from rwc_pw.conversion.vocoder.pitchshifter import PitchShifter
+from rwc_pw.conversion.vocoder.spectrum import Complexes, find_peaks
 
 FRAME, HOP = 2048, 256
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
-from rwc_pw.streaming.sola import SEARCH_SAMPLES, SOLA_FADE_SAMPLES, Sola
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
+from rwc_pw.audio.sola import SEARCH_SAMPLES, SOLA_FADE_SAMPLES, Sola
 
 CHUNK = 4096
 

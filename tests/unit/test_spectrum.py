@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rwc_pw.streaming.spectrum import PitchDetector, envelope, find_peaks
+from rwc_pw.conversion.vocoder.spectrum import PitchDetector, envelope, find_peaks
 
 RATE_HZ = 48_000
 FRAME = 2048

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from rwc_pw.pipewire.graph import LINK_GROUP, Graph, Link, Node, Port
+from rwc_pw.names import LINK_GROUP
+from rwc_pw.pipewire.graph import Graph, Link, Node, Port
 from rwc_pw.pipewire.volumes import MADE_S, REST_S, RUN_S, VolumeKeeper, silence_in, turned_down
 
 OURS = {"node.link-group": LINK_GROUP}

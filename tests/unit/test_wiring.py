@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from rwc_pw.pipewire.graph import LINK_GROUP, Graph, Link, Node, Port
+from rwc_pw.names import LINK_GROUP
+from rwc_pw.pipewire.graph import Graph, Link, Node, Port
 from rwc_pw.pipewire.wiring import Wiring, channel_fault, fault_in, intrusion_in, plan_wiring
 
 

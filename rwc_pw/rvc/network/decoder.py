@@ -4,9 +4,9 @@ import math
 
 from torch import Tensor, nn
 
+from rwc_pw.rvc.network.carry import Carry, Weights, without_weight_norm
 from rwc_pw.rvc.network.flow import Flow
 from rwc_pw.rvc.network.generator import Generator
-from rwc_pw.rvc.network.streams import Carry, Weights, without_weight_norm
 from rwc_pw.voices.architecture import Architecture
 
 

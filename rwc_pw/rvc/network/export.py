@@ -20,16 +20,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rwc_pw.child import end_with_standard_input
-from rwc_pw.extra import load_module
+from rwc_pw.rvc.network.carry import Carry
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
 from rwc_pw.rvc.network.salience import NETWORKS
 from rwc_pw.rvc.network.stored import read_voice
-from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
 from rwc_pw.rvc.plan import Plan
+from rwc_pw.system.child import end_with_standard_input
+from rwc_pw.system.extra import load_module
 from rwc_pw.voices.architecture import FEATURES
 
 EXAMPLE = Plan(block_frames=10)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from rwc_pw.rvc.network.streams import Carry, Conv, Weights
+from rwc_pw.rvc.network.carry import Carry, Conv, Weights
 from rwc_pw.voices.architecture import FLOWS, WAVENET_LAYERS
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rwc_pw.rvc.network.streams import Carry, Conv, Upsample, Weights
+from rwc_pw.rvc.network.carry import Carry, Conv, Upsample, Weights
 from rwc_pw.voices.architecture import Architecture
 
 SLOPE = 0.1

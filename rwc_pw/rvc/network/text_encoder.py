@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rwc_pw.rvc.network.streams import Weights
+from rwc_pw.rvc.network.carry import Weights
 from rwc_pw.voices.architecture import RELATIVE_POSITIONS, Architecture
 
 SLOPE = 0.1

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rwc_pw.rvc.network.carry import Carry
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
 from rwc_pw.rvc.network.salience import NETWORKS, SALIENCE_BINS
 from rwc_pw.rvc.network.stored import read_voice
-from rwc_pw.rvc.network.streams import Carry
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import REACH, SPECTRUM_SAMPLES, frame_counts
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from rwc_pw.errors import RwcPwError
+from rwc_pw.headless.session import HeadlessPipeWire
 from rwc_pw.pipewire.graph import Graph
-from rwc_pw.pipewire.headless import HeadlessPipeWire
 from tests.benchmarks.campaign.listening import App, Told
 from tests.benchmarks.campaign.real_voice import real_voice
 from tests.benchmarks.campaign.schedule import MICROPHONES, Fault

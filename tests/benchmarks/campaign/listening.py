@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rwc_pw.pipewire.headless import HeadlessPipeWire
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
+from rwc_pw.headless.session import HeadlessPipeWire
 from tests.benchmarks.campaign.real_voice import is_loud
 from tests.benchmarks.campaign.verdict import ALL_IS_WELL
 from tests.servers.program import Program

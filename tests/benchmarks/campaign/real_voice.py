@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 
 PERIOD_SAMPLES = SAMPLE_RATE_HZ // 100
 MARKER_BINS = slice(160, 200)

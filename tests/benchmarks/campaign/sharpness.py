@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from rwc_pw.audio.samples import Samples
 from rwc_pw.streaming import ConversionConfig, create_backend
-from rwc_pw.streaming.backend import Samples
 from tests.benchmarks.campaign.real_voice import PERIOD_SAMPLES, find, real_voice
 from tests.benchmarks.campaign.schedule import SHARP
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rwc_pw.streaming.backend import SAMPLE_RATE_HZ, Samples
+from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from tests.benchmarks.campaign.real_voice import HOP_SAMPLES, PERIOD_SAMPLES, find, is_loud
 from tests.benchmarks.campaign.schedule import Fault
 

@@ -1,0 +1,33 @@
+"""Creates the converter for a configuration."""
+
+from rwc_pw.conversion.backend import ConversionBackend
+from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.effects.chain import GATE_HYSTERESIS_DB, VoiceChain
+from rwc_pw.conversion.effects.formant import FormantShifter
+from rwc_pw.conversion.effects.gate import NoiseGate
+from rwc_pw.conversion.effects.limiter import Limiter
+from rwc_pw.conversion.effects.loudness import LoudnessMix
+from rwc_pw.conversion.rvc_batch import BatchConverter
+from rwc_pw.conversion.rvc_streaming import StreamingConverter
+from rwc_pw.conversion.vocoder.backend import VocoderBackend
+from rwc_pw.voices.builtin import BUILTIN_VOICES
+from rwc_pw.voices.rvc_voice import BATCH
+
+
+def create_backend(config: ConversionConfig) -> ConversionBackend:
+    """The converter, not yet initialised; ``UsageError`` if it would leave the voice recognisable."""
+    converter = _converter(config)
+    return VoiceChain(
+        converter,
+        NoiseGate(open_db=config.gate_db, close_db=config.gate_db - GATE_HYSTERESIS_DB),
+        LoudnessMix(config.rms_mix_rate, converter.latency_samples),
+        FormantShifter(config.formant_of_rvc),
+        Limiter(),
+        config.gain_db,
+    )
+
+
+def _converter(config: ConversionConfig) -> ConversionBackend:
+    if config.model_path is not None:
+        return BatchConverter(config) if config.backend == BATCH else StreamingConverter(config)
+    return VocoderBackend(BUILTIN_VOICES[config.voice].with_shift(config.pitch_shift, config.formant_shift))
