@@ -1,4 +1,4 @@
-"""How fast a voice is on this machine, for each chunk size."""
+"""Speed of a voice on this machine, for each chunk size."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ KEPT_UP_SIZES = 3  # are enough: larger chunks only add delay
 
 @dataclass(frozen=True)
 class ChunkFigures:
-    """What one chunk size costs; the times are per conversion."""
+    """Costs of one chunk size; the times are per conversion."""
 
     chunk_samples: int
     chunk_ms: float
@@ -47,7 +47,7 @@ def bench(config: ConversionConfig, seconds: float, quantum: int) -> Iterator[Ch
 
 
 def recommended(found: list[ChunkFigures]) -> ChunkFigures | None:
-    """Of the sizes with which the machine keeps up, the one with the least delay; if equal, the cheaper one."""
+    """The size with the least delay among those with which the machine keeps up; if equal, the cheaper one."""
     kept_up = [figures for figures in found if figures.keeps_up]
     return min(kept_up, key=lambda figures: (round(figures.delay_ms), -figures.chunk_samples), default=None)
 

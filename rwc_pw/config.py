@@ -28,7 +28,7 @@ def _option(default: Any, least: float | None = None, most: float | None = None)
 
 @dataclass(frozen=True)
 class Config:
-    """What a user can set; these names are the keys of config.toml."""
+    """Settings of the user; these names are the keys of config.toml."""
 
     voice: str = DEFAULT_VOICE_NAME
     pitch: float = _option(*options.PITCH)
@@ -52,7 +52,7 @@ class Config:
     index_rate: float = _option(*options.INDEX_RATE)
     """The share of an RVC voice's features that comes from its index."""
     protect: float = _option(*options.PROTECT)
-    """How much consonants and breath are protected from the index, 0 (most) to 0.5 (not at all)."""
+    """Protection of consonants and breath from the index, 0 (most) to 0.5 (none)."""
     rms_mix_rate: float = _option(*options.RMS_MIX_RATE)
     """1 keeps an RVC voice's own loudness, 0 gives it yours."""
     f0_method: str = AUTO
@@ -62,7 +62,7 @@ class Config:
     rvc_models: str = ""
     """Absolute path of an ultimate-rvc models folder to share; empty means rwc-pw's own."""
     pin_volume: bool = False
-    """Whether RWC Voice is kept at 100 %, whoever turns it down; if not, it only begins there."""
+    """True if RWC Voice is kept at 100 %, whoever turns it down; if not, it only begins there."""
     quantum: int = _option(256, 32, 8192)
     """Samples per cycle, as requested from PipeWire."""
 
@@ -86,7 +86,7 @@ class Config:
 
     @property
     def is_rvc(self) -> bool:
-        """Whether the voice is one of the user's own."""
+        """Return whether the voice is one of the user's own."""
         return self.voice not in BUILTIN_VOICES
 
     @property
@@ -182,13 +182,13 @@ def _changed(
 
 
 def _problems(values: Mapping[str, object], rvc_voices: Collection[str]) -> list[str]:
-    """What is wrong with the entries, each taken alone."""
+    """Problems of the entries, each taken alone."""
     voices = (*BUILTIN_VOICES, *rvc_voices)
     return [problem for key, value in values.items() if (problem := _problem(key, value, voices))]
 
 
 def _problem(key: str, value: object, voices: Collection[str]) -> str:
-    """What is wrong with one entry; empty if nothing is."""
+    """The problem of one entry; empty if it has none."""
     declared = {item.name: item for item in fields(Config)}
     if key not in declared:
         return f"{key}: there is no such setting{_did_you_mean(key, declared)}"

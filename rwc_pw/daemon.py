@@ -44,9 +44,9 @@ class Daemon:
         self._ending.set()
 
     def is_feeding(self) -> bool:
-        """Whether PipeWire is there, with streams of ours."""
+        """Return whether PipeWire is there, with streams of ours."""
         return self._engine.is_feeding
 
     def was_asked_to_give_way(self) -> bool:
-        """Whether another rwc-pw has wanted to feed RWC Voice, or to remove it, since the last call."""
+        """Return whether another rwc-pw has wanted to feed RWC Voice, or to remove it, since the last call."""
         return self._engine.was_asked_to_give_way()

@@ -17,7 +17,7 @@ from rwc_pw.pipewire.pw_cat import installed_pw_cat
 from rwc_pw.pipewire.source import read_graph
 from rwc_pw.pipewire.volumes import silence_in, turned_down
 from rwc_pw.pipewire.wiring import microphone_fault, session_manager_fault
-from rwc_pw.rvc import graphics_card
+from rwc_pw.rvc import gpu
 from rwc_pw.rvc.assets import missing
 from rwc_pw.rvc.proof import Proof, prove
 from rwc_pw.status import State, enumeration
@@ -32,7 +32,7 @@ Verdict = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Check:
-    """What was checked, what was found, and what to do about it."""
+    """Result of one check, and what to do about it."""
 
     name: str
     verdict: Verdict
@@ -151,7 +151,7 @@ def _check_pulse() -> tuple[str, Check]:
 
 
 def _check_rvc(assets_dir: Path) -> list[Check]:
-    """What RVC voices depend on, if installed: the extra, and what `rwc-pw setup` fetches, verified again."""
+    """Check what RVC voices depend on, if installed: the extra, and what `rwc-pw setup` fetches."""
     if find_spec("ultimate_rvc") is None:
         return [Check("RVC voices", "ok", "not installed; `./install.sh --rvc` adds them")]
     try:
@@ -162,7 +162,7 @@ def _check_rvc(assets_dir: Path) -> list[Check]:
         proofs = prove(assets_dir)
     except RwcPwError as error:
         return [_failed("RVC voices", error)]
-    where = "the graphics card" if graphics_card.device() else "the CPU: no NVIDIA card can be used"
+    where = "the GPU" if gpu.device() else "the CPU: no NVIDIA GPU can be used"
     return [*map(_proof_check, proofs), Check("RVC voices", "ok", f"computed on {where}")]
 
 

@@ -11,7 +11,7 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report Ctrl-C
 
 @dataclass(frozen=True)
 class Fault:
-    """Why there is silence, as a clause without a full stop, and how to fix it."""
+    """A reason for silence, as a clause without a full stop, and how to fix it."""
 
     reason: str
     remedy: str = ""
@@ -49,7 +49,7 @@ class UsageError(RwcPwError):
 
 
 class UnavailableError(RwcPwError):
-    """What rwc-pw needs is missing, too old or does not answer: PipeWire, the bus, a tool, the extra, the network."""
+    """Something needed is missing, too old or does not answer: PipeWire, the bus, a tool, the extra, the network."""
 
     exit_code = EXIT_UNAVAILABLE
 

@@ -1,4 +1,4 @@
-"""What RWC Voice is doing, for people and programs."""
+"""The status of RWC Voice, for people and programs."""
 
 import json
 from collections.abc import Sequence
@@ -24,9 +24,9 @@ class Status:
 
     state: State = State.OFF
     reason: str = ""
-    """Why it is degraded, or off: a clause without a full stop."""
+    """The reason why it is degraded, or off: a clause without a full stop."""
     remedy: str = ""
-    """How to fix it, if it can be fixed, or else what is turned down first."""
+    """The remedy, if it can be fixed, or else that of what is turned down first."""
     voice: str = ""
     """The voice that speaks; empty before one can."""
     loading: str = ""
@@ -35,7 +35,7 @@ class Status:
     input_channel: str = ""
     """The microphone's channel that is used, from 1, or ``mix``; empty if it has only one, or none is chosen yet."""
     input_channels: int = 0
-    """How many the microphone has."""
+    """Number of the microphone's channels."""
     listeners: tuple[str, ...] = ()
     latency_ms: float | None = None
     """Microphone to app, as measured; None while no sound flows."""

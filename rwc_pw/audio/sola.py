@@ -23,7 +23,7 @@ class Sola:
 
     @property
     def latency_samples(self) -> int:
-        """How far the last output lies behind the end of its piece; depends on how far the piece was shifted."""
+        """Delay of the last output behind the end of its piece; depends on how far the piece was shifted."""
         return self.overlap_samples - self._moved_samples
 
     def join(self, piece: Samples) -> Samples:

@@ -33,7 +33,7 @@ class ChannelChoice:
         self.channel = 0
         """The chosen one, from 0."""
         self.is_sure = False
-        """Whether anything has been heard in it."""
+        """True if anything has been heard in it."""
         self._said_s = np.zeros(channels)  # recently
         self._alone_s = np.zeros(channels)  # said while the chosen one is silent
         self._heard_s = np.zeros(channels)  # in all, up to TRUSTED_S

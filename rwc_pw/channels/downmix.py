@@ -20,14 +20,14 @@ LOUDEST = 1e3  # beyond it, and if it is not finite, it is no sound
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is recorded, and which of it is wanted."""
+    """The channels that are recorded, and the wanted one."""
 
     asked: str = AUTO
     """``AUTO``, ``MIX`` or a channel's number, from 1."""
     microphone: tuple[int, object] = (0, None)
-    """Who it is, as only that one is called."""
+    """Identity of the microphone, which no other shares."""
     channels: int = 1
-    """How many it has."""
+    """Number of its channels."""
 
 
 class Downmix:
@@ -35,7 +35,7 @@ class Downmix:
 
     def __init__(self) -> None:
         self.wanted = Wanted()
-        """What to make of the frames that come next."""
+        """Treatment of the frames that come next."""
         self._begin(self.wanted)
         self._taken = self._before = self._choose()
         self._faded = FADE_SAMPLES

@@ -1,4 +1,4 @@
-"""Which channel of a microphone a user asks for."""
+"""The choices of a microphone's channel."""
 
 AUTO = "auto"
 """The one that carries the voice."""

@@ -27,12 +27,12 @@ _OCTAVES = 0.02 * np.log2(np.arange(SHORTEST_LAG, LONGEST_LAG + 1) / SHORTEST_LA
 
 
 class Voicing(NamedTuple):
-    """What a moment of each channel is; all (channels,)."""
+    """Measures of each channel at one moment; all (channels,)."""
 
     levels_db: NDArray[np.float64]
-    """Of the band in which voices are; ``QUIETEST_DB`` is silence."""
+    """Level of the band in which voices are; ``QUIETEST_DB`` is silence."""
     pitches_hz: NDArray[np.float64]
-    """Of the voice, or 0 where there is none."""
+    """Pitch of the voice, or 0 where there is none."""
 
 
 def voicing(frames: NDArray[np.float32]) -> Voicing:

@@ -79,7 +79,7 @@ def bench(
     best = recommended(found)
     current = config()
     is_in_use = (chosen.chunk_size_key, chosen.rvc_backend) == (current.chunk_size_key, current.rvc_backend)
-    is_kept = best and is_chunk_ours(chosen) and conversion.device == device  # else the graphics card failed meanwhile
+    is_kept = best and is_chunk_ours(chosen) and conversion.device == device  # else the GPU failed meanwhile
     if best and is_kept:
         kept.keep(conversion, best.chunk_samples)
     if as_json:
@@ -91,7 +91,7 @@ def bench(
             choose = f"Choose it: `rwc-pw set --chunk-size {best.chunk_samples}`."
             print("It is kept for this voice." if is_kept else choose)
     else:
-        print("This machine keeps up with none of them: a graphics card or a built-in voice would help.")
+        print("This machine keeps up with none of them: a GPU or a built-in voice would help.")
     if picture:
         _draw(found, f"{chosen.voice} on this machine", picture)
 

@@ -1,4 +1,4 @@
-"""What the commands share: the user's paths and settings, the daemon, and output."""
+"""Parts that the commands share: the user's paths and settings, the daemon, and output."""
 
 import asyncio
 import contextlib

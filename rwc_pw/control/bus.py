@@ -33,7 +33,7 @@ class SessionBus(MessageBus):
 
     @property
     def is_congested(self) -> bool:
-        """Whether messages wait for the bus to take them."""
+        """Return whether messages wait for the bus to take them."""
         return not self._writer.messages.empty()
 
     def disconnect(self) -> None:

@@ -19,7 +19,7 @@ ANNOUNCE_AGAIN_S = 0.5  # after a bus that was slow
 
 
 class Controlled(Protocol):
-    """What the bus can request of the daemon."""
+    """Requests that the bus passes on to the daemon."""
 
     def status_json(self) -> str: ...
     async def settle(self) -> None: ...

@@ -1,10 +1,10 @@
-"""What a conversion should do."""
+"""Settings of a conversion."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from rwc_pw.errors import UsageError
-from rwc_pw.rvc import graphics_card
+from rwc_pw.rvc import gpu
 from rwc_pw.rvc.ultimate import RvcSettings
 from rwc_pw.voices import options
 from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME
@@ -33,7 +33,7 @@ class ConversionConfig:
     index_rate: float = options.INDEX_RATE.default
     """The share of the features that comes from the voice's index, 0 to 1; for RVC voices."""
     protect: float = options.PROTECT.default
-    """How much consonants and breath are protected from the index, 0 (most) to 0.5 (not at all); for RVC voices."""
+    """Protection of consonants and breath from the index, 0 (most) to 0.5 (none); for RVC voices."""
     rms_mix_rate: float = options.RMS_MIX_RATE.default
     """1 keeps the voice's own loudness, 0 gives it the speaker's; for RVC voices."""
     f0_method: str = AUTO
@@ -41,7 +41,7 @@ class ConversionConfig:
     look_ahead: int = int(options.LOOK_AHEAD_MS.default)
     """Milliseconds, 10 to 160; more brings StreamingConverter closer to the offline sound, and delays it."""
     use_rmvpe: bool = True
-    """Whether the batch backend's default detector is RMVPE; otherwise it is FCPE."""
+    """True if the batch backend's default detector is RMVPE; otherwise it is FCPE."""
     gain_db: float = options.GAIN_DB.default
     gate_db: float = options.GATE_DB.default
     """The level in dBFS below which the microphone counts as silent."""
@@ -73,7 +73,7 @@ class ConversionConfig:
         return -(-self.chunk_size // CHUNK_STEP_SAMPLES) * CHUNK_STEP_SAMPLES
 
     def is_loaded_like(self, other: "ConversionConfig") -> bool:
-        """Whether the converter loaded for one can be adjusted to the other."""
+        """Return whether the converter loaded for one can be adjusted to the other."""
         return self._loaded == other._loaded
 
     @property
@@ -100,14 +100,14 @@ class ConversionConfig:
 
     @property
     def device(self) -> str | None:
-        """The graphics card on which StreamingConverter computes, in torch's terms; None is the CPU.
+        """The GPU on which StreamingConverter computes, in torch's terms; None is the CPU.
 
         The first call may take seconds.
         """
-        return graphics_card.device() if self.backend == STREAMING and self.detector in NETWORK_DETECTORS else None
+        return gpu.device() if self.backend == STREAMING and self.detector in NETWORK_DETECTORS else None
 
     def rvc_settings(self) -> RvcSettings:
-        """The same in ultimate-rvc's terms."""
+        """These settings in ultimate-rvc's terms."""
         return RvcSettings(
             n_semitones=round(self.pitch_shift),
             f0_method=self.detector,

@@ -35,7 +35,7 @@ class BatchConverter(ConversionBackend):
 
     @property
     def latency_samples(self) -> int:
-        """What SOLA currently holds back."""
+        """Samples that SOLA currently holds back."""
         return self._sola.latency_samples
 
     def initialize(self) -> None:

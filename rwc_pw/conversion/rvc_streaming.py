@@ -13,7 +13,7 @@ from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.conversion.stored_voice import StoredVoice
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
-from rwc_pw.rvc import graphics_card
+from rwc_pw.rvc import gpu
 from rwc_pw.rvc.compiled import VoiceCompiler, VoiceSources
 from rwc_pw.rvc.cpu_step import CpuStep, DetectPitch
 from rwc_pw.rvc.live import RvcStream
@@ -34,7 +34,7 @@ DAMAGE = (OSError, RuntimeError, ValueError, KeyError)  # what damaged files rai
 
 
 class StreamingConverter(ConversionBackend):
-    """Speaks in an RVC voice, on a graphics card or else on the CPU, in chunks of ``config.chunk_samples``."""
+    """Speaks in an RVC voice, on a GPU or else on the CPU, in chunks of ``config.chunk_samples``."""
 
     def __init__(self, config: ConversionConfig) -> None:
         """``config.model_path`` names the voice; ``UsageError`` if there is no such voice."""
@@ -46,7 +46,7 @@ class StreamingConverter(ConversionBackend):
         self._rate_hz = self._voice.facts.sample_rate_hz
         self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
         self._stream: RvcStream | None = None
-        self._is_on_card = False
+        self._is_on_gpu = False
         self._heard: Samples
         self._said: Samples
 
@@ -62,7 +62,7 @@ class StreamingConverter(ConversionBackend):
             raise ConversionError("the converter has been given back")
         self._set(stream, self._config)
         self._stream = stream
-        with self._card_watched():
+        with self._gpu_watched():
             self._reset(stream, np.zeros(0, np.float32))
 
     def compile(self, on_progress: Callable[[float], None]) -> None:
@@ -80,7 +80,7 @@ class StreamingConverter(ConversionBackend):
             raise UsageError(
                 f"The chunk has {len(audio_chunk)} samples.", f"Give chunks of {self._config.chunk_samples}."
             )
-        with self._card_watched():
+        with self._gpu_watched():
             if context is not None:
                 self._reset(stream, context)
             heard = np.concatenate([self._heard, audio_chunk])
@@ -108,26 +108,26 @@ class StreamingConverter(ConversionBackend):
         self._stream = None
 
     @contextmanager
-    def _card_watched(self) -> Iterator[None]:
-        """Turn the card's errors into ``ConversionError``, after which the voice is loaded for the CPU."""
+    def _gpu_watched(self) -> Iterator[None]:
+        """Turn the GPU's errors into ``ConversionError``, after which the voice is loaded for the CPU."""
         try:
             yield
         except RuntimeError as error:
-            if not self._is_on_card:
+            if not self._is_on_gpu:
                 raise
-            graphics_card.give_up(error)
+            gpu.give_up(error)
             self._stream = None
-            raise ConversionError(f"the graphics card failed: {error}") from error
+            raise ConversionError(f"the GPU failed: {error}") from error
 
     def _load(self) -> RvcStream:
         retrieval = self._retrieval()
         if device := self._config.device:
             sources = self._compiler.sources()
             try:
-                return self._open_on_card(sources, retrieval, device)
+                return self._open_on_gpu(sources, retrieval, device)
             except RuntimeError as error:
-                graphics_card.give_up(error)
-        self._is_on_card = False
+                gpu.give_up(error)
+        self._is_on_gpu = False
         folders = self._compiler.compile()
         try:
             return self._open(*folders, retrieval)
@@ -149,11 +149,11 @@ class StreamingConverter(ConversionBackend):
 
         return self._tried(CpuStep(content, network, self._plan, open_detector, retrieval))
 
-    def _open_on_card(self, sources: VoiceSources, retrieval: Retrieval | None, device: str) -> RvcStream:
-        from rwc_pw.rvc.card_step import CardStep
+    def _open_on_gpu(self, sources: VoiceSources, retrieval: Retrieval | None, device: str) -> RvcStream:
+        from rwc_pw.rvc.gpu_step import GpuStep
 
-        self._is_on_card = True
-        step = CardStep(sources.contentvec, self._voice.folder, self._plan, sources.detector, retrieval, device)
+        self._is_on_gpu = True
+        step = GpuStep(sources.contentvec, self._voice.folder, self._plan, sources.detector, retrieval, device)
         return self._tried(step)
 
     def _tried(self, step: Step) -> RvcStream:

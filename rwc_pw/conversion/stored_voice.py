@@ -24,7 +24,7 @@ class StoredVoice:
         self._config = config
 
     def is_meant_by(self, config: ConversionConfig) -> bool:
-        """Whether ``config`` means the same voice and converter, and nobody has replaced the voice since."""
+        """Return whether ``config`` means the same voice and converter, and nobody has replaced the voice since."""
         try:
             return config.is_loaded_like(self._config) and RvcVoice.read(self.folder) == self.facts
         except RwcPwError:  # removed meanwhile: the next attempt to load it reports that

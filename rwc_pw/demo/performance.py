@@ -119,7 +119,7 @@ def _silent(how: str, status: Status, otherwise: str) -> RwcPwError:
 
 
 def _is_wired(graph: Graph) -> bool:
-    """Whether we are linked to RWC Voice; the microphone is linked once an app listens."""
+    """Return whether we are linked to RWC Voice; the microphone is linked once an app listens."""
     return bool(graph.feeders())
 
 

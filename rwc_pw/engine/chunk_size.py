@@ -12,7 +12,7 @@ from rwc_pw.system.reading import read_text
 from rwc_pw.system.writing import write_atomically
 
 CHUNK_SIZES = tuple(SAMPLE_RATE_HZ * ms // 1000 for ms in (20, 40, 60, 80, 100, 120, 160, 200, 260, 320))
-CARD_SIZES = 1  # this many of them are for graphics cards only
+GPU_SIZES = 1  # this many of them are for GPUs only
 MOST_P99_LOAD = 0.9  # of a chunk's duration, for the 99th percentile
 MOST_P95_LOAD = 0.8  # of a chunk's duration, for the 95th percentile: above it, take the next larger size;
 LITTLE_P95_LOAD = 0.45  # below it for long, take the next smaller one
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 
 def chunk_sizes(device: str | None) -> tuple[int, ...]:
-    """The sizes to choose from, smallest first; ``device`` is a graphics card, or None for the CPU."""
-    return CHUNK_SIZES if device else CHUNK_SIZES[CARD_SIZES:]
+    """The sizes to choose from, smallest first; ``device`` is a GPU, or None for the CPU."""
+    return CHUNK_SIZES if device else CHUNK_SIZES[GPU_SIZES:]
 
 
 def keeps_up(times: ConversionTimes) -> bool:
-    """Whether the machine keeps up with chunks of this size, and has some time to spare."""
+    """Return whether the machine keeps up with chunks of this size, and has some time to spare."""
     return times.load(99) <= MOST_P99_LOAD and times.load(95) <= MOST_P95_LOAD
 
 

@@ -15,7 +15,7 @@ from rwc_pw.engine.request import conversion_of, is_chunk_ours
 from rwc_pw.errors import Fault
 from rwc_pw.pipewire.node_manager import NodeManager, NodeState
 from rwc_pw.pipewire.transport import Levels
-from rwc_pw.rvc import graphics_card
+from rwc_pw.rvc import gpu
 from rwc_pw.status import State, Status
 from rwc_pw.streaming.buffers import BufferConfig
 from rwc_pw.streaming.conversion_times import ConversionTimes
@@ -111,11 +111,11 @@ class VoiceEngine:
 
     @property
     def is_feeding(self) -> bool:
-        """Whether PipeWire is there, with streams of ours."""
+        """Return whether PipeWire is there, with streams of ours."""
         return self._nodes.transport is not None
 
     def was_asked_to_give_way(self) -> bool:
-        """Whether another rwc-pw has wanted to feed RWC Voice, or to remove it, since the last call."""
+        """Return whether another rwc-pw has wanted to feed RWC Voice, or to remove it, since the last call."""
         return self._nodes.was_asked_to_give_way()
 
     def take_levels(self) -> Levels:
@@ -159,7 +159,7 @@ class VoiceEngine:
     async def _adapt_chunk(self) -> None:
         """Load the current voice with another chunk size whenever its own does not suit the machine.
 
-        If its graphics card has failed, load it on the CPU.
+        If its GPU has failed, load it on the CPU.
         """
         while True:
             await self._measured.wait()
@@ -168,8 +168,8 @@ class VoiceEngine:
             carried = self._carried
             if self._loader.loading or carried is None:
                 continue
-            if graphics_card.has_failed() and carried.device:
-                self._fall_silent()  # the CPU cannot keep up with the card's chunk size
+            if gpu.has_failed() and carried.device:
+                self._fall_silent()  # the CPU cannot keep up with the GPU's chunk size
                 self._loader.want(config)
             elif (
                 is_chunk_ours(config)
@@ -248,11 +248,11 @@ class VoiceEngine:
         if metrics.fault:
             return metrics.fault
         if self._loader.loading and not self._speaking:
-            before = "the graphics card failed, and " if graphics_card.has_failed() else ""
+            before = "the GPU failed, and " if gpu.has_failed() else ""
             return Fault(f"{before}the voice {self._loader.loading} is being loaded")
         if metrics.real_time_factor > 1 and nodes.listeners and not self._pipeline.is_silent:
             slow = f"the converter needs {metrics.real_time_factor:.1f} s for 1 s of sound, and most of it is lost"
-            return Fault(slow, "Choose a larger `rwc-pw set --chunk-size`, a graphics card or a built-in voice.")
+            return Fault(slow, "Choose a larger `rwc-pw set --chunk-size`, a GPU or a built-in voice.")
         if overdue := metrics.buffer_health.overdue_samples:
             behind = f"the converter is {milliseconds(overdue):.0f} ms behind"
             return Fault(behind, "If it stays so, choose a larger `rwc-pw set --chunk-size`.")

@@ -14,7 +14,7 @@ from rwc_pw.conversion.create import create_backend
 from rwc_pw.engine.chunk_size import ChosenChunks, chunk_sizes, keeps_up
 from rwc_pw.engine.request import conversion_of, is_chunk_ours
 from rwc_pw.errors import Fault, RwcPwError, fault_of
-from rwc_pw.rvc import graphics_card
+from rwc_pw.rvc import gpu
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
 from rwc_pw.system.backoff import Backoff
 from rwc_pw.system.paths import Paths
@@ -38,7 +38,7 @@ class LoadedVoice:
     """The device it was meant to be computed on."""
     backend: ConversionBackend
     times: ConversionTimes
-    """Of its trial: of a single chunk if a voice of the same kind speaks."""
+    """Durations of its trial: of a single chunk if a voice of the same kind speaks."""
 
 
 class VoiceLoader:
@@ -63,7 +63,7 @@ class VoiceLoader:
         self.loading = ""
         """The name of the voice that is being loaded; empty if none is."""
         self.fault: Fault | None = None
-        """Why the wanted voice could not be loaded; it is tried again."""
+        """The reason why the wanted voice could not be loaded; it is tried again."""
         self._paths = paths
         self._chosen_chunks = chosen_chunks
         self._speaks = speaks
@@ -117,7 +117,7 @@ class VoiceLoader:
             log.debug("the voice could not be loaded", exc_info=error)
             if self._changed.is_set():
                 return
-            if device and graphics_card.has_failed():
+            if device and gpu.has_failed():
                 self._changed.set()  # again, on the CPU
             else:
                 fault = _fault_of(error)
@@ -143,7 +143,7 @@ class VoiceLoader:
             self._changed.set()
 
     def _serves(self, config: Config) -> bool:
-        """Whether what is being loaded can be adjusted to this configuration."""
+        """Return whether what is being loaded can be adjusted to this configuration."""
         if self._in_work is None or self._changed.is_set():
             return False
         return self._in_work.is_loaded_like(self._conversion_of(config))

@@ -1,4 +1,4 @@
-"""What the user's configuration asks of a converter."""
+"""The conversion that the user's configuration asks for."""
 
 from dataclasses import replace
 
@@ -40,5 +40,5 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
 
 
 def is_chunk_ours(config: Config) -> bool:
-    """Whether we choose the chunk size: the user pinned none."""
+    """Return whether we choose the chunk size: the user pinned none."""
     return config.is_rvc and config.rvc_backend == STREAMING and not config.rvc_chunk_size

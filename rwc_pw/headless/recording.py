@@ -127,7 +127,7 @@ class PairRecorder(_Stream):
                 raise RwcPwError(f"Of {frames} frames only {have} were recorded within {timeout_s:g} s.")
 
     def frames(self) -> Frames:
-        """What has been recorded so far, (n, 2)."""
+        """The frames recorded so far, (n, 2)."""
         with self._changed:
             whole = len(self._heard) // FRAME_BYTES * FRAME_BYTES
             return np.frombuffer(bytes(self._heard[:whole]), dtype=np.float32).reshape(-1, 2)
@@ -184,7 +184,7 @@ def connect(headless: HeadlessPipeWire, output: str, into: str) -> None:
 
 
 def pw_cat_of(headless: HeadlessPipeWire) -> PwCat:
-    """What its pw-cat supports."""
+    """Features of its pw-cat."""
     return PwCat.probe(headless.run("pw-cat", "--version"), headless.run("pw-cat", "--help"))
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def png(size_inches: tuple[float, float], draw: "Callable[[Figure], object]", scratch: Path) -> bytes:
-    """What ``draw`` draws on an empty figure; matplotlib's cache goes to ``scratch``, not into the user's home."""
+    """A picture drawn by ``draw``; matplotlib's cache goes to ``scratch``, not into the user's home."""
     before = os.environ.get("MPLCONFIGDIR")
     os.environ["MPLCONFIGDIR"] = str(scratch)
     try:

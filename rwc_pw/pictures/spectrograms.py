@@ -1,4 +1,4 @@
-"""What was said and what was heard, as stacked spectrograms."""
+"""Stacked spectrograms of a conversion's input and output."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -5,7 +5,7 @@ import os
 
 
 def dies_with(parent_pid: int) -> tuple[str, ...]:
-    """What to put before a command so that it never outlives the process that starts it.
+    """Prefix of a command by which it never outlives the process that starts it.
 
     The signal is SIGKILL, because pw-cat ignores SIGTERM while blocked on a pipe. setpriv arms it; if the parent
     died before that, the command has another parent by then, and does not start.

@@ -19,7 +19,7 @@ class Device:
     description: str
     is_default: bool
     is_monitor: bool
-    """Whether it carries what the speakers play; such a source is used only if named."""
+    """True if it carries what the speakers play; such a source is used only if named."""
     volume_percent: int
     muted: bool
     channels: int

@@ -35,7 +35,7 @@ class DisplacedApps:
 
     @property
     def are_to_be_moved(self) -> bool:
-        """Whether an app is to be moved back, now or later."""
+        """Return whether an app is to be moved back, now or later."""
         return any(app.is_to_be_moved for app in self._displaced.values())
 
     def observe(self, graph: Graph, now_s: float) -> list[Node]:
@@ -58,7 +58,7 @@ class DisplacedApps:
         return [app.node for app in due]
 
     def fault(self, graph: Graph) -> Fault | None:
-        """Who hears something else than RWC Voice by now; None if nobody does."""
+        """Apps that record something else than RWC Voice by now; None if none does."""
         recording = {link.input_node_id for link in graph.links}
         labels = [app.node.label for app in self._displaced.values() if app.node.id in recording]
         if not labels:
@@ -70,5 +70,5 @@ class DisplacedApps:
 
 
 def stream_of(node: Node) -> Stream:
-    """Which node it is, also after its id has become another's."""
+    """Identity of a node, also after its id has become another's."""
     return node.id, node.props.get("object.serial")

@@ -31,7 +31,7 @@ class Lock:
             raise
 
     def was_asked_for(self) -> bool:
-        """Whether somebody has waited for it since the last call."""
+        """Return whether somebody has waited for it since the last call."""
         was_asked = False
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Whether sound flows while somebody listens, judged from what is counted on its way; pure."""
+"""A watch over the flow of sound while somebody listens, from what is counted on its way; pure."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Flow:
 
     captured: int
     taken: int
-    """What the player has read."""
+    """Samples that the player has read."""
     unserved: str = ""
     """An app that runs while its link from RWC Voice does not; empty if there is none."""
 
@@ -36,13 +36,13 @@ class FlowWatch:
 
     def __init__(self) -> None:
         self.fault: Fault | None = None
-        """What stands still; None if nothing does."""
+        """The part that stands still; None if none does."""
         self._patience_s = STANDSTILL_S
         self.begin()
 
     @property
     def flows(self) -> bool:
-        """Whether sound has begun to flow, and has not stood still since."""
+        """Return whether sound has begun to flow, and has not stood still since."""
         return not self.fault and self._moves >= FIRST_MOVES
 
     def rest(self) -> None:

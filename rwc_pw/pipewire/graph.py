@@ -73,7 +73,7 @@ class Graph:
     session_manager_ids: frozenset[int] = frozenset()
     """The objects that come and go with the session manager."""
     forgets_ports: bool = False
-    """Whether the session manager is WirePlumber up to 0.4: once restarted, it waits in vain for ports to change that
+    """True if the session manager is WirePlumber up to 0.4: once restarted, it waits in vain for ports to change that
     were configured before, and links nothing meanwhile."""
     client_pids: frozenset[int] = frozenset()
     """The ids of the connected processes."""
@@ -113,11 +113,11 @@ class Graph:
         return {node.id for node in self.voice_nodes()}
 
     def own_streams(self) -> list[Node]:
-        """What records and plays for RWC Voice."""
+        """Our recorder and player."""
         return [node for node in self.nodes.values() if node.is_ours and node.name != SOURCE_NODE]
 
     def surplus_voice_nodes(self) -> list[Node]:
-        """What is RWC Voice once more, where nobody listens."""
+        """Further nodes of RWC Voice, to which nobody listens."""
         nodes = self.voice_nodes()
         heard = {link.output_node_id for link in self.links}
         unheard = [node for node in nodes if node.id not in heard]
@@ -142,7 +142,7 @@ class Graph:
         return self._nodes_of(link.input_node_id for link in self.links if link.output_node_id in sources)
 
     def is_heard(self) -> bool:
-        """Whether a node that records from RWC Voice runs: an app that has paused does not."""
+        """Return whether a node that records from RWC Voice runs: an app that has paused does not."""
         return any(node.state == "running" for node in self.listeners())
 
     def unserved_listeners(self) -> list[Node]:
@@ -206,12 +206,12 @@ class GraphReader:
 
 
 def _is_defaults(item: dict[str, Any]) -> bool:
-    """Whether it is the session manager's metadata."""
+    """Return whether it is the session manager's metadata."""
     return bool(item.get("props", {}).get("metadata.name") == "default")
 
 
 def _is_wireplumber(item: dict[str, Any]) -> bool:
-    """Whether it is WirePlumber, whose metadata pw-dump tells along with a later change only, before PipeWire 1.0."""
+    """Return whether it is WirePlumber; before PipeWire 1.0, pw-dump tells its metadata only with a later change."""
     is_daemon = item.get("info", {}).get("props", {}).get("wireplumber.daemon")
     return is_daemon in (True, "true")
 

@@ -1,4 +1,4 @@
-"""What can be recorded, and what people call it: pure decisions, from one snapshot of the graph."""
+"""Inputs that can be recorded, and their names for people: pure decisions, from one snapshot of the graph."""
 
 import difflib
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from rwc_pw.errors import UsageError
 from rwc_pw.pipewire.graph import Graph, Node
 
 MONITOR_SUFFIX = ".monitor"
-"""What PulseAudio clients append to a sink's name to refer to what it plays."""
+"""Suffix by which PulseAudio clients name what a sink plays."""
 MONITOR_OF = "Monitor of "
-"""What they put before its description."""
+"""Prefix by which they describe it."""
 MICROPHONE_CLASSES = "Audio/Source", "Audio/Source/Virtual", "Audio/Duplex"
 """Best first; a duplex node, such as a phone, can be recorded and played to."""
 
 
 def is_microphone(node: Node) -> bool:
-    """Whether it may be recorded without being named: neither RWC Voice nor what speakers play."""
+    """Return whether it may be recorded without being named: neither RWC Voice nor what speakers play."""
     return node.media_class in MICROPHONE_CLASSES and not node.is_ours
 
 
@@ -49,7 +49,7 @@ def input_name(graph: Graph, wanted: str) -> str:
 
 
 def not_there(graph: Graph, wanted: str) -> str:
-    """What to do about an input that is not there."""
+    """The remedy for a missing input."""
     meant = _similar(graph, wanted)
     question = f"Did you mean {meant}? " if meant else ""
     return f"{question}Connect it, or choose another: `rwc-pw devices` lists them."
@@ -85,7 +85,7 @@ def _similar(graph: Graph, wanted: str) -> str:
 
 
 def _description(name: str, node: Node) -> str:
-    """What mixers show."""
+    """Name that mixers show."""
     return f"{MONITOR_OF if name.endswith(MONITOR_SUFFIX) else ''}{node.label}"
 
 

@@ -1,4 +1,4 @@
-"""How often a link is made that somebody else removes each time, as a patchbay in exclusive mode does."""
+"""A limit for links that somebody else removes each time, as a patchbay in exclusive mode does."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ class LinkLimit:
         self._made: list[tuple[float, Pair]] = []  # when, and which
 
     def allow(self, missing: Iterable[Pair], removed: Iterable[Pair], now_s: float) -> list[Pair]:
-        """Which of the ``missing`` links to make now; those in ``removed`` are removed by us."""
+        """Links among the ``missing`` to make now; those in ``removed`` are removed by us."""
         ours = set(removed)
         self._made = [(at_s, pair) for at_s, pair in self._made if at_s > now_s - WINDOW_S and pair not in ours]
         allowed = [pair for pair in missing if self._count(pair) < MOST]
@@ -25,7 +25,7 @@ class LinkLimit:
 
     @property
     def is_reached(self) -> bool:
-        """Whether a link has been made so often that it is not made again for now."""
+        """Return whether a link has been made so often that it is not made again for now."""
         return any(self._count(pair) >= MOST for _, pair in self._made)
 
     def _count(self, pair: Pair) -> int:

@@ -59,17 +59,17 @@ class NodeState:
     """The graph, as far as it concerns RWC Voice."""
 
     fault: Fault | None = NO_ANSWER_YET
-    """Why no sound can flow; None if it can."""
+    """The reason why no sound can flow; None if it can."""
     microphone: str = ""
     """The node name of the microphone that is recorded, or would be."""
     channels: int = 0
-    """How many it has."""
+    """Number of its channels."""
     listeners: tuple[str, ...] = ()
     flows: bool = False
-    """Whether a listener gets sound."""
+    """True if a listener gets sound."""
     muted: bool = False
     turned_down: tuple[Fault, ...] = ()
-    """What is below 100 % on the way from the microphone to the listeners."""
+    """Volumes below 100 % on the way from the microphone to the listeners."""
 
 
 class NodeManager:
@@ -123,7 +123,7 @@ class NodeManager:
         return self._skipped_samples + (self.transport.skipped_samples if self.transport else 0)
 
     def was_asked_to_give_way(self) -> bool:
-        """Whether another rwc-pw has wanted to feed RWC Voice, or to remove it, since the last call."""
+        """Return whether another rwc-pw has wanted to feed RWC Voice, or to remove it, since the last call."""
         return self._lock is not None and self._lock.was_asked_for()
 
     @property
@@ -346,7 +346,7 @@ class NodeManager:
         return channels
 
     def _intrusion(self, graph: Graph, streams: Streams) -> Fault | None:
-        """What is told of a link past the converter, for a while after it has been removed."""
+        """A link past the converter, which is told for a while after its removal."""
         loop = asyncio.get_running_loop()
         if found := intrusion_in(graph, streams.capture_node):
             self._intruded = found, loop.time() + INTRUSION_TOLD_S

@@ -22,7 +22,7 @@ class PlayoutQueue:
 
     @property
     def reserve_samples(self) -> int:
-        """What usually waits between two cycles, as observed."""
+        """Samples that usually wait between two cycles, as observed."""
         return median_low(self._reserves) if self._reserves else self.block_samples
 
     def set_block(self, block_samples: int) -> None:
@@ -35,7 +35,7 @@ class PlayoutQueue:
         self._reserves.append(queued_samples)
 
     def correction(self, queued_samples: int, next_samples: int) -> int:
-        """How many of the next samples to skip (> 0), or how much silence to put before them (< 0)."""
+        """Number of the next samples to skip (> 0), or of silent ones to put before them (< 0)."""
         excess = queued_samples + next_samples - 2 * self.block_samples
         if excess > (MOST_BLOCKS - 2) * self.block_samples:
             self._reserves.clear()

@@ -17,7 +17,7 @@ UNBUFFERED = ("stdbuf", "-i0", "-o0")
 
 @dataclass(frozen=True)
 class PwCat:
-    """What the installed pw-cat supports."""
+    """Features of the installed pw-cat."""
 
     version: str
     needs_raw_flag: bool
@@ -82,7 +82,7 @@ def _properties(node_name: str, description: str) -> str:
 
 
 def recorded_channels(channels: int) -> int:
-    """How many channels to record of a microphone that has so many: pw-cat 1.4 takes no odd number, other than one."""
+    """Number of channels to record of a microphone that has so many: pw-cat 1.4 takes no odd number but one."""
     return channels if channels == 1 else channels + channels % 2
 
 

@@ -8,11 +8,11 @@ class SessionManagerWatch:
 
     def __init__(self) -> None:
         self.forgets_ports = True
-        """Whether the one that runs, or ran last, is WirePlumber up to 0.4, for all we know."""
+        """True if the one that runs, or ran last, is WirePlumber up to 0.4, for all we know."""
         self._ids: frozenset[int] | None = None
-        """What is there of the one that runs; None before the first graph."""
+        """Objects of the one that runs; None before the first graph."""
         self._remnants: frozenset[int] = frozenset()
-        """What is still there of those that have ended."""
+        """Objects that are left of those that have ended."""
 
     def observe(self, graph: Graph) -> bool:
         """Take the next graph; return whether a session manager has ended, or had before the first."""

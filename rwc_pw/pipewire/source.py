@@ -75,7 +75,7 @@ async def remove_source() -> list[str]:
 
 
 async def _removed(nodes: list[Node]) -> bool:
-    """Whether these nodes, to which nobody listens, could be removed at once; if not, they can a moment later."""
+    """Remove these nodes, to which nobody listens; False if they only can be a moment later."""
     for node in nodes:
         await run(removal(node))
     return all(node.state == "suspended" for node in nodes)

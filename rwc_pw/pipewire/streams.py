@@ -23,7 +23,7 @@ class Streams:
         self, pw_cat: PwCat, pipeline: StreamingPipeline, quantum: int, channels: int, downmix: Downmix
     ) -> None:
         self.channels = channels
-        """How many the recorder has."""
+        """Number of the recorder's channels."""
         self.capture_node = f"rwc_pw.capture.{os.getpid()}"
         self.playback_node = f"rwc_pw.playback.{os.getpid()}"
         self._pw_cat = pw_cat

@@ -40,7 +40,7 @@ def least_latency_samples(quantum: int) -> int:
 
 
 def pipe_bytes(channels: int) -> int:
-    """How much a pipe for so many channels holds."""
+    """Capacity of a pipe for so many channels."""
     return min(channels * PIPE_BYTES, MOST_PIPE_BYTES)
 
 
@@ -115,7 +115,7 @@ class Transport:
 
     @property
     def taken_samples(self) -> int:
-        """What the player has read, silence included."""
+        """Samples that the player has read, silence included."""
         return self._written_samples - self._queued_samples()
 
     def take_levels(self) -> Levels:
@@ -149,7 +149,7 @@ class Transport:
                 self._fall_idle()
 
     def _wait(self) -> tuple[list[int], list[int]]:
-        """What has arrived, and whether the player reads while idle; neither after a timeout."""
+        """Bytes that have arrived, and whether the player reads while idle; neither after a timeout."""
         watched = [self._capture_fd, self._stop_fd]
         if not self.is_flowing:
             arrived, took, _ = select.select(watched, [self._playback_fd], [])

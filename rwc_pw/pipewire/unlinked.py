@@ -20,7 +20,7 @@ class UnlinkedApps:
 
     @property
     def are_any(self) -> bool:
-        """Whether an app waits now, for however short a time."""
+        """Return whether an app waits now, for however short a time."""
         return bool(self._since_s)
 
     def observe(self, graph: Graph, default_source: str, now_s: float) -> Fault | None:

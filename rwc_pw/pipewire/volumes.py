@@ -1,4 +1,4 @@
-"""What is muted or turned down on the way from the microphone to the apps, and what of it is set right; pure."""
+"""Mutes and volumes on the way from the microphone to the apps, and which of them are set right; pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ AGAIN = "or run `rwc-pw disable`, then `rwc-pw enable`."
 
 
 def silence_in(graph: Graph, microphone: Node | None) -> Fault | None:
-    """What is muted, or turned down so far that nothing is heard; None if nothing is."""
+    """The first that is muted, or turned down so far that it is silent; None if none is."""
     for node, name, unmute, turn_up in _way(graph, microphone):
         if node.muted and node is not microphone:  # which is told with all else that a microphone lacks
             return Fault(f"{name} is muted", unmute)
@@ -85,7 +85,7 @@ class VolumeKeeper:
 
 
 def is_wrong(node: Node) -> bool:
-    """Whether a node of ours is not as it begins; who mutes RWC Voice means it."""
+    """Return whether a node of ours is not as it begins; who mutes RWC Voice means it."""
     return set(node.channel_percents) != {FULL_PERCENT} or (node.muted and node.name != SOURCE_NODE)
 
 

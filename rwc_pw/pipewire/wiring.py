@@ -1,4 +1,4 @@
-"""Which links carry the sound, and why it cannot flow: pure decisions, from one snapshot of the graph."""
+"""Links that carry the sound, and reasons why it cannot flow: pure decisions, from one snapshot of the graph."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from rwc_pw.pipewire.inputs import is_microphone, not_there
 
 @dataclass(frozen=True)
 class Wiring:
-    """What to change so that sound flows from the microphone through us to RWC Voice, and nowhere else."""
+    """Changes by which sound flows from the microphone through us to RWC Voice, and nowhere else."""
 
     create: tuple[tuple[int, int], ...]
     """Pairs of an output and an input port to link, the first of each stream first."""
@@ -48,7 +48,7 @@ def plan_wiring(
 
 
 def intrusion_in(graph: Graph, capture: str) -> Fault | None:
-    """Who has linked the real voice past us: into RWC Voice, or from the stream named ``capture``; None if nobody."""
+    """A link past the converter: into RWC Voice, or from the stream named ``capture``; None if there is none."""
     recorders = {node.id for node in graph.named(capture)}
     into = [(link.output_node_id, "into RWC Voice") for link in graph.foreign_feeds()]
     out = [(link.input_node_id, "to what we record") for link in graph.links if link.output_node_id in recorders]
@@ -63,7 +63,7 @@ def intrusion_in(graph: Graph, capture: str) -> Fault | None:
 
 
 def channel_fault(graph: Graph, microphone: Node | None, asked: str) -> Fault | None:
-    """Why the channel that was asked for gives no sound; None if it can."""
+    """The reason why the channel that was asked for gives no sound; None if it can."""
     first = channels_of(asked)[0]
     if microphone is None or first == 0 or not (count := len(graph.ports_of(microphone, "out"))) or first < count:
         return None
@@ -73,7 +73,7 @@ def channel_fault(graph: Graph, microphone: Node | None, asked: str) -> Fault | 
 
 
 def fault_in(graph: Graph, microphone: Node | None, wanted: str, has_streams: bool) -> Fault | None:
-    """Why no sound can flow from ``microphone``, where ``wanted`` was to be chosen; None if it can."""
+    """The reason why no sound can flow from ``microphone``, where ``wanted`` was to be chosen; None if it can."""
     if not graph.voice_nodes():
         return Fault("PipeWire has no RWC Voice yet")
     if not has_streams:
@@ -82,7 +82,7 @@ def fault_in(graph: Graph, microphone: Node | None, wanted: str, has_streams: bo
 
 
 def session_manager_fault(graph: Graph) -> Fault | None:
-    """Why no app is given RWC Voice; None if a session manager links apps."""
+    """The reason why no app is given RWC Voice; None if a session manager links apps."""
     if graph.has_session_manager:
         return None
     return Fault(
@@ -92,7 +92,7 @@ def session_manager_fault(graph: Graph) -> Fault | None:
 
 
 def microphone_fault(graph: Graph, microphone: Node | None, wanted: str) -> Fault | None:
-    """Why the microphone gives no sound, where ``wanted`` was to be chosen; None if it can."""
+    """The reason why the microphone gives no sound, where ``wanted`` was to be chosen; None if it can."""
     if microphone and microphone.state == "error":
         reason = f"the microphone {microphone.label} cannot be opened"
         return Fault(reason, "End other programs that use it, or choose another: `rwc-pw devices` lists them.")

@@ -63,12 +63,12 @@ def require(assets_dir: Path, detector: str | None) -> None:
 
 
 def contentvec_folder(assets_dir: Path) -> Path:
-    """Where ContentVec is in a models folder."""
+    """The folder of ContentVec in a models folder."""
     return assets_dir / "rvc/embedders/contentvec"
 
 
 def detector_file(assets_dir: Path, detector: str) -> Path:
-    """Where a pitch detector's weights are in a models folder."""
+    """The file of a pitch detector's weights in a models folder."""
     return assets_dir / f"rvc/predictors/{detector}.pt"
 
 

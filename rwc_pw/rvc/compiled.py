@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VoiceSources:
-    """What a voice needs besides its own weights."""
+    """Files that a voice needs besides its own weights."""
 
     voice: RvcVoice
     contentvec: Path

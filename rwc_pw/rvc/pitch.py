@@ -30,7 +30,7 @@ def detect_pitch(sound: Array) -> Pitch:
 
 
 def frame_counts(window_samples: int, facts: Mapping[str, float]) -> tuple[int, int]:
-    """How many frames a padded window has, and how many are missing to the multiple that the network needs."""
+    """Number of frames of a padded window, and number missing to the multiple that the network needs."""
     padded_samples = window_samples + 2 * int(facts["padding_samples"])
     frames = (padded_samples - SPECTRUM_SAMPLES) // CONTENT_FRAME_SAMPLES + 1
     return frames, -frames % int(facts["multiple_frames"])

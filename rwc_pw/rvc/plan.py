@@ -1,4 +1,4 @@
-"""Which stretch of the sound each network sees, in frames of 10 ms."""
+"""The stretch of sound that each network sees, in frames of 10 ms."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ RECEPTIVE_SAMPLES = 400  # of one ContentVec feature; there is one every two fra
 
 @dataclass(frozen=True)
 class Plan:
-    """How one block is cut into the windows that each network sees.
+    """Windows of one block, as each network sees them.
 
     Block and past are even, because one ContentVec feature covers two frames.
     """
 
     block_frames: int
     look_ahead_frames: int = 1
-    """How far the flow and the generator look ahead. These frames are decoded again with the next block;
+    """Look-ahead of the flow and the generator. These frames are decoded again with the next block;
     tests/benchmarks/README.md shows what they gain."""
     past_frames: int = 30
-    """How far ContentVec, the pitch detector and the text encoder see back before the block."""
+    """Left context of ContentVec, the pitch detector and the text encoder, before the block."""
 
     @property
     def window_frames(self) -> int:
@@ -32,7 +32,7 @@ class Plan:
 
     @property
     def known_frames(self) -> int:
-        """How many frames of the window have features: the last frames lack the sound that follows them."""
+        """Number of frames of the window that have features: the last frames lack the sound that follows them."""
         return 2 * ((self.window_samples - RECEPTIVE_SAMPLES) // (2 * CONTENT_FRAME_SAMPLES) + 1)
 
     @property
@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def delay_frames(self) -> int:
-        """How far the end of the output lies behind the end of the input; includes the 20 ms that ContentVec lacks."""
+        """Delay of the output's end behind the input's end; includes the 20 ms that ContentVec lacks."""
         return self.look_ahead_frames + self.window_frames - self.known_frames
 
     @property

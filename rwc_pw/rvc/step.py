@@ -1,4 +1,4 @@
-"""The interface for computing one block of a voice, on the CPU (`cpu_step`) or a graphics card (`card_step`).
+"""The interface for computing one block of a voice, on the CPU (`cpu_step`) or a GPU (`gpu_step`).
 
 The recipe is RVC's: ContentVec's features, moved towards the index; the pitch; the text encoder's frames, with noise;
 flow and generator, driven by a source of sine and noise.
@@ -23,7 +23,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class StepSettings:
-    """What may change from block to block."""
+    """Settings that may change from block to block."""
 
     pitch_ratio: float = 1.0
     index_rate: float = 0.0
@@ -46,7 +46,7 @@ class Step(Protocol):
     """Computes one block after another, and keeps the state that the next one needs."""
 
     channels: int
-    """How many channels the flow's input frames have."""
+    """Number of channels of the flow's input frames."""
     samples_per_frame: int
 
     def reset(self) -> None:

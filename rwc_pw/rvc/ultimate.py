@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RvcSettings:
-    """How to convert, in ultimate-rvc's terms."""
+    """Settings of a conversion, in ultimate-rvc's terms."""
 
     n_semitones: int
     f0_method: str
@@ -54,7 +54,7 @@ class UltimateRvc:
         does it, with a fixed seed. ``is_long`` returns memory to the system between segments and is a little slower.
         """
         self.settings = settings
-        """How the next sound is converted; all but ``f0_method`` may be changed at any time."""
+        """Settings for the next sound; all but ``f0_method`` may be changed at any time."""
         self._is_live = is_live
         self._is_long = is_long
         self._voice_folder = voice_folder
@@ -131,7 +131,7 @@ class UltimateRvc:
         return Path(self._ask({"sound": str(sound), "settings": asdict(self.settings)}, on_progress))
 
     def convert_content(self, sound: bytes) -> Path:
-        """The same for the content of a sound file, never on a disk: only the two processes have its memory."""
+        """Convert the content of a sound file without any disk: only the two processes share its memory."""
         memory = self._memory
         try:
             if memory is None:

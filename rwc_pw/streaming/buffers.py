@@ -31,7 +31,7 @@ class BufferConfig:
 
 @dataclass(frozen=True)
 class BufferHealth:
-    """What is buffered now, and what has been lost since the start."""
+    """Samples buffered now, and samples lost since the start."""
 
     input_samples: int
     output_samples: int
@@ -77,7 +77,7 @@ class BufferManager:
 
     @property
     def delay_samples(self) -> int:
-        """How far the output lies behind the input."""
+        """Delay of the output behind the input."""
         return self._delay_samples
 
     def write_input(self, audio: Samples) -> None:
@@ -146,7 +146,7 @@ class BufferManager:
         return silence + len(skipped) == samples
 
     def is_due(self, size: int) -> bool:
-        """Whether waiting for the converter would yield more of the next ``size`` samples."""
+        """Return whether waiting for the converter would yield more of the next ``size`` samples."""
         return len(self._output) < min(size - self._held_back_samples, self._convertible_samples())
 
     def read_output(self, size: int) -> Samples:
@@ -161,7 +161,7 @@ class BufferManager:
         return self._declick.process(np.concatenate([_silence(early), ready, _silence(late)]))
 
     def get_buffer_health(self) -> BufferHealth:
-        """What is buffered and what was lost."""
+        """Samples buffered and samples lost."""
         return BufferHealth(
             input_samples=len(self._input),
             output_samples=len(self._output),
@@ -173,7 +173,7 @@ class BufferManager:
         )
 
     def _convertible_samples(self) -> int:
-        """How far the sound captured so far, converted or not, will fill the timeline ahead."""
+        """Samples by which the sound captured so far, converted or not, will fill the timeline ahead."""
         whole_chunks = len(self._input) // self.config.chunk_size * self.config.chunk_size
         gap = self._gap_samples if whole_chunks else 0
         coming = self._converting_samples + gap + whole_chunks - self._overdue_samples
@@ -189,7 +189,7 @@ class BufferManager:
         self._push_output(_silence(samples - self._take_overdue(samples)))
 
     def _take_overdue(self, samples: int) -> int:
-        """How many of the next samples were already replaced with silence."""
+        """Number of the next samples that were already replaced with silence."""
         late = min(self._overdue_samples, samples)
         self._overdue_samples -= late
         return late

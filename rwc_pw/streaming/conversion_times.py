@@ -1,4 +1,4 @@
-"""How long conversions take, and therefore how much time to allow for one."""
+"""Durations of conversions, and the time to allow for one."""
 
 import math
 import time
@@ -29,7 +29,7 @@ class ConversionTimes:
         self.chunk_size = chunk_size
         self._times_s: deque[float] = deque(maxlen=kept)
         self.count = 0
-        """How many have been added in all."""
+        """Number of durations added in all."""
 
     def try_out(
         self,
@@ -91,7 +91,7 @@ class ConversionTimes:
         return self._filling_samples(size) + size * max(0, math.ceil(converting / size - PATIENCE))
 
     def often_exceed(self, delay_samples: int, size: int) -> bool:
-        """Whether of the latest conversions more than a few took longer than that delay allows."""
+        """Return whether of the latest conversions more than a few took longer than that delay allows."""
         whole_blocks = (delay_samples - self._filling_samples(size)) // size
         given_s = (whole_blocks + PATIENCE) * size / SAMPLE_RATE_HZ
         return sum(time_s > given_s for time_s in list(self._times_s)[-LATEST_CHUNKS:]) > TOLERATED_OUTLIERS

@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PipelineMetrics:
-    """What the pipeline measured."""
+    """Measurements of the pipeline."""
 
     processing_time_ms: float
-    """How long the last chunk took to convert."""
+    """Duration of the last chunk's conversion."""
     total_latency_ms: float
     """From ``process_input`` to ``get_output``, counted in samples; includes the algorithm's delay."""
     real_time_factor: float
@@ -45,16 +45,16 @@ class PipelineMetrics:
     late_ms: float
     buffer_health: BufferHealth
     fault: Fault | None
-    """Why silence replaces the converted voice now; None if all is well."""
+    """The reason why silence replaces the converted voice now; None if all is well."""
 
 
 @dataclass(frozen=True)
 class _Work:
     chunk: Samples
     history: Samples
-    """What was captured right before."""
+    """The samples captured right before."""
     begins: bool
-    """Whether it begins a stream: the converter has no state that belongs to it."""
+    """True if it begins a stream: the converter has no state that belongs to it."""
 
 
 class StreamingPipeline:
@@ -104,7 +104,7 @@ class StreamingPipeline:
 
     @property
     def is_silent(self) -> bool:
-        """Whether the last converted chunk is silent, or there is none yet."""
+        """Return whether the last converted chunk is silent, or there is none yet."""
         return self._silent_chunks > 0
 
     def start(self) -> None:
@@ -245,7 +245,7 @@ class StreamingPipeline:
         self._held_back_samples, self._late_samples = wanted, late_samples
 
     def _surplus_delay(self) -> int:
-        """By how many samples the delay is longer than aligned blocks of the new size take; never shorter any more."""
+        """Excess of the delay over what aligned blocks of the new size take, in samples; it never shrinks."""
         if not (self._new_block and self._is_aligned):
             return 0
         self._held_back_samples = wanted = self.times.delay_samples(self._new_block)

@@ -134,7 +134,7 @@ def _told_name(headers: Message) -> str | None:
 
 
 def _extent_bytes(response: HTTPResponse, url: str, asked_bytes: int, etag: str) -> tuple[int, int | None]:
-    """Where in the file the response begins, and the file's length, if stated."""
+    """Position in the file at which the response begins, and the file's length, if stated."""
     declared = response.headers.get("Content-Length", "")
     if response.status != 206:
         return 0, int(declared) if re.fullmatch(r"[0-9]{1,18}", declared) else None

@@ -43,7 +43,7 @@ class Pace:
 
 
 def handlers(pace: Pace) -> tuple[HTTPHandler, HTTPSHandler]:
-    """What opens http and https addresses for urllib, judged by ``pace``."""
+    """Handlers of http and https addresses for urllib, judged by ``pace``."""
 
     def connection(kind: type[HTTPConnection], host: str, **arguments: Any) -> HTTPConnection:
         made = kind(host, **arguments)
@@ -68,7 +68,7 @@ class _PacedResponse(HTTPResponse):
 
 
 class _Paced(io.RawIOBase):
-    """What a socket receives, counted."""
+    """A socket whose received bytes are counted."""
 
     def __init__(self, socket: io.RawIOBase, pace: Pace) -> None:
         self._socket = socket

@@ -1,4 +1,4 @@
-"""Where rwc-pw's files are, by the XDG base directory specification."""
+"""Paths of rwc-pw's files, by the XDG base directory specification."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Paths:
 
     @property
     def assets_dir(self) -> Path:
-        """What every RVC voice needs, in ultimate-rvc's layout."""
+        """Models that every RVC voice needs, in ultimate-rvc's layout."""
         return self.data_dir / "rvc-models"
 
     @property
@@ -86,7 +86,7 @@ class Paths:
 
     @property
     def state_dir(self) -> Path:
-        """What survives a restart."""
+        """State that survives a restart."""
         return self.state_home / "rwc-pw"
 
 

@@ -19,7 +19,7 @@ def raise_priority(pid: int = 0) -> bool:
 
 
 def may_raise_priority() -> bool:
-    """Whether it would be granted to this user, tried in a separate thread."""
+    """Return whether it would be granted to this user, tried in a separate thread."""
     granted: list[bool] = []
     trial = threading.Thread(target=lambda: granted.append(raise_priority()))
     trial.start()

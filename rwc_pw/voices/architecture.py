@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 FEATURES = {"v1": 256, "v2": 768}
-"""How many features ContentVec has per frame."""
+"""Number of ContentVec's features per frame."""
 SAMPLE_RATES_HZ = (32_000, 40_000, 48_000)
 FLOWS = (0, 2, 4, 6)  # every other one only reverses the channels and has no weights
 WAVENET_LAYERS = 3
@@ -53,7 +53,7 @@ class Architecture:
 
     @classmethod
     def from_config(cls, config: Any, version: Any, has_pitch: Any, speakers: int) -> Self:
-        """What a file declares in its ``config``, ``version`` and ``f0``; ``ArchitectureError`` if that is no voice.
+        """Read a file's ``config``, ``version`` and ``f0``; ``ArchitectureError`` if that is no voice.
 
         ``speakers`` comes from the weights: training leaves another number in the config.
         """

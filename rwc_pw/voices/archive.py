@@ -26,7 +26,7 @@ def opened_archive(file: BufferedReader) -> Iterator[zipfile.ZipFile]:
 
 
 def is_pickle(entry: str) -> bool:
-    """Whether the entry of that name is where PyTorch describes a model: each archive that it makes has one."""
+    """Return whether the entry of that name is where PyTorch describes a model: each archive that it makes has one."""
     return entry.count("/") == 1 and entry.endswith("/data.pkl")
 
 

@@ -11,7 +11,7 @@ LEAST_FORMANT_SEMITONES = 1.0
 
 
 class Effect(StrEnum):
-    """What replaces the speaker's vocal cords."""
+    """Replacement of the speaker's vocal cords."""
 
     NONE = "none"
     ROBOT = "robot"

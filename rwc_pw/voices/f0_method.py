@@ -1,4 +1,4 @@
-"""Which pitch detector an RVC voice uses."""
+"""The pitch detectors of RVC voices."""
 
 from rwc_pw.errors import UsageError
 from rwc_pw.voices.rvc_voice import BATCH, STREAMING
@@ -8,7 +8,7 @@ SWIFTF0, FCPE, RMVPE = "swiftf0", "fcpe", "rmvpe"
 DETECTORS = {BATCH: (RMVPE, FCPE), STREAMING: (FCPE, SWIFTF0, RMVPE)}
 """The pitch detectors of each backend, its default first."""
 NETWORK_DETECTORS = FCPE, RMVPE
-"""Those with weights in the models folder, which can run on a graphics card; SwiftF0 is made for CPUs."""
+"""Those with weights in the models folder, which can run on a GPU; SwiftF0 is made for CPUs."""
 F0_METHODS = (AUTO, *DETECTORS[STREAMING])
 
 

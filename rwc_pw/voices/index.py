@@ -34,7 +34,7 @@ class VoiceIndex:
 
     width: int
     probes: int
-    """How many lists are searched."""
+    """Number of lists that are searched."""
     centroids: NDArray[np.float32] | None
     """(lists, width); None for one list."""
     lists: Lists
@@ -144,7 +144,7 @@ def _read_header(reader: _Reader) -> tuple[int, int]:
 
 
 def _read_sizes(reader: _Reader, lists: int, width: int) -> list[int]:
-    """How many vectors each list has."""
+    """Number of vectors of each list."""
     if reader.text() != b"ilar" or reader.number(np.uint64) != lists or reader.number(np.uint64) != 4 * width:
         raise BadIndexError("an index whose lists do not fit its vectors")
     way, numbers = reader.text(), reader.number(np.uint64)

@@ -1,4 +1,4 @@
-"""What a voice can be set to: one default and one range, wherever it is set."""
+"""Settings of a voice: one default and one range each, wherever they are set."""
 
 from typing import NamedTuple
 
@@ -25,5 +25,5 @@ INDEX_RATE = Option(0.75, 0.0, 1.0)
 PROTECT = Option(0.33, 0.0, 0.5)
 RMS_MIX_RATE = Option(1.0, 0.0, 1.0)
 LOOK_AHEAD_MS = Option(10, 10, 160)
-"""How far flow and generator may look ahead; looking further brings them no closer to their offline sound."""
+"""Look-ahead of flow and generator; a longer one brings them no closer to their offline sound."""
 CHUNK_SAMPLES = Option(4096, 960, 16384)

@@ -27,7 +27,7 @@ class RvcVoice:
     """v1 or v2: which features of ContentVec it was trained on."""
     sample_rate_hz: int
     has_pitch: bool
-    """Whether it follows the speaker's pitch (RVC's f0)."""
+    """True if it follows the speaker's pitch (RVC's f0)."""
     speakers: int
     has_index: bool
     source_sha256: str

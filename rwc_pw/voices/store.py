@@ -1,4 +1,4 @@
-"""Where the user's RVC voices are kept, one folder each."""
+"""The store of the user's RVC voices, one folder each."""
 
 import difflib
 import shutil
@@ -64,7 +64,7 @@ class VoiceStore:
             )
 
     def is_free(self, name: str) -> bool:
-        """Whether nothing is called ``name`` yet."""
+        """Return whether nothing is called ``name`` yet."""
         return name not in BUILTIN_VOICES and not (self.folder / name).exists()
 
     def adopt(self, folder: Path, voice: RvcVoice) -> None:

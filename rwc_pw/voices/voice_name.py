@@ -11,7 +11,7 @@ UNNAMED = "Voice"
 
 
 def is_possible(name: str) -> bool:
-    """Whether a voice can be called so: one line of printable characters, for a folder's name and a command line."""
+    """Return whether a voice can be called so: one printable line, for a folder's name and a command line."""
     return name == fitting_name(name)
 
 

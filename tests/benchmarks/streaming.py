@@ -9,7 +9,7 @@ blocks    the time of a block, StreamingConverter as a whole: median, 95 and 99 
 memory    of a process that speaks in a 48 kHz voice, after 10 s and after 60 s of sound
 batch     processor time per second of sound over BatchConverter's, each as it is set by default, in one thread
 delay     microphone to app in a 40 kHz voice on a private PipeWire: declared, and measured by the pitch
-card      on a graphics card, a block of 20 ms: median and 99 of 100, as one CUDA graph and without
+gpu       on a GPU, a block of 20 ms: median and 99 of 100, as one CUDA graph and without
 pitch     found live in the real speech that ultimate-rvc ships, against the reference by RMVPE: median, and voicing
 edges     in five minutes of sound, steps at the edges of blocks over those inside
 drift     of the delay in ten minutes of sound, converted as fast as the machine can; a small voice
@@ -34,7 +34,7 @@ import soundfile
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.config import Config
 from rwc_pw.demo.performance import perform
-from rwc_pw.rvc import graphics_card
+from rwc_pw.rvc import gpu
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.streaming import BatchConverter, ConversionBackend, ConversionConfig, StreamingConverter
@@ -50,7 +50,7 @@ from tests.rvc.warble import delay_samples, warble
 RATES_HZ = (32_000, 40_000, 48_000)
 LEAST_GFLOP = {48_000: 134, 40_000: 115, 32_000: 101}
 """Of a second of sound: ContentVec, RMVPE, text encoder, flow and generator, each frame once."""
-CARD_BLOCK = 2
+GPU_BLOCK = 2
 FLOP_BLOCKS = (2, 6, 10)
 BLOCKS = (8, 10, 12, 16)
 SECONDS = 60
@@ -267,20 +267,20 @@ def drift(bench: Bench) -> None:
     print(f"drift: declared {it.latency_samples} samples; each minute {found}", flush=True)
 
 
-def card(bench: Bench) -> None:
-    if not graphics_card.device():
-        print("card: there is none", flush=True)
+def on_gpu(bench: Bench) -> None:
+    if not gpu.device():
+        print("gpu: there is none", flush=True)
         return
-    it = StreamingConverter(bench.config(40_000, CARD_BLOCK))
+    it = StreamingConverter(bench.config(40_000, GPU_BLOCK))
     it.initialize()
     medians_ms = []
     for how in ("one graph", "operation by operation"):
-        times_ms = 1000 * np.array(spent_s(it, CARD_BLOCK * SAMPLE_RATE_HZ // 100, SECONDS))
+        times_ms = 1000 * np.array(spent_s(it, GPU_BLOCK * SAMPLE_RATE_HZ // 100, SECONDS))
         middle, nearly_all = np.percentile(times_ms, [50, 99])
         medians_ms.append(middle)
-        print(f"card, {10 * CARD_BLOCK} ms, {how}: {middle:.2f}, {nearly_all:.2f} ms", flush=True)
+        print(f"gpu, {10 * GPU_BLOCK} ms, {how}: {middle:.2f}, {nearly_all:.2f} ms", flush=True)
         it._stream._step._graph = None
-    print(f"card: {medians_ms[1] / medians_ms[0]:.1f} times as fast in one graph", flush=True)
+    print(f"gpu: {medians_ms[1] / medians_ms[0]:.1f} times as fast in one graph", flush=True)
 
 
 def pitch(bench: Bench) -> None:
@@ -359,7 +359,7 @@ ROWS = {
     "memory": memory,
     "batch": batch,
     "delay": delay,
-    "card": card,
+    "gpu": on_gpu,
     "pitch": pitch,
     "edges": edges,
     "drift": drift,

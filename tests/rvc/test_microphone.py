@@ -21,7 +21,7 @@ from rwc_pw.config import config_of
 from rwc_pw.engine import engine
 from rwc_pw.engine.chunk_size import AdaptiveChunk, ChosenChunks
 from rwc_pw.engine.request import conversion_of
-from rwc_pw.rvc import graphics_card
+from rwc_pw.rvc import gpu
 from rwc_pw.status import State
 from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
@@ -334,7 +334,7 @@ def test_the_chunk_follows_the_machine_while_people_listen(
     [(1 + TRIAL_CHUNKS // 2, ""), (TRIAL_CHUNKS + 10, ""), (TRIAL_CHUNKS + 10, "rvc_chunk_size = 4800\n")],
     ids=["when tried", "while it speaks", "while it speaks in chunks of the user's choice"],
 )
-def test_where_the_card_fails_there_is_silence_with_a_reason_until_the_cpu_speaks(
+def test_where_the_gpu_fails_there_is_silence_with_a_reason_until_the_cpu_speaks(
     chunks,
     pinned,
     headless,
@@ -342,34 +342,34 @@ def test_where_the_card_fails_there_is_silence_with_a_reason_until_the_cpu_speak
     assets_dir,
     monkeypatch,
 ):
-    """The CPU, taken for a card: torch computes on it, and fails after so many chunks."""
-    monkeypatch.setattr(graphics_card, "_found", lambda: "cpu")
-    monkeypatch.setattr(graphics_card, "_failed", threading.Event())
-    from rwc_pw.rvc import card_step  # it needs the extra
+    """The CPU, taken for a GPU: torch computes on it, and fails after so many chunks."""
+    monkeypatch.setattr(gpu, "_found", lambda: "cpu")
+    monkeypatch.setattr(gpu, "_failed", threading.Event())
+    from rwc_pw.rvc import gpu_step  # it needs the extra
 
     computed, reasons = itertools.count(), set()
 
-    class Failing(card_step.CardStep):
+    class Failing(gpu_step.GpuStep):
         def __call__(self, *block):
             if next(computed) == chunks:
                 raise RuntimeError("CUDA error: the device is lost")
             return super().__call__(*block)
 
-    monkeypatch.setattr(card_step, "CardStep", Failing)
+    monkeypatch.setattr(gpu_step, "GpuStep", Failing)
     paths = in_process(program, assets_dir, monkeypatch, pinned)
     voice = chosen_for(paths)
     ChosenChunks(paths.chunks_file).keep(voice, 4800)
 
     def speaks_again(it: engine.VoiceEngine) -> bool:
         status = it.status()
-        if graphics_card.has_failed():
+        if gpu.has_failed():
             reasons.add(status.reason)
-        return graphics_card.has_failed() and it.status().state is State.RUNNING
+        return gpu.has_failed() and it.status().state is State.RUNNING
 
     _, heard = heard_when(speaks_again, headless, paths)
     if not pinned:
         assert ChosenChunks(paths.chunks_file).get(voice)  # for the CPU, anew
-    assert "the graphics card failed, and the voice Checkable is being loaded" in reasons
+    assert "the GPU failed, and the voice Checkable is being loaded" in reasons
     assert pitch_hz(heard, RATE_HZ) == pytest.approx(PITCH_HZ, rel=0.01)
 
 

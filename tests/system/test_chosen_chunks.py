@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rwc_pw.engine.chunk_size import ChosenChunks
-from rwc_pw.rvc import graphics_card
+from rwc_pw.rvc import gpu
 from rwc_pw.streaming import ConversionConfig
 
 ANNA, OTTO = (ConversionConfig(model_path=Path("/voices") / name, backend="streaming") for name in ("Anna", "Otto"))
@@ -19,7 +19,7 @@ def test_what_was_chosen_is_kept_by_voice(tmp_path):
     assert ChosenChunks(path).get(OTTO) == 4800
 
 
-def test_another_detector_look_ahead_or_a_graphics_card_takes_another_choice(tmp_path, monkeypatch):
+def test_another_detector_look_ahead_or_a_gpu_takes_another_choice(tmp_path, monkeypatch):
     chosen = ChosenChunks(tmp_path / "chunks.json")
     chosen.keep(ANNA, 3840)
     assert chosen.get(replace(ANNA, look_ahead=40)) is None
@@ -27,7 +27,7 @@ def test_another_detector_look_ahead_or_a_graphics_card_takes_another_choice(tmp
     assert chosen.get(exact) is None
     chosen.keep(exact, 4800)
     with monkeypatch.context() as patch:
-        patch.setattr(graphics_card, "device", lambda: "cuda")
+        patch.setattr(gpu, "device", lambda: "cuda")
         assert chosen.get(ANNA) is None
         chosen.keep(ANNA, 960)
         assert chosen.get(ANNA) == 960

@@ -95,7 +95,7 @@ class ObservedEngine(engine.VoiceEngine):
 
 
 def voice_of(name: str) -> Config:
-    return Config(voice=name, rvc_backend="batch")  # which a graphics card need not be looked for
+    return Config(voice=name, rvc_backend="batch")  # which a GPU need not be looked for
 
 
 @asynccontextmanager

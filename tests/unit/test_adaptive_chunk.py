@@ -56,7 +56,7 @@ def test_nothing_is_larger_than_the_largest_nor_smaller_than_the_smallest():
     assert AdaptiveChunk().better(spoken(100, 0.1, chunk_sizes(None)[0]), None) is None
 
 
-def test_the_smallest_chunks_are_for_graphics_cards():
+def test_the_smallest_chunks_are_for_gpus():
     assert chunk_sizes(None) == chunk_sizes("cuda")[1:]
     assert AdaptiveChunk().better(spoken(60, 0.1, 1920), None) is None
     assert AdaptiveChunk().better(spoken(60, 0.1, 1920), "cuda") == 960

@@ -53,7 +53,7 @@ class Limiter:
         return (sound[:n] * gains).astype(np.float32)
 
     def _is_idle(self) -> bool:
-        """Whether the gain has been 1 for a whole window, so that a quiet chunk changes nothing."""
+        """Return whether the gain has been 1 for a whole window, so that a quiet chunk changes nothing."""
         return bool(self._needed.min() == UNITY and self._held.min() == UNITY)
 
     def _gains(self, level: Samples) -> NDArray[np.float64]:

@@ -74,7 +74,7 @@ class PitchShifter:
         turns[locked] = order * angle
 
     def _widths(self, borders: Indices) -> Indices:
-        """How many bins lie between 0, ``borders`` and the end."""
+        """Numbers of bins between 0, ``borders`` and the end."""
         widths: Indices = np.diff(np.concatenate(((0,), borders, (self._bins,))))
         return widths
 

@@ -81,7 +81,7 @@ class Upsample(nn.Module):
 
 
 def without_weight_norm(weights: Weights) -> dict[str, Tensor]:
-    """The same weights with weight normalisation (Salimans and Kingma, 2016) multiplied out, in float32."""
+    """Multiply out weight normalisation (Salimans and Kingma, 2016); the result is float32."""
     plain = {}
     for name, weight in weights.items():
         if name.endswith(".weight_v"):

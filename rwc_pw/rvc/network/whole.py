@@ -1,6 +1,6 @@
 """A whole block of a voice in torch, from input to output, without synchronising with the host.
 
-It does the same as ``rwc_pw/rvc/cpu_step.py``, in operations that a graphics card can run as one graph.
+It does the same as ``rwc_pw/rvc/cpu_step.py``, in operations that a GPU can run as one graph.
 """
 
 import math
@@ -173,7 +173,7 @@ class _Pitch(nn.Module):
 
 
 class _Retrieval(nn.Module):
-    """``Retrieval`` over the whole index: a card can afford to search more than the nearest cell."""
+    """``Retrieval`` over the whole index: a GPU can afford to search more than the nearest cell."""
 
     _indexed: Tensor
     _squares: Tensor

@@ -51,9 +51,9 @@ class Copied:
     model: Path
     index: Path | None
     sha256: str
-    """Of the model file."""
+    """Checksum of the model file."""
     told: str = ""
-    """Which of several models it is, as a sentence."""
+    """A sentence that tells which of several models it is."""
 
 
 def place_of(text: str) -> Path | None:
@@ -98,7 +98,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _is_shared_archive(source: Path) -> bool:
-    """Whether it is a zip, and not the one that PyTorch makes of a model; ``UsageError`` for other archives."""
+    """Return whether it is a zip, and not the one that PyTorch makes of a model; ``UsageError`` for other archives."""
     with _opened(source) as file:
         start = file.read(TAR_MAGIC_AT + len(TAR_MAGIC))
         kind = next((kind for magic, kind in OTHER_ARCHIVES.items() if start.startswith(magic)), None)
@@ -112,7 +112,7 @@ def _is_shared_archive(source: Path) -> bool:
 
 
 def _is_model(file: BufferedReader) -> bool:
-    """Whether a zip is PyTorch's, or none that can be read: that is for the inspector to say."""
+    """Return whether a zip is PyTorch's, or none that can be read: that is for the inspector to say."""
     try:
         with opened_archive(file) as archive:
             return any(map(is_pickle, archive.namelist()))
@@ -151,7 +151,7 @@ def _files_in(source: Path) -> list[Path]:
 
 
 def _is_aside(path: str) -> bool:
-    """Whether it is something that a system left beside the voice: hidden, or macOS's second halves of files."""
+    """Return whether it is something that a system left beside the voice: hidden, or macOS's second halves of files."""
     return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in path.split("/"))
 
 
@@ -250,7 +250,7 @@ def _choose(named: dict[str, File], source: Path) -> tuple[File, File | None, st
 
 
 def _longest_trained(models: list[str]) -> tuple[list[str], str]:
-    """Of one voice at several epochs of its training, the last, and what to tell; else all of them."""
+    """The last of one voice's models at several epochs of its training, and what to tell; else all of them."""
     states = {_trained(name) for name in models}
     if len(models) < 2 or len(states) < len(models) or len({name for name, *_ in states}) > 1:
         return models, ""

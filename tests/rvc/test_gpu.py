@@ -1,4 +1,4 @@
-"""A voice on a graphics card, as far as it can be seen without one: torch computes the same on the CPU."""
+"""A voice on a GPU, as far as it can be seen without one: torch computes the same on the CPU."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 
 from rwc_pw import doctor
 from rwc_pw.errors import ConversionError
-from rwc_pw.rvc import cpu_step, graphics_card
+from rwc_pw.rvc import cpu_step, gpu
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.live import RvcStream
 from rwc_pw.rvc.pitch import SalienceDetector
@@ -36,10 +36,10 @@ class ExactNetwork(CpuNetwork):
 
 
 @pytest.fixture
-def card(monkeypatch):
+def gpu_found(monkeypatch):
     """The CPU, taken for one."""
-    monkeypatch.setattr(graphics_card, "_found", lambda: "cpu")
-    monkeypatch.setattr(graphics_card, "_failed", threading.Event())
+    monkeypatch.setattr(gpu, "_found", lambda: "cpu")
+    monkeypatch.setattr(gpu, "_failed", threading.Event())
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-{kind[1]}-{'f0' if kind[2] else 'no f0'}")
@@ -66,7 +66,7 @@ def said_by(stream: RvcStream) -> np.ndarray:
 
 
 def test_it_says_what_the_cpu_says(config, monkeypatch):
-    from rwc_pw.rvc.card_step import CardStep
+    from rwc_pw.rvc.gpu_step import GpuStep
 
     converter = StreamingConverter(config)
     sources = converter._compiler.sources()
@@ -76,23 +76,23 @@ def test_it_says_what_the_cpu_says(config, monkeypatch):
     on_cpu = cpu_step.CpuStep(
         content, voice, PLAN, lambda: detector and SalienceDetector(detector, PLAN.window_samples), retrieval
     )
-    on_card = CardStep(sources.contentvec, config.model_path, PLAN, sources.detector, retrieval, "cpu")
+    on_gpu = GpuStep(sources.contentvec, config.model_path, PLAN, sources.detector, retrieval, "cpu")
     heard = []
-    for step in (on_cpu, on_card):
+    for step in (on_cpu, on_gpu):
         stream = RvcStream(step, PLAN)
         stream.settings = StepSettings(1.5, 0.5, 0.33)
         first = said_by(stream)
         stream.reset(np.zeros(0, np.float32))
         np.testing.assert_array_equal(said_by(stream), first)
         heard.append(first)
-    cpu, card = heard
-    network = on_card._network
+    cpu, gpu_sound = heard
+    network = on_gpu._network
     features = network._past_features[0].numpy()
     assert np.sqrt(np.mean((features - on_cpu._features) ** 2) / np.mean(on_cpu._features**2)) < 0.005
     np.testing.assert_allclose(network._past_pitch_hz.numpy(), on_cpu._pitch_hz, rtol=3e-4)  # half a cent
     assert (network._past_pitch_hz > 0).any() == converter._voice.facts.has_pitch
     # the phases come apart: the compiled detector has its weights in float16
-    assert np.sqrt(np.mean((card - cpu) ** 2) / np.mean(cpu**2)) < 0.05
+    assert np.sqrt(np.mean((gpu_sound - cpu) ** 2) / np.mean(cpu**2)) < 0.05
 
 
 @pytest.mark.parametrize("detector", ["fcpe", "rmvpe"])
@@ -122,19 +122,19 @@ def lost(*_: object) -> None:
     raise RuntimeError("CUDA error: the device is lost")
 
 
-@pytest.mark.usefixtures("card")
+@pytest.mark.usefixtures("gpu_found")
 @pytest.mark.parametrize(("fails", "context"), [("_compute", None), ("reset", np.zeros(CHUNK, np.float32))])
 def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, fails, context, monkeypatch):
     it = StreamingConverter(config)
     it.initialize()
     heard = spoken(it, tone(1.5), CHUNK)
-    assert it._is_on_card
+    assert it._is_on_gpu
     monkeypatch.setattr(it._stream._step, fails, lost)
-    with pytest.raises(ConversionError, match="graphics card failed: CUDA error"):
+    with pytest.raises(ConversionError, match="GPU failed: CUDA error"):
         it.convert_chunk(tone(1)[:CHUNK], context)
-    assert graphics_card.device() is None
+    assert gpu.device() is None
     it.initialize()
-    assert not it._is_on_card
+    assert not it._is_on_gpu
     again = spoken(it, tone(1.5), CHUNK)
     if it._voice.facts.has_pitch:
         expected_hz = pytest.approx(170 * 2 ** (3 / 12), rel=0.01)
@@ -142,35 +142,35 @@ def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, fails, 
     assert np.abs(again[-CHUNK:]).max() > 0
 
 
-@pytest.mark.usefixtures("card")
+@pytest.mark.usefixtures("gpu_found")
 @pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "not finite"])
 def test_where_it_cannot_compute_a_voice_the_cpu_speaks(config, is_lost, monkeypatch):
-    from rwc_pw.rvc.card_step import CardStep
+    from rwc_pw.rvc.gpu_step import GpuStep
 
-    compute = CardStep._compute
-    monkeypatch.setattr(CardStep, "_compute", lost if is_lost else lambda step: compute(step) * np.nan)
+    compute = GpuStep._compute
+    monkeypatch.setattr(GpuStep, "_compute", lost if is_lost else lambda step: compute(step) * np.nan)
     it = StreamingConverter(config)
     it.initialize()
-    assert graphics_card.has_failed()
+    assert gpu.has_failed()
     assert np.abs(spoken(it, tone(1), CHUNK)[-CHUNK:]).max() > 0
 
 
 def test_a_machine_without_a_driver_has_none_and_needs_no_torch(monkeypatch, tmp_path):
-    monkeypatch.setattr(graphics_card, "DRIVER", tmp_path / "none")
+    monkeypatch.setattr(gpu, "DRIVER", tmp_path / "none")
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    assert graphics_card._found.__wrapped__() is None
-    monkeypatch.setattr(graphics_card, "DRIVER", tmp_path)
-    assert graphics_card._found.__wrapped__() is None
+    assert gpu._found.__wrapped__() is None
+    monkeypatch.setattr(gpu, "DRIVER", tmp_path)
+    assert gpu._found.__wrapped__() is None
 
 
-@pytest.mark.usefixtures("card")
+@pytest.mark.usefixtures("gpu_found")
 def test_the_doctor_tells_where_voices_are_computed(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor, "missing", lambda _: [])
     monkeypatch.setattr(doctor, "prove", lambda _: [])
-    [on_card] = doctor._check_rvc(tmp_path)
-    graphics_card.give_up(RuntimeError("lost"))
+    [on_gpu] = doctor._check_rvc(tmp_path)
+    gpu.give_up(RuntimeError("lost"))
     [on_cpu] = doctor._check_rvc(tmp_path)
-    assert (on_card.finding, on_cpu.finding) == (
-        "computed on the graphics card",
-        "computed on the CPU: no NVIDIA card can be used",
+    assert (on_gpu.finding, on_cpu.finding) == (
+        "computed on the GPU",
+        "computed on the CPU: no NVIDIA GPU can be used",
     )

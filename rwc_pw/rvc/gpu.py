@@ -1,4 +1,4 @@
-"""Whether voices are computed on a graphics card: an NVIDIA card, until it fails."""
+"""The GPU on which voices are computed: an NVIDIA GPU, until it fails."""
 
 import logging
 import threading
@@ -13,13 +13,13 @@ _failed = threading.Event()
 
 
 def device() -> str | None:
-    """The card's name in torch; None if there is none, or it has failed, which loses this process's CUDA state."""
+    """The GPU's name in torch; None if there is none, or it has failed, which loses this process's CUDA state."""
     return None if _failed.is_set() else _found()
 
 
 def give_up(error: Exception) -> None:
-    """Stop using the card until the next start."""
-    log.error("the graphics card failed, the CPU takes over: %s", error)
+    """Stop using the GPU until the next start."""
+    log.error("the GPU failed, the CPU takes over: %s", error)
     _failed.set()
 
 

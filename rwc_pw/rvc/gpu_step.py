@@ -1,4 +1,4 @@
-"""One block of a voice on a graphics card: inputs to the card, a single CUDA graph, the result back."""
+"""One block of a voice on a GPU: inputs to the GPU, a single CUDA graph, the result back."""
 
 from functools import cache
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rwc_pw.rvc.graphics_card import CUDA
+from rwc_pw.rvc.gpu import CUDA
 from rwc_pw.rvc.network.whole import WholeVoice
 from rwc_pw.rvc.plan import Plan
 from rwc_pw.rvc.retrieval import Retrieval
@@ -16,8 +16,8 @@ from rwc_pw.rvc.step import Array, StepNoise, StepSettings
 WARM_UP_BLOCKS = 3  # in which cuDNN and cuBLAS choose their algorithms, as CUDA graphs require
 
 
-class CardStep:
-    """A ``Step`` with the stored voice's own weights; in float16 and as a CUDA graph if the device is a card."""
+class GpuStep:
+    """A ``Step`` with the stored voice's own weights; in float16 and as a CUDA graph if the device is a GPU."""
 
     def __init__(
         self,
@@ -32,15 +32,15 @@ class CardStep:
         with torch.no_grad():
             self._network = WholeVoice(contentvec, voice, plan, detector, indexed).eval()
         self.channels, self.samples_per_frame = self._network.channels, self._network.samples_per_frame
-        is_card = device == CUDA
-        if is_card:
+        is_gpu = device == CUDA
+        if is_gpu:
             self._network.halve()
         self._network.to(device)
         frames = plan.decoded_frames
         shapes = (plan.window_samples,), (frames, self.channels), (frames, self.samples_per_frame), (3,)
         self._there = [torch.zeros(shape, device=device) for shape in shapes]
-        self._here = [torch.zeros(shape, pin_memory=is_card) for shape in shapes]
-        self._graph = self._captured() if is_card else None
+        self._here = [torch.zeros(shape, pin_memory=is_gpu) for shape in shapes]
+        self._graph = self._captured() if is_gpu else None
         self.reset()
 
     def reset(self) -> None:
@@ -57,8 +57,8 @@ class CardStep:
             self._graph.replay()
         else:
             self._said = self._compute()
-        said: Array = self._said.cpu().numpy()  # waits for the card to finish
-        if not np.isfinite(said).all():  # as some cards return for float16
+        said: Array = self._said.cpu().numpy()  # waits for the GPU to finish
+        if not np.isfinite(said).all():  # as some GPUs return for float16
             raise RuntimeError("its numbers are not finite")
         return said
 
