@@ -50,13 +50,13 @@ class BatchConverter(ConversionBackend):
         if context is not None:
             self._reset()
             self._remember(context)
-        heard = np.concatenate([self._past, audio_chunk])
+        recent = np.concatenate([self._past, audio_chunk])
         self._remember(audio_chunk)
         needed = len(audio_chunk) + self._sola.overlap_samples
-        if not heard.any():
+        if not recent.any():
             return self._sola.join(np.zeros(needed, np.float32))
         window = -(-(needed + LEAST_PAST_SAMPLES) // FRAME_SAMPLES) * FRAME_SAMPLES
-        return self._sola.join(self._convert(heard[-window:])[-needed:])
+        return self._sola.join(self._convert(recent[-window:])[-needed:])
 
     def adjust(self, config: ConversionConfig) -> bool:
         """Change pitch, index rate or protection from the next chunk on; anything else takes a new converter."""

@@ -47,8 +47,8 @@ class StreamingConverter(ConversionBackend):
         self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
         self._stream: RvcStream | None = None
         self._is_on_gpu = False
-        self._heard: Samples
-        self._said: Samples
+        self._past_input: Samples
+        self._past_output: Samples
 
     @property
     def latency_samples(self) -> int:
@@ -83,9 +83,9 @@ class StreamingConverter(ConversionBackend):
         with self._gpu_watched():
             if context is not None:
                 self._reset(stream, context)
-            heard = np.concatenate([self._heard, audio_chunk])
-            self._heard = heard[-len(self._heard) :]
-            resampled: Samples = soxr.resample(heard, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
+            recent = np.concatenate([self._past_input, audio_chunk])
+            self._past_input = recent[-len(self._past_input) :]
+            resampled: Samples = soxr.resample(recent, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
             # the previous block's end was resampled as if silence followed, so it is given again
             return self._at_48_khz(stream.convert(resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
 
@@ -159,8 +159,8 @@ class StreamingConverter(ConversionBackend):
     def _tried(self, step: Step) -> RvcStream:
         """Convert a first block; ``RuntimeError`` if the result is not finite."""
         stream = RvcStream(step, self._plan)
-        said = stream.convert(np.ones(self._plan.block_frames * CONTENT_FRAME_SAMPLES, np.float32))
-        if not np.isfinite(said).all():
+        block = stream.convert(np.ones(self._plan.block_frames * CONTENT_FRAME_SAMPLES, np.float32))
+        if not np.isfinite(block).all():
             raise RuntimeError("it returned numbers that are not finite")
         return stream
 
@@ -180,16 +180,16 @@ class StreamingConverter(ConversionBackend):
         soxr = load_module("soxr")
         stream.reset(np.asarray(soxr.resample(before, SAMPLE_RATE_HZ, CONTENT_RATE_HZ), np.float32))
         margins = 2 * SAMPLE_RATE_HZ // MARGINS_PER_S
-        self._heard = np.concatenate([np.zeros(margins, np.float32), before])[-margins:]
-        self._said = np.zeros(2 * self._rate_hz // MARGINS_PER_S, np.float32)
+        self._past_input = np.concatenate([np.zeros(margins, np.float32), before])[-margins:]
+        self._past_output = np.zeros(2 * self._rate_hz // MARGINS_PER_S, np.float32)
 
-    def _at_48_khz(self, said: Samples) -> Samples:
+    def _at_48_khz(self, block: Samples) -> Samples:
         """The block, resampled, ending one margin earlier: continuous resampling needs the sound that follows."""
         import soxr
 
         if not self._margin_samples:
-            return said
-        joined = np.concatenate([self._said, said])
-        self._said = joined[-len(self._said) :]
+            return block
+        joined = np.concatenate([self._past_output, block])
+        self._past_output = joined[-len(self._past_output) :]
         resampled: Samples = soxr.resample(joined, self._rate_hz, SAMPLE_RATE_HZ)
         return resampled[self._margin_samples : -self._margin_samples]

@@ -46,15 +46,15 @@ class VoiceChain(ConversionBackend):
         if context is not None:
             self._reset()
             context = self._gate.process(context)
-        heard = self._gate.process(audio_chunk)
-        said = self._loudness.process(heard, self.converter.convert_chunk(heard, context))
-        return self._finished(self._formant.process(said))
+        gated = self._gate.process(audio_chunk)
+        output = self._loudness.process(gated, self.converter.convert_chunk(gated, context))
+        return self._finished(self._formant.process(output))
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
-        heard = self._gate.process(audio_chunk)
-        said = self.converter.fade_out(heard)
-        said = self._formant.fade_out(self._loudness.process(heard[: len(said)], said))
-        return self._finished(said[: len(audio_chunk)])
+        gated = self._gate.process(audio_chunk)
+        output = self.converter.fade_out(gated)
+        output = self._formant.fade_out(self._loudness.process(gated[: len(output)], output))
+        return self._finished(output[: len(audio_chunk)])
 
     def adjust(self, config: ConversionConfig) -> bool:
         if not self.converter.adjust(config):
@@ -72,8 +72,8 @@ class VoiceChain(ConversionBackend):
         for stage in (self._gate, self._loudness, self._formant, self._limiter):
             stage.reset()
 
-    def _finished(self, said: Samples) -> Samples:
-        return self._limiter.process(self._amplified(said))
+    def _finished(self, output: Samples) -> Samples:
+        return self._limiter.process(self._amplified(output))
 
     def _amplified(self, sound: Samples) -> Samples:
         before, self._gain = self._gain, self._wanted_gain

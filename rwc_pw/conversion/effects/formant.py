@@ -28,13 +28,13 @@ class FormantShifter:
     def process(self, chunk: Samples) -> Samples:
         """The next samples, (n,) to (n,)."""
         vocoder = self._vocoder
-        said = vocoder.convert_chunk(chunk) if vocoder else chunk
+        output = vocoder.convert_chunk(chunk) if vocoder else chunk
         if self.semitones != self._current_semitones:
             self._vocoder = self._new_vocoder()
             after = self._vocoder.convert_chunk(chunk, self._before) if self._vocoder else chunk
-            said = crossfade(said[:FADE_SAMPLES], after)
+            output = crossfade(output[:FADE_SAMPLES], after)
         self._before = np.concatenate([self._before, chunk])[-FRAME_SAMPLES:]
-        return said
+        return output
 
     def fade_out(self, chunk: Samples) -> Samples:
         """Process the last samples and flush what is still inside: (n,) to (n + ``latency_samples``,)."""

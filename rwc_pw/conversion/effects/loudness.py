@@ -17,29 +17,29 @@ class LoudnessMix:
     """
 
     def __init__(self, rate: float, delay_samples: int) -> None:
-        """``said`` lies ``delay_samples`` behind ``heard``."""
+        """``output`` lies ``delay_samples`` behind ``source``."""
         self.rate = rate
         """May be set from another thread; takes effect with the next chunk."""
         self._delay_samples = delay_samples
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was heard and said."""
-        self._heard = np.zeros(self._delay_samples + WINDOW_SAMPLES, np.float32)
-        self._said = np.zeros(WINDOW_SAMPLES, np.float32)
+        """Forget the past input and output."""
+        self._input = np.zeros(self._delay_samples + WINDOW_SAMPLES, np.float32)
+        self._output = np.zeros(WINDOW_SAMPLES, np.float32)
         self._rate = self.rate
 
-    def process(self, heard: Samples, said: Samples) -> Samples:
-        """``said`` with its new loudness; all (n,)."""
+    def process(self, source: Samples, output: Samples) -> Samples:
+        """``output`` with its new loudness; all (n,)."""
         before, self._rate = self._rate, self.rate
-        all_heard, all_said = np.concatenate([self._heard, heard]), np.concatenate([self._said, said])
-        self._heard, self._said = all_heard[-len(self._heard) :], all_said[-WINDOW_SAMPLES:]
-        if before == self._rate == OWN_LOUDNESS or not said.any():
-            return said
-        spoken_meanwhile = all_heard[: WINDOW_SAMPLES + len(said)]
-        ratio = _rms(spoken_meanwhile) / np.maximum(_rms(all_said), LEAST_RMS)
-        rates = np.linspace(before, self._rate, len(said), dtype=np.float32)
-        loud: Samples = (said * ratio ** (1 - rates)).astype(np.float32)
+        all_input, all_output = np.concatenate([self._input, source]), np.concatenate([self._output, output])
+        self._input, self._output = all_input[-len(self._input) :], all_output[-WINDOW_SAMPLES:]
+        if before == self._rate == OWN_LOUDNESS or not output.any():
+            return output
+        input_meanwhile = all_input[: WINDOW_SAMPLES + len(output)]
+        ratio = _rms(input_meanwhile) / np.maximum(_rms(all_output), LEAST_RMS)
+        rates = np.linspace(before, self._rate, len(output), dtype=np.float32)
+        loud: Samples = (output * ratio ** (1 - rates)).astype(np.float32)
         return loud
 
 
