@@ -13,7 +13,8 @@ from rwc_pw.engine.chunk_size import AdaptiveChunk, ChosenChunks
 from rwc_pw.engine.loader import LoadedVoice, VoiceLoader
 from rwc_pw.engine.request import conversion_of, is_chunk_ours
 from rwc_pw.errors import Fault
-from rwc_pw.pipewire.node_manager import NodeManager, NodeState
+from rwc_pw.pipewire.node_manager import NodeManager
+from rwc_pw.pipewire.supervision import NodeState
 from rwc_pw.pipewire.transport import Levels
 from rwc_pw.rvc import gpu
 from rwc_pw.status import State, Status

@@ -8,9 +8,9 @@ from typing import Any
 
 from rwc_pw.channels.downmix import Downmix
 from rwc_pw.errors import UnavailableError
-from rwc_pw.pipewire.graph import Graph, Node
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.pw_cat import PwCat
+from rwc_pw.pipewire.supervision import OwnStreams
 from rwc_pw.pipewire.transport import Transport, pipe_bytes
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.system.priority import raise_priority
@@ -22,10 +22,7 @@ class Streams:
     def __init__(
         self, pw_cat: PwCat, pipeline: StreamingPipeline, quantum: int, channels: int, downmix: Downmix
     ) -> None:
-        self.channels = channels
-        """Number of the recorder's channels."""
-        self.capture_node = f"rwc_pw.capture.{os.getpid()}"
-        self.playback_node = f"rwc_pw.playback.{os.getpid()}"
+        self.own = OwnStreams(f"rwc_pw.capture.{os.getpid()}", f"rwc_pw.playback.{os.getpid()}", channels)
         self._pw_cat = pw_cat
         self._quantum = quantum
         self._pipeline = pipeline
@@ -34,10 +31,6 @@ class Streams:
         self._descriptors: list[int] = []
         self._failed = asyncio.Event()
         self.transport: Transport
-
-    def nodes(self, graph: Graph) -> list[Node]:
-        """Those of the two streams that are in the graph."""
-        return [node for name in (self.capture_node, self.playback_node) for node in graph.named(name)[-1:]]
 
     async def __aenter__(self) -> "Streams":
         try:
@@ -53,9 +46,9 @@ class Streams:
         self._descriptors.append(capture_read)
         try:
             with contextlib.suppress(OSError):  # beyond what the system allows, it stays as it is
-                fcntl.fcntl(capture_write, fcntl.F_SETPIPE_SZ, pipe_bytes(self.channels))
+                fcntl.fcntl(capture_write, fcntl.F_SETPIPE_SZ, pipe_bytes(self.own.channels))
             await self._start(
-                self._pw_cat.capture(self.capture_node, self._quantum, self.channels), stdout=capture_write
+                self._pw_cat.capture(self.own.capture, self._quantum, self.own.channels), stdout=capture_write
             )
         finally:
             os.close(capture_write)
@@ -65,7 +58,7 @@ class Streams:
             drain = os.open(f"/proc/self/fd/{playback_read}", os.O_RDONLY | os.O_NONBLOCK)
             self._descriptors.append(drain)
             os.set_blocking(playback_read, True)  # pw-cat takes EAGAIN for the end of the file
-            await self._start(self._pw_cat.playback(self.playback_node, self._quantum), stdin=playback_read)
+            await self._start(self._pw_cat.playback(self.own.playback, self._quantum), stdin=playback_read)
         finally:
             os.close(playback_read)
         loop = asyncio.get_running_loop()
@@ -74,7 +67,7 @@ class Streams:
             playback_write,
             drain,
             self._pipeline,
-            self.channels,
+            self.own.channels,
             self._downmix,
             on_failure=lambda: loop.call_soon_threadsafe(self._failed.set),
         )

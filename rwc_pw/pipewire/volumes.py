@@ -63,6 +63,11 @@ class VolumeKeeper:
         self._left: set[Stream] = set()  # wrong since they had begun: somebody means it
         self._corrected_s: dict[Stream, float] = {}
 
+    @property
+    def next_looks_s(self) -> list[float]:
+        """Moments at which to look whether what was set right is so."""
+        return [at_s + REST_S for at_s in self._corrected_s.values()]
+
     def wrong(self, graph: Graph, now_s: float) -> list[Node]:
         """The nodes to set right now: the streams unmuted and at 100 %, RWC Voice at 100 %."""
         ours = (*graph.own_streams(), *graph.voice_nodes())

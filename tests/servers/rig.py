@@ -9,7 +9,8 @@ from unittest.mock import patch
 
 from rwc_pw.desktop.dropin import source_properties
 from rwc_pw.headless.session import HeadlessPipeWire
-from rwc_pw.pipewire.node_manager import NodeManager, NodeState
+from rwc_pw.pipewire.node_manager import NodeManager
+from rwc_pw.pipewire.supervision import NodeState
 from rwc_pw.streaming import BufferConfig, ConversionBackend, StreamingPipeline
 from tests.patience import PATIENCE_S
 

@@ -18,7 +18,7 @@ from rwc_pw.conversion.backend import IdentityBackend
 from rwc_pw.engine import engine
 from rwc_pw.engine import loader as loading
 from rwc_pw.errors import RwcPwError
-from rwc_pw.pipewire.node_manager import NodeState
+from rwc_pw.pipewire.supervision import NodeState
 from rwc_pw.status import State, describe
 from rwc_pw.streaming import ConversionConfig, StreamingPipeline
 from rwc_pw.streaming.conversion_times import ConversionTimes

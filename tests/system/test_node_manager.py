@@ -10,12 +10,16 @@ import pytest
 
 from rwc_pw.channels.downmix import Downmix
 from rwc_pw.errors import UnavailableError
+from rwc_pw.pipewire.connection import Connection
 from rwc_pw.pipewire.graph import Graph, Node
-from rwc_pw.pipewire.node_manager import FIRST_RETRY_S, NodeManager, NodeState
+from rwc_pw.pipewire.node_manager import NodeManager
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.source import _graphs
 from rwc_pw.pipewire.streams import Streams
+from rwc_pw.pipewire.supervision import Circumstances, NodeState
 from rwc_pw.streaming import BufferConfig, IdentityBackend, StreamingPipeline
+from rwc_pw.system.backoff import Backoff
+from rwc_pw.system.tasks import again_and_again
 
 ODD = b"a" * 100_000 + b"\xe9"
 """Longer than a line that asyncio takes by itself, and no UTF-8."""
@@ -41,15 +45,26 @@ def test_a_property_may_be_of_any_length_and_of_any_bytes(tmp_path):
 
 
 def test_only_streams_that_appeared_shorten_the_pause_before_the_next_try():
-    pipeline = StreamingPipeline(IdentityBackend(), BufferConfig())
-    manager = NodeManager(pipeline, "", 256, lambda _: None)
+    voice = Node(1, "rwc_voice", "Audio/Source/Virtual", "idle")
+    pipeline, backoff = StreamingPipeline(IdentityBackend(), BufferConfig()), Backoff(0.1, 1.0)
     streams = Streams(None, pipeline, 256, 1, Downmix())
-    manager._backoff.next_s()
-    manager._check_streams(Graph(), streams)
-    assert manager._backoff.next_s() == 2 * FIRST_RETRY_S
-    names = streams.capture_node, streams.playback_node
-    manager._check_streams(Graph({id: Node(id, name, "", "idle") for id, name in enumerate(names)}), streams)
-    assert manager._backoff.next_s() == FIRST_RETRY_S
+    names = streams.own.capture, streams.own.playback
+    ours = [Node(id, name, "", "suspended") for id, name in enumerate(names, start=2)]
+
+    async def decided(*nodes: Node) -> None:
+        graph, done = Graph({node.id: node for node in nodes}), asyncio.Event()
+        connection = Connection(graph, Circumstances(), "", Downmix(), pipeline, 256)
+        connection.adapt(Circumstances())
+        supervising = asyncio.ensure_future(connection._supervise(streams, backoff, lambda _: done.set()))
+        await done.wait()
+        supervising.cancel()
+        await asyncio.wait([supervising])
+
+    backoff.next_s()
+    asyncio.run(decided(voice))
+    assert backoff.next_s() == 0.2
+    asyncio.run(decided(voice, *ours))
+    assert backoff.next_s() == 0.1
 
 
 def test_no_tool_outlives_those_who_are_cancelled_while_they_wait_for_its_end():
@@ -104,7 +119,7 @@ def test_where_no_descriptor_is_left_nothing_stays_open_and_the_reason_is_told(m
                 pytest.fail("it has begun")
 
     async def first_state() -> NodeState:
-        serving = asyncio.ensure_future(manager._again_and_again(serve))
+        serving = asyncio.ensure_future(again_and_again(serve, Backoff(0.1, 1.0), manager._note_failure))
         try:
             return await told.get()
         finally:
