@@ -8,19 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rwc_pw.audio.crossfade import crossfade
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples, milliseconds
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.config import ConversionConfig
-from rwc_pw.errors import ConversionError, Fault, fault_of
+from rwc_pw.errors import Fault
 from rwc_pw.streaming.buffers import BufferConfig, BufferHealth, BufferManager
 from rwc_pw.streaming.conversion_times import PATIENCE, ConversionTimes
-from rwc_pw.system.backoff import Backoff
+from rwc_pw.streaming.converter_slot import ConverterSlot, Work
 from rwc_pw.system.priority import raise_priority
 
 METRICS_INTERVAL_S = 0.5
-FIRST_RETRY_S = 0.1
-LONGEST_RETRY_S = 5.0
 STOP_TIMEOUT_S = 2.0
 PAUSE_CHUNKS = 2  # of silence: no other sound is in flight
 WORTH_A_GAP = 20  # this fraction of a chunk is the least by which the delay grows during speech
@@ -48,15 +45,6 @@ class PipelineMetrics:
     """The reason why silence replaces the converted voice now; None if all is well."""
 
 
-@dataclass(frozen=True)
-class _Work:
-    chunk: Samples
-    history: Samples
-    """The samples captured right before."""
-    begins: bool
-    """True if it begins a stream: the converter has no state that belongs to it."""
-
-
 class StreamingPipeline:
     """``process_input`` takes the microphone's sound, ``get_output`` returns as much converted sound.
 
@@ -73,7 +61,7 @@ class StreamingPipeline:
     ) -> None:
         """``times`` were measured on ``backend``, which is then already initialised."""
         self.times = times or ConversionTimes(buffer_config.chunk_size)
-        self._backend = backend
+        self._slot = ConverterSlot(backend)
         self._buffers = BufferManager(buffer_config)
         self._on_metrics_update = on_metrics_update
         lock = threading.Lock()
@@ -81,8 +69,6 @@ class StreamingPipeline:
         self._output_written = threading.Condition(lock)
         self._thread: threading.Thread | None = None
         self._stopping = False
-        self._successor: ConversionBackend | None = None
-        self._replaced: ConversionBackend | None = None
         self._history = np.zeros(0, np.float32)
         self._begins = True  # the next chunk begins a stream
         self._held_back_samples: int | None = None  # in this stream: time for the converter
@@ -90,10 +76,6 @@ class StreamingPipeline:
         self._new_block: int | None = None  # to which the delay is yet to be shortened
         self._is_aligned = False
         self._silent_chunks = 1  # since the last sound; one before there is any
-        self._fault: Fault | None = None
-        self._has_failed = False  # and must be initialised
-        self._backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
-        self._retry_at_s = 0.0
         self._chunks_processed = 0
         self._published_at_s = 0.0
 
@@ -114,9 +96,9 @@ class StreamingPipeline:
         """
         if not self.times.count:
             try:
-                self.times.try_out(self._backend)
+                self.times.try_out(self._slot.backend)
             except BaseException:
-                self._backend.cleanup()
+                self._slot.cleanup()
                 raise
         self._thread = threading.Thread(target=self._run, name="conversion", daemon=True)
         self._thread.start()
@@ -128,16 +110,12 @@ class StreamingPipeline:
             return
         with self._input_written:
             self._stopping = True
-            successor, self._successor = self._successor, None
             self._input_written.notify_all()
             self._output_written.notify_all()
         thread.join(STOP_TIMEOUT_S)
         if thread.is_alive():
             log.warning("the converter did not return within %g s", STOP_TIMEOUT_S)
-        self._give_back_replaced()  # the thread may still be waiting for its fade-out
-        self._backend.cleanup()
-        if successor:
-            successor.cleanup()
+        self._slot.cleanup()
 
     def process_input(self, audio: Samples) -> None:
         """Hand over captured sound, (n,) float32; never blocks; when full, the oldest is dropped and counted."""
@@ -177,19 +155,13 @@ class StreamingPipeline:
 
     def adjust(self, config: ConversionConfig) -> bool:
         """Adjust the converter to ``config``; False if that takes a new converter."""
-        with self._input_written:
-            backend = self._successor or self._backend
-        is_adjusted = backend.adjust(config)  # it may read files, which must not hold up the sound
-        with self._input_written:
-            return is_adjusted and backend is (self._successor or self._backend)
+        return self._slot.adjust(config)
 
     def replace_backend(self, backend: ConversionBackend) -> None:
         """Let ``backend``, initialised by the caller, take over at the next chunk boundary, without a click."""
+        self._slot.put(backend)
         with self._input_written:
-            overtaken, self._successor = self._successor, backend
             self._input_written.notify_all()
-        if overtaken:
-            overtaken.cleanup()
 
     def reset(self) -> None:
         """Discard all sound in flight; the next block begins a new stream."""
@@ -199,8 +171,7 @@ class StreamingPipeline:
             self._history = np.zeros(0, np.float32)
             self._begins = True
             self._silent_chunks = 1
-            self._fault = None  # of a stream that has ended
-            self._retry_at_s = 0.0
+            self._slot.forgive()
             self._input_written.notify_all()  # a successor need not wait any more
             self._output_written.notify_all()
 
@@ -208,7 +179,7 @@ class StreamingPipeline:
         """The measurements so far."""
         with self._input_written:
             health = self._buffers.get_buffer_health()
-            latency_samples = self._buffers.delay_samples + self._backend.latency_samples
+            latency_samples = self._buffers.delay_samples + self._slot.backend.latency_samples
         return PipelineMetrics(
             processing_time_ms=self.times.last_s * 1000,
             total_latency_ms=milliseconds(latency_samples),
@@ -217,7 +188,7 @@ class StreamingPipeline:
             dropped_ms=milliseconds(health.dropped_samples),
             late_ms=milliseconds(health.late_samples),
             buffer_health=health,
-            fault=self._fault,
+            fault=self._slot.fault,
         )
 
     def _hold_back(self, size: int) -> None:
@@ -258,7 +229,7 @@ class StreamingPipeline:
     def _run(self) -> None:
         raise_priority()
         while work := self._next_work():
-            started_s, has_failed = time.monotonic(), self._has_failed
+            started_s, has_failed, had_fault = time.monotonic(), self._slot.has_failed, self._slot.fault
             converted = self._convert(work)
             is_silent = converted is None or not converted.any()
             if not is_silent and not has_failed:  # after a failure the time includes initialising
@@ -267,100 +238,44 @@ class StreamingPipeline:
                 self._silent_chunks = self._silent_chunks + 1 if is_silent or self._begins else 0
                 self._buffers.write_output(converted)
                 self._output_written.notify_all()
-            self._give_back_replaced()
+            self._slot.give_back_replaced()
             self._chunks_processed += 1
+            if self._slot.fault and not had_fault:
+                self._published_at_s = 0.0  # so that it is published at once
             self._publish_metrics()
 
-    def _next_work(self) -> _Work | None:
+    def _next_work(self) -> Work | None:
         while True:
             with self._input_written:
                 if self._stopping:
                     return None
                 if (chunk := self._buffers.read_chunk_for_processing()) is not None:
-                    work = _Work(chunk, self._history, self._begins)
+                    work = Work(chunk, self._history, self._begins)
                     self._history = np.concatenate([self._history, chunk])[-CONTEXT_SAMPLES:]
                     self._begins = False
                     return work
-                if not (self._begins and self._successor):
+                if not (self._begins and self._slot.has_successor):
                     self._input_written.wait()
                     continue
-                # no stream runs, so the replacement need not wait for one
-                self._take_over(self._successor)
-                self._fault, self._has_failed = None, False
-            self._give_back_replaced()
+                self._slot.exchange()
+            self._slot.give_back_replaced()
             self._publish_metrics()
 
-    def _convert(self, work: _Work) -> Samples | None:
+    def _convert(self, work: Work) -> Samples | None:
         """The converted chunk, or None (silence) while the converter is failing."""
-        if not np.abs(work.chunk).max() < LOUDEST:  # nor is NaN
-            self._leave_out(work.chunk)
-            return None
-        with self._input_written:
-            predecessor, successor = self._backend, self._successor
-            if successor:
-                self._take_over(successor)
-        if self._has_failed and not successor and time.monotonic() < self._retry_at_s:
-            return None
-        try:
-            converted = self._hand_over(work, predecessor) if successor else self._convert_or_raise(work)
-        except Exception as error:  # the boundary to the converter: whatever it raises must become silence
-            self._fail(error)
-            return None
-        self._fault, self._has_failed = None, False
-        self._backoff.reset()
-        return converted
-
-    def _take_over(self, successor: ConversionBackend) -> None:
-        self._replaced, self._backend, self._successor = self._backend, successor, None
-
-    def _convert_or_raise(self, work: _Work) -> Samples:
-        if self._has_failed:
-            self._backend.initialize()
-        context = work.history if self._has_failed or work.begins else None
-        return _checked(self._backend.convert_chunk(work.chunk, context), work.chunk)
-
-    def _hand_over(self, work: _Work, predecessor: ConversionBackend) -> Samples | None:
-        """The chunk in which one converter replaces another; None (silence) if the old one fails in it."""
-        speaks = not (self._has_failed or work.begins)
-        before = None
-        try:
-            if speaks:
-                before = _checked(said := predecessor.fade_out(work.chunk), work.chunk[: len(said)])
-        except Exception as error:  # the old converter's failure is not the new one's
-            log.warning("the converter that was replaced failed: %s", error)
-        after = _checked(self._backend.convert_chunk(work.chunk, work.history), work.chunk)
-        if not speaks:
-            return after
-        return crossfade(before, after) if before is not None else None
+        if np.abs(work.chunk).max() < LOUDEST:  # which NaN is not, either
+            return self._slot.convert(work)
+        self._leave_out(work.chunk)
+        return None
 
     def _leave_out(self, chunk: Samples) -> None:
-        """Give it to no converter, nor any of it as context: the converter goes on as if silence had been said."""
-        if not self._fault:
-            self._fault = Fault("the sound from the microphone holds values that no sound has")
-            log.error("%s", self._fault.reason)
-            self._published_at_s = 0.0  # so that it is published at once
+        """Give it to no converter, nor any of it as context: the converter goes on as if it were silence."""
+        if not self._slot.fault:
+            self._slot.fault = Fault("the sound from the microphone holds values that no sound has")
+            log.error("%s", self._slot.fault.reason)
         with self._input_written:
             self._history[-len(chunk) :] = 0.0
             self._begins = True
-
-    def _give_back_replaced(self) -> None:
-        """Clean up the old converter, after its fade-out is written: this may take longer than a chunk lasts."""
-        replaced, self._replaced = self._replaced, None
-        if not replaced:
-            return
-        try:
-            replaced.cleanup()
-        except Exception as error:  # the old converter's failure is not the new one's
-            log.warning("the converter that was replaced failed: %s", error)
-
-    def _fail(self, error: Exception) -> None:
-        if not self._fault:
-            log.error("the converter failed: %s", error)
-            log.debug("where it failed", exc_info=error)
-            self._published_at_s = 0.0  # so that it is published at once
-        cause = fault_of(error)
-        self._fault, self._has_failed = Fault(f"the converter failed: {cause.reason}", cause.remedy), True
-        self._retry_at_s = time.monotonic() + self._backoff.next_s()
 
     def _publish_metrics(self) -> None:
         now_s = time.monotonic()
@@ -370,13 +285,3 @@ class StreamingPipeline:
                 self._on_metrics_update(self.get_metrics())
             except Exception:  # the boundary to the observer: the sound goes on
                 log.exception("the callback for metrics failed")
-
-
-def _checked(converted: Samples, chunk: Samples) -> Samples:
-    """The converter's output; ``ConversionError`` unless it is finite sound of the chunk's length."""
-    converted = np.asarray(converted, np.float32)
-    if converted.shape != chunk.shape:
-        raise ConversionError(f"it returned {converted.shape} samples for {chunk.shape}")
-    if not np.isfinite(converted).all():
-        raise ConversionError("it returned numbers that are not finite")
-    return converted

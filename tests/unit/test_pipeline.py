@@ -16,6 +16,7 @@ from rwc_pw.streaming import (
     IdentityBackend,
     PipelineMetrics,
     StreamingPipeline,
+    converter_slot,
     create_backend,
     pipeline,
 )
@@ -103,7 +104,7 @@ class Bench:
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
     """Makes benches that retry at once and stop at the end."""
-    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 0.0)
+    monkeypatch.setattr(converter_slot, "FIRST_RETRY_S", 0.0)
     benches = []
 
     def make(*args: object) -> Bench:
@@ -229,7 +230,7 @@ def test_the_remedy_is_told_with_the_reason(bench):
 
 
 def test_a_fault_is_no_longer_told_once_its_stream_has_ended_and_the_next_begins_anew_at_once(bench, monkeypatch):
-    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(converter_slot, "FIRST_RETRY_S", 3600.0)
     backend = Probe()
     it = bench(backend)
     works, backend.answer = backend.answer, broken(ConversionError("no"))
@@ -242,7 +243,7 @@ def test_a_fault_is_no_longer_told_once_its_stream_has_ended_and_the_next_begins
 
 
 def test_after_a_failure_the_converter_begins_anew_with_all_that_was_said_meanwhile(bench, monkeypatch):
-    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(converter_slot, "FIRST_RETRY_S", 3600.0)
     backend = Probe()
     it = bench(backend)
     it.speak(2)
@@ -250,7 +251,7 @@ def test_after_a_failure_the_converter_begins_anew_with_all_that_was_said_meanwh
     it.speak(3)
     assert len(backend.heard) == WARM_UP + 3 * CHUNK  # it is left in peace until its pause is over
     backend.answer = works
-    it.pipeline._retry_at_s = 0.0
+    it.pipeline._slot._retry_at_s = 0.0
     heard = it.speak(2)
     assert it.error == ""
     assert backend.calls == ["initialize", "initialize"]
@@ -261,7 +262,7 @@ def test_after_a_failure_the_converter_begins_anew_with_all_that_was_said_meanwh
 
 def test_the_pause_doubles_with_each_failure_and_begins_small_again(bench, monkeypatch):
     now_s = [1000.0]
-    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 0.1)
+    monkeypatch.setattr(converter_slot, "FIRST_RETRY_S", 0.1)
     backend = Probe()
     it = bench(backend)
     monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
@@ -269,7 +270,7 @@ def test_the_pause_doubles_with_each_failure_and_begins_small_again(bench, monke
     for answer in [*[broken(ConversionError("no"))] * 8, works, broken(ConversionError("no"))]:
         backend.answer = answer
         it.speak()
-        pauses_s.append(round(it.pipeline._retry_at_s - now_s[0], 3))
+        pauses_s.append(round(it.pipeline._slot._retry_at_s - now_s[0], 3))
         now_s[0] += 60.0
     assert pauses_s[:8] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     assert pauses_s[-1] == 0.1
@@ -329,7 +330,7 @@ def test_a_converter_may_say_less_at_last_than_a_whole_chunk(bench, monkeypatch)
 
 
 def test_a_failed_converter_is_replaced_at_once(bench, monkeypatch):
-    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(converter_slot, "FIRST_RETRY_S", 3600.0)
     old, new = Probe(), Probe()
     it = bench(old)
     old.answer = broken(ConversionError("no"))
@@ -679,7 +680,7 @@ def spoiled(chunk: Samples, value: float = np.nan) -> Samples:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 @pytest.mark.parametrize("is_replaced", [False, True])
 def test_what_is_no_sound_is_silence_for_its_chunk_alone(bench, monkeypatch, caplog, value, is_replaced):
-    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(converter_slot, "FIRST_RETRY_S", 3600.0)
     first, second = Probe(), Probe()
     it = bench(first)
     it.speak(2)
@@ -696,7 +697,7 @@ def test_what_is_no_sound_is_silence_for_its_chunk_alone(bench, monkeypatch, cap
 
 
 def test_no_converter_is_given_what_is_no_sound_also_not_after_it_has_failed(bench, monkeypatch):
-    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(converter_slot, "FIRST_RETRY_S", 3600.0)
     backend = Probe()
     it = bench(backend)
     it.pipeline.process_input(spoiled(hum(0, CHUNK)))
@@ -706,7 +707,7 @@ def test_no_converter_is_given_what_is_no_sound_also_not_after_it_has_failed(ben
     it.pipeline.process_input(spoiled(hum(0, CHUNK)))
     it.pipeline.get_output(CHUNK, PATIENCE_S)
     backend.answer = works
-    it.pipeline._retry_at_s = 0.0
+    it.pipeline._slot._retry_at_s = 0.0
     assert it.speak(2).any()
     given = [backend.heard, *(context for context in backend.contexts if context is not None)]
     assert np.abs(np.concatenate(given)).max() <= 1
@@ -716,7 +717,7 @@ def test_no_converter_is_given_what_is_no_sound_also_not_after_it_has_failed(ben
 
 @pytest.mark.parametrize("voice", BUILTIN_VOICES)
 def test_a_built_in_voice_is_silent_for_that_chunk_alone(bench, monkeypatch, voice):
-    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(converter_slot, "FIRST_RETRY_S", 3600.0)
     it = bench(create_backend(ConversionConfig(voice=voice)))
     it.speak(20)
     it.pipeline.process_input(spoiled(hum(0, CHUNK)))
