@@ -2,9 +2,10 @@
 
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.config import ConversionConfig
-from rwc_pw.conversion.effects.chain import GATE_HYSTERESIS_DB, VoiceChain
+from rwc_pw.conversion.effects.chain import VoiceChain
 from rwc_pw.conversion.effects.formant import FormantShifter
-from rwc_pw.conversion.effects.gate import NoiseGate
+from rwc_pw.conversion.effects.gain import Gain
+from rwc_pw.conversion.effects.gate import HYSTERESIS_DB, NoiseGate
 from rwc_pw.conversion.effects.limiter import Limiter
 from rwc_pw.conversion.effects.loudness import LoudnessMix
 from rwc_pw.conversion.rvc_batch import BatchConverter
@@ -19,11 +20,13 @@ def create_backend(config: ConversionConfig) -> ConversionBackend:
     converter = _converter(config)
     return VoiceChain(
         converter,
-        NoiseGate(open_db=config.gate_db, close_db=config.gate_db - GATE_HYSTERESIS_DB),
-        LoudnessMix(config.rms_mix_rate, converter.latency_samples),
-        FormantShifter(config.formant_of_rvc),
-        Limiter(),
-        config.gain_db,
+        before=[NoiseGate(open_db=config.gate_db, close_db=config.gate_db - HYSTERESIS_DB)],
+        after=[
+            LoudnessMix(config.rms_mix_rate, converter.latency_samples),
+            FormantShifter(config.formant_of_rvc),
+            Gain(config.gain_db),
+            Limiter(),
+        ],
     )
 
 

@@ -6,6 +6,7 @@ from rwc_pw.conversion.backend import ConversionBackend, IdentityBackend
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.conversion.effects.chain import VoiceChain
 from rwc_pw.conversion.effects.formant import FormantShifter
+from rwc_pw.conversion.effects.gain import Gain
 from rwc_pw.conversion.effects.gate import NoiseGate
 from rwc_pw.conversion.effects.limiter import Limiter
 from rwc_pw.conversion.effects.loudness import LoudnessMix
@@ -18,8 +19,8 @@ DOUBLE_DB = 20 * np.log10(2.0)
 def a_chain(
     converter: ConversionBackend | None = None, gain_db: float = 0.0, gate: NoiseGate | None = None
 ) -> VoiceChain:
-    gate, loudness, formant = gate or NoiseGate(open_db=None), LoudnessMix(1.0, 0), FormantShifter(0.0)
-    return VoiceChain(converter or IdentityBackend(), gate, loudness, formant, Limiter(), gain_db)
+    after = [LoudnessMix(1.0, 0), FormantShifter(0.0), Gain(gain_db), Limiter()]
+    return VoiceChain(converter or IdentityBackend(), [gate or NoiseGate(open_db=None)], after)
 
 
 def noise(count: int, level: float = 0.25) -> Samples:
@@ -128,7 +129,7 @@ class Brief(IdentityBackend):
 
 def test_its_last_words_are_all_that_it_still_holds_and_no_more_than_a_chunk() -> None:
     formant, limiter = FormantShifter(4.0), Limiter()
-    chain = VoiceChain(Brief(), NoiseGate(open_db=None), LoudnessMix(1.0, 0), formant, limiter)
+    chain = VoiceChain(Brief(), [], [formant, limiter])
     for chunk in (4800, 960):
         chain.convert_chunk(noise(9600))
         last = chain.fade_out(noise(chunk))

@@ -12,7 +12,11 @@ def steady(level: float, count: int = 24_000) -> np.ndarray:
 
 def mixed(it: LoudnessMix, heard: np.ndarray, said: np.ndarray, size: int = 4800) -> np.ndarray:
     cuts = range(0, len(said), size)
-    return np.concatenate([it.process(heard[at : at + size], said[at : at + size]) for at in cuts])
+    loud = []
+    for at in cuts:
+        it.observe(heard[at : at + size])
+        loud.append(it.process(said[at : at + size]))
+    return np.concatenate(loud)
 
 
 @pytest.mark.parametrize(("rate", "level"), [(1.0, 0.4), (0.5, 0.2), (0.0, 0.1)])

@@ -1,42 +1,25 @@
-"""The whole signal chain: gate, conversion, loudness, formants, gain, limiter."""
+"""The whole signal chain: effects, the converter, effects."""
 
-import numpy as np
+from collections.abc import Iterable, Sequence
 
-from rwc_pw.audio.samples import Samples, amplitude
+from rwc_pw.audio.samples import Samples
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.config import ConversionConfig
-from rwc_pw.conversion.effects.formant import FormantShifter
-from rwc_pw.conversion.effects.gate import NoiseGate
-from rwc_pw.conversion.effects.limiter import Limiter
-from rwc_pw.conversion.effects.loudness import LoudnessMix
-
-GATE_HYSTERESIS_DB = 6.0
-GAIN_RAMP_SAMPLES = 480  # 10 ms, from one gain to the next
+from rwc_pw.conversion.effects.effect import Effect
 
 
 class VoiceChain(ConversionBackend):
-    """``gate`` → ``converter`` → ``loudness`` → ``formant`` → ``gain_db`` → ``limiter``, as one converter."""
+    """A converter with effects ``before`` and ``after`` it, as one converter."""
 
-    def __init__(
-        self,
-        converter: ConversionBackend,
-        gate: NoiseGate,
-        loudness: LoudnessMix,
-        formant: FormantShifter,
-        limiter: Limiter,
-        gain_db: float = 0.0,
-    ) -> None:
+    def __init__(self, converter: ConversionBackend, before: Sequence[Effect], after: Sequence[Effect]) -> None:
         self.converter = converter
-        self._gate = gate
-        self._loudness = loudness
-        self._formant = formant
-        self._limiter = limiter
-        self._gain = self._wanted_gain = np.float32(amplitude(gain_db))
+        self._before = before
+        self._after = after
 
     @property
     def latency_samples(self) -> int:
         """The sum of the stages' delays."""
-        return self.converter.latency_samples + self._formant.latency_samples + self._limiter.latency_samples
+        return self.converter.latency_samples + sum(effect.latency_samples for effect in self._effects())
 
     def initialize(self) -> None:
         self.converter.initialize()
@@ -45,41 +28,41 @@ class VoiceChain(ConversionBackend):
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         if context is not None:
             self._reset()
-            context = self._gate.process(context)
-        gated = self._gate.process(audio_chunk)
-        output = self._loudness.process(gated, self.converter.convert_chunk(gated, context))
-        return self._finished(self._formant.process(output))
+            context = self._prepared(context)
+        source = self._prepared(audio_chunk)
+        output = self.converter.convert_chunk(source, context)
+        for effect in self._after:
+            effect.observe(source)
+            output = effect.process(output)
+        return output
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
-        gated = self._gate.process(audio_chunk)
-        output = self.converter.fade_out(gated)
-        output = self._formant.fade_out(self._loudness.process(gated[: len(output)], output))
-        return self._finished(output[: len(audio_chunk)])
+        source = self._prepared(audio_chunk)
+        output = self.converter.fade_out(source)
+        source = source[: len(output)]
+        for effect in self._after:
+            effect.observe(source)
+            output = effect.flush(output)
+        return output[: len(audio_chunk)]
 
     def adjust(self, config: ConversionConfig) -> bool:
         if not self.converter.adjust(config):
             return False
-        self._gate.set_levels(config.gate_db, config.gate_db - GATE_HYSTERESIS_DB)
-        self._loudness.rate = config.rms_mix_rate
-        self._formant.semitones = config.formant_of_rvc
-        self._wanted_gain = np.float32(amplitude(config.gain_db))
+        for effect in self._effects():
+            effect.adjust(config)
         return True
 
     def cleanup(self) -> None:
         self.converter.cleanup()
 
+    def _effects(self) -> Iterable[Effect]:
+        return (*self._before, *self._after)
+
     def _reset(self) -> None:
-        for stage in (self._gate, self._loudness, self._formant, self._limiter):
-            stage.reset()
+        for effect in self._effects():
+            effect.reset()
 
-    def _finished(self, output: Samples) -> Samples:
-        return self._limiter.process(self._amplified(output))
-
-    def _amplified(self, sound: Samples) -> Samples:
-        before, self._gain = self._gain, self._wanted_gain
-        if before == self._gain:
-            return sound * self._gain
-        ramp = np.linspace(before, self._gain, min(GAIN_RAMP_SAMPLES, len(sound)), endpoint=False, dtype=np.float32)
-        gains: Samples = np.full(len(sound), self._gain)
-        gains[: len(ramp)] = ramp
-        return sound * gains
+    def _prepared(self, sound: Samples) -> Samples:
+        for effect in self._before:
+            sound = effect.process(sound)
+        return sound

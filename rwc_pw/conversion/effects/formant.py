@@ -4,11 +4,13 @@ import numpy as np
 
 from rwc_pw.audio.crossfade import FADE_SAMPLES, crossfade
 from rwc_pw.audio.samples import Samples
+from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.effects.effect import Effect
 from rwc_pw.conversion.vocoder.backend import FRAME_SAMPLES, VocoderBackend
 from rwc_pw.voices.builtin import Voice
 
 
-class FormantShifter:
+class FormantShifter(Effect):
     """At 0 semitones the sound passes unchanged and undelayed."""
 
     def __init__(self, semitones: float) -> None:
@@ -36,7 +38,10 @@ class FormantShifter:
         self._before = np.concatenate([self._before, chunk])[-FRAME_SAMPLES:]
         return output
 
-    def fade_out(self, chunk: Samples) -> Samples:
+    def adjust(self, config: ConversionConfig) -> None:
+        self.semitones = config.formant_of_rvc
+
+    def flush(self, chunk: Samples) -> Samples:
         """Process the last samples and flush what is still inside: (n,) to (n + ``latency_samples``,)."""
         return self.process(np.concatenate([chunk, np.zeros(self.latency_samples, np.float32)]))
 

@@ -6,9 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples, amplitude
+from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.effects.effect import Effect
+
+HYSTERESIS_DB = 6.0  # of the gate that a user sets
 
 
-class NoiseGate:
+class NoiseGate(Effect):
     """Opens on a sample at ``open_db`` dBFS and closes ``hold_ms`` after the last one at ``close_db``.
 
     The gain moves in straight lines, 0 to 1 in ``attack_ms`` and 1 to 0 in ``release_ms``. It adds no delay,
@@ -37,6 +41,9 @@ class NoiseGate:
             raise ValueError(f"the gate would close at {close_db} dBFS, above {open_db} dBFS, where it opens")
         self._open_level = 0.0 if open_db is None else amplitude(open_db)
         self._close_level = 0.0 if open_db is None else amplitude(close_db)
+
+    def adjust(self, config: ConversionConfig) -> None:
+        self.set_levels(config.gate_db, config.gate_db - HYSTERESIS_DB)
 
     def reset(self) -> None:
         """Close the gate, as before the first sample."""

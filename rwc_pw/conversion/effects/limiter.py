@@ -7,13 +7,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples, amplitude
+from rwc_pw.conversion.effects.effect import Effect
 
 # Gains are whole multiples of 1 / UNITY, so that rounding does not depend on the chunking of the input.
 UNITY = 1 << 24
 Gains = NDArray[np.int64]
 
 
-class Limiter:
+class Limiter(Effect):
     """Keeps |output| at ``ceiling_db`` dBFS or below; quieter sound is only delayed, bit-exact.
 
     The gain falls over ``lookahead_ms`` before a peak: the least gain of the window ahead, then its moving

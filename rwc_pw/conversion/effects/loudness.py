@@ -4,42 +4,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
+from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.effects.effect import Effect
 
 WINDOW_SAMPLES = SAMPLE_RATE_HZ // 25
 LEAST_RMS = 1e-3  # output quieter than this is not amplified further
 OWN_LOUDNESS = 1.0
 
 
-class LoudnessMix:
+class LoudnessMix(Effect):
     """RVC-Project's ``rms_mix_rate``: 1 keeps the voice's own loudness, 0 gives it the speaker's.
 
     The gain is the ratio of the two RMS values, each over the last 40 ms, to the power of 1 - ``rate``.
     """
 
     def __init__(self, rate: float, delay_samples: int) -> None:
-        """``output`` lies ``delay_samples`` behind ``source``."""
+        """``delay_samples`` is the delay of the converter, behind whose input the output lies."""
         self.rate = rate
-        """May be set from another thread; takes effect with the next chunk."""
         self._delay_samples = delay_samples
         self.reset()
 
     def reset(self) -> None:
         """Forget the past input and output."""
-        self._input = np.zeros(self._delay_samples + WINDOW_SAMPLES, np.float32)
-        self._output = np.zeros(WINDOW_SAMPLES, np.float32)
+        self._source = np.zeros(self._delay_samples + WINDOW_SAMPLES, np.float32)
+        self._past = np.zeros(WINDOW_SAMPLES, np.float32)
         self._rate = self.rate
 
-    def process(self, source: Samples, output: Samples) -> Samples:
-        """``output`` with its new loudness; all (n,)."""
+    def adjust(self, config: ConversionConfig) -> None:
+        self.rate = config.rms_mix_rate
+
+    def observe(self, source: Samples) -> None:
+        kept = self._delay_samples + WINDOW_SAMPLES
+        self._source = np.concatenate([self._source[-kept:], source])
+
+    def process(self, chunk: Samples) -> Samples:
+        """``chunk`` with its new loudness; its source has been observed."""
         before, self._rate = self._rate, self.rate
-        all_input, all_output = np.concatenate([self._input, source]), np.concatenate([self._output, output])
-        self._input, self._output = all_input[-len(self._input) :], all_output[-WINDOW_SAMPLES:]
-        if before == self._rate == OWN_LOUDNESS or not output.any():
-            return output
-        input_meanwhile = all_input[: WINDOW_SAMPLES + len(output)]
-        ratio = _rms(input_meanwhile) / np.maximum(_rms(all_output), LEAST_RMS)
-        rates = np.linspace(before, self._rate, len(output), dtype=np.float32)
-        loud: Samples = (output * ratio ** (1 - rates)).astype(np.float32)
+        recent = np.concatenate([self._past, chunk])
+        self._past = recent[-WINDOW_SAMPLES:]
+        if before == self._rate == OWN_LOUDNESS or not chunk.any():
+            return chunk
+        ratio = _rms(self._source[: len(recent)]) / np.maximum(_rms(recent), LEAST_RMS)
+        rates = np.linspace(before, self._rate, len(chunk), dtype=np.float32)
+        loud: Samples = (chunk * ratio ** (1 - rates)).astype(np.float32)
         return loud
 
 
