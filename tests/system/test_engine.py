@@ -70,10 +70,10 @@ class Loader:
 
 
 class Streams:
-    """Stands in for what carries the sound: whatever is said, is said into the pipeline that it was given last."""
+    """Stands in for a connection and its streams: what is said goes into the pipeline that it was given last."""
 
     def __init__(self, pipeline: StreamingPipeline) -> None:
-        self.transport = self
+        self.streams = self.transport = self
         self.pipeline = pipeline
         self.is_flowing = False
         self.skipped_samples = 0
@@ -86,6 +86,12 @@ class Streams:
 
     def kill(self) -> None:
         self.have_ended = True
+
+    def replace_pipeline(self, pipeline: StreamingPipeline) -> None:
+        self.pipeline = pipeline
+
+    def adapt(self, _: object) -> None:
+        """No microphone is recorded."""
 
 
 class ObservedEngine(engine.VoiceEngine):
@@ -197,7 +203,7 @@ def test_once_the_bypass_has_ended_not_a_sample_of_what_is_said_is_heard_unconve
 
     async def change() -> None:
         async with running(tmp_path, monkeypatch) as (it, _):
-            it._nodes._streams = streams = Streams(it._pipeline)
+            it._nodes._connection = streams = Streams(it._pipeline)
             it.apply(config)
             await until(it, voice=config.voice, loading="")
             half = it._pipeline.chunk_size // 2  # of a chunk: the other half is said after the change
@@ -223,7 +229,7 @@ def test_the_bypass_ends_also_where_no_other_pipeline_can_be_made(tmp_path, monk
 
     async def change() -> None:
         async with running(tmp_path, monkeypatch) as (it, _):
-            it._nodes._streams = streams = Streams(it._pipeline)
+            it._nodes._connection = streams = Streams(it._pipeline)
             it.set_bypass(True)
             streams.speak(4 * it.config.chunk_size)
             monkeypatch.setattr(it, "_new_pipeline", fail)
