@@ -241,14 +241,17 @@ def test_chromium_hears_the_streaming_converter(headless, at_home, assets_dir):
     configure(at_home, f"{STREAMING.format(models=assets_dir)}pitch = 5\n")
     at_home("enable", "--voice", "Checkable")
     until_spoken_in(at_home, "Checkable")
-    state = Path(at_home.environment["XDG_STATE_HOME"])
-    assert "Checkable" in (state / "rwc-pw/chunks.json").read_text()  # chosen at the first start
+    chunks_file = Path(at_home.environment["XDG_STATE_HOME"]) / "rwc-pw/chunks.json"
+    chosen = json.loads(chunks_file.read_text())  # at the first start
+    assert list(chosen) == ["Checkable|fcpe|cpu|1"]
     with Player(headless, voiced(SPEECH_S)):
         until_chromium_hears(headless, PITCH_HZ * 2 ** (5 / 12))
         at_home("set", "--pitch", "-12")
         until_heard(headless, PITCH_HZ / 2)
     recommended = json.loads(at_home("bench", "--seconds", "1", "--json"))["recommended"]
-    assert json.loads((state / "rwc-pw/chunks.json").read_text()) == {"Checkable|fcpe|cpu|1": recommended}
+    if recommended:  # a busy machine may keep up with none
+        chosen["Checkable|fcpe|cpu|1"] = recommended
+    assert json.loads(chunks_file.read_text()) == chosen
 
 
 def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program, assets_dir, tmp_path):  # noqa: F811
