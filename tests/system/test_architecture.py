@@ -54,7 +54,7 @@ def room(module: str) -> str:
     return module.split(".")[1]
 
 
-@pytest.mark.parametrize("name", ROOMS)
+@pytest.mark.parametrize("name", sorted(ROOMS))
 def test_imports_run_one_way(name):
     inside = [tree for module, tree in MODULES.items() if room(module) == name]
     found = {room(target) for tree in inside for target in imported(tree) if target.startswith("rwc_pw.")}
