@@ -1,4 +1,6 @@
-from rwc_pw.pipewire.displaced import DisplacedApps
+import pytest
+
+from rwc_pw.pipewire.displaced import LINKS_FIRST_S, DisplacedApps
 from rwc_pw.pipewire.graph import Graph, Link, Node
 
 VOICE = Node(1, "rwc_voice", "Audio/Source/Virtual", "running", {"object.serial": 1})
@@ -46,6 +48,23 @@ def test_who_chooses_a_microphone_while_rwc_voice_is_there_is_left_alone():
     apps = DisplacedApps()
     assert observe(apps, HEARD, BACK, BACK) == [[], [], []]
     assert apps.fault(BACK) is None
+
+
+@pytest.mark.parametrize("first", [graph(VOICE, MICROPHONE, ZOOM), BACK], ids=["unlinked", "linked to a microphone"])
+def test_who_lost_the_link_a_moment_before_rwc_voice_went_is_moved_back(first):
+    apps = DisplacedApps()
+    assert observe(apps, HEARD, first, LOST, BACK) == [[], [], [], [ZOOM]]
+    apps = DisplacedApps()
+    apps.observe(HEARD, 0.0)
+    apps.observe(first, 10.0)
+    apps.observe(LOST, 10.0 + LINKS_FIRST_S + 0.1)
+    assert not apps.are_to_be_moved
+
+
+def test_who_lost_an_rwc_voice_that_has_been_replaced_is_moved_to_the_new_one():
+    another = Node(1, "rwc_voice", "Audio/Source/Virtual", "suspended", {"object.serial": 9})
+    apps = DisplacedApps()
+    assert observe(apps, HEARD, graph(another, MICROPHONE, ZOOM, recorded=MICROPHONE)) == [[], [ZOOM]]
 
 
 def test_who_has_gone_or_hears_nothing_is_not_told():
