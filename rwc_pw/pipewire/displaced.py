@@ -62,8 +62,7 @@ class DisplacedApps:
             del self._listeners[stream]
         if not voices:
             return []
-        listening = {stream for stream, listener in self._listeners.items() if listener.left_s is None}
-        gone = [stream for stream in self._displaced if stream not in present or stream in listening]
+        gone = [stream for stream in self._displaced if stream not in present or stream in self._listeners]
         for stream in gone:
             del self._displaced[stream]
         due = [app for app in self._displaced.values() if app.is_to_be_moved and now_s >= app.next_s]

@@ -120,6 +120,16 @@ def test_where_the_converter_cannot_be_adjusted_nothing_is() -> None:
     np.testing.assert_allclose(chain.convert_chunk(flat(1000))[chain.latency_samples :], 0.25, rtol=1e-6)
 
 
+def test_an_effect_after_the_converter_knows_its_input() -> None:
+    class Louder(IdentityBackend):
+        def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
+            return 2 * audio_chunk
+
+    chain = VoiceChain(Louder(), [], [LoudnessMix(0.0, 0)])
+    np.testing.assert_allclose(chain.convert_chunk(flat(9600))[-100:], 0.25, rtol=1e-3)
+    np.testing.assert_allclose(chain.fade_out(flat(9600))[-100:], 0.25, rtol=1e-3)
+
+
 class Brief(IdentityBackend):
     """Says at last no more than 10 ms."""
 

@@ -3,6 +3,7 @@ import pytest
 from rwc_pw.channels.downmix import Downmix
 from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire import argv
+from rwc_pw.pipewire.flow import LOOK_S, Flow
 from rwc_pw.pipewire.graph import Graph, Link, Node, Port
 from rwc_pw.pipewire.supervision import (
     INTRUSION_TOLD_S,
@@ -91,6 +92,18 @@ def test_while_somebody_listens_sound_is_to_flow(bench):
     faulty = bench.decide(VOICE, RECORDER, PLAYER, APP, links=(LISTENS,))
     assert not faulty.is_to_flow
     assert "no microphone" in faulty.state.fault.reason
+
+
+def test_the_flow_is_judged_anew_once_nobody_listens_or_it_cannot_flow(bench):
+    def flow() -> None:
+        for number in range(10):
+            bench.supervision.flow.observe(Flow(number, number), number * LOOK_S)
+
+    flow()
+    assert bench.decide(*ALL, APP, links=(LISTENS,)).state.flows
+    assert not bench.decide(*ALL).state.flows
+    flow()
+    assert not bench.decide(VOICE, RECORDER, PLAYER, APP, links=(LISTENS,)).state.flows
 
 
 def test_streams_that_stay_idle_are_suspended(bench):
