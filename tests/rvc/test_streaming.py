@@ -20,8 +20,8 @@ from rwc_pw.streaming import (
     ConversionConfig,
     StreamingConverter,
     StreamingPipeline,
+    converter_slot,
     create_backend,
-    pipeline,
 )
 from rwc_pw.streaming.conversion_times import ConversionTimes
 from rwc_pw.voices.adding.add import add_voice
@@ -425,7 +425,7 @@ def test_nothing_that_changes_while_it_speaks_leaves_a_click_or_a_gap(assets_dir
 
 @pytest.mark.usefixtures("kept")
 def test_a_sample_that_is_no_number_silences_its_chunk_alone(assets_dir, stored, monkeypatch):
-    monkeypatch.setattr(pipeline, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(converter_slot, "FIRST_RETRY_S", 3600.0)
     config = ConversionConfig(model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=CHUNK)
     it = StreamingPipeline(create_backend(config), BufferConfig(CHUNK))
     it.start()
