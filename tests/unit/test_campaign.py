@@ -40,10 +40,10 @@ def heard(*pieces: tuple[float, str]) -> Heard:
     return Heard(100.0, now_s, np.concatenate(sound).astype(np.float32), arrivals)
 
 
-def verdict(*apps: Heard, told=(), faults=((102.0, 102.0),), unspoken=(), let_through=()) -> Verdict:
+def verdict(*apps: Heard, told=(), faults=((102.0, 102.0),), unspoken=(), let_through=(), lost="") -> Verdict:
     done = [Done(FAULT, *times_s) for times_s in faults]
     statuses = [(at_s, {"state": state, "muted": False} if state else {}) for at_s, state in told]
-    return Verdict(Record(list(apps), statuses, done, list(unspoken), list(let_through)))
+    return Verdict(Record(list(apps), statuses, done, list(unspoken), list(let_through)), lost)
 
 
 def longest_s(spells) -> float:
@@ -123,6 +123,14 @@ def test_what_is_broken_is_told_with_its_moment():
     assert silence.startswith("silence for 2.5")
     assert lie.startswith("told as well, but silent for ")
     assert real.endswith(f"after the begin of: {FAULT}")
+
+
+def test_where_the_session_itself_was_lost_only_the_real_voice_is_a_broken_promise():
+    app = heard((2.0, "voice"), (3.0, "silence"), (0.1, "real"), (2.0, "voice"))
+    found = verdict(app, told=[(100.0, "armed")], faults=[(102.0, 102.5)], lost="There is no default source.")
+    found.judge(2.0)
+    [real] = found.broken
+    assert real.startswith("the real voice for ")
 
 
 def test_where_all_promises_hold_nothing_is_broken():

@@ -8,6 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from rwc_pw.errors import RwcPwError
@@ -21,17 +22,20 @@ QUIET_S = 2.0
 BUSY_S = 8.0
 MOST_WAITING = 0.5  # of the time, on a quiet machine, some process waits for a core
 END_S = 10.0
+MOST_TRIES = 3
 
 
 def main() -> None:
     show_sharpness()
-    verdicts = [run(seed) for word in sys.argv[1:] for seed in seeds(word)]
-    silences_s = [spell.seconds for verdict in verdicts for spell in verdict.recoveries]
+    verdicts = [verdict for word in sys.argv[1:] for seed in seeds(word) for verdict in tries(seed)]
+    cut_short = sum(bool(verdict.lost) for verdict in verdicts)
+    faults = sum(len(verdict.done) for verdict in verdicts)
+    broken = sum(bool(verdict.broken) for verdict in verdicts)
+    silences_s = [spell.seconds for verdict in verdicts if not verdict.lost for spell in verdict.recoveries]
     print(
-        f"{len(verdicts)} seeds, {sum(len(verdict.done) for verdict in verdicts)} faults, "
-        f"{sum(bool(verdict.broken) for verdict in verdicts)} seeds with a broken promise; {len(silences_s)} silences, "
-        f"median {statistics.median(silences_s or [0]):.2f} s, {sum(seconds > QUIET_S for seconds in silences_s)} over "
-        f"{QUIET_S:g} s"
+        f"{len(verdicts)} runs, {cut_short} of them cut short, {faults} faults, {broken} runs with a broken promise; "
+        f"{len(silences_s)} silences, median {statistics.median(silences_s or [0]):.2f} s, "
+        f"{sum(seconds > QUIET_S for seconds in silences_s)} over {QUIET_S:g} s"
     )
     sys.exit(any(verdict.broken for verdict in verdicts))
 
@@ -40,6 +44,15 @@ def seeds(word: str) -> range:
     """The seeds that ``7`` or ``1-60`` means."""
     first, _, last = word.partition("-")
     return range(int(first), int(last or first) + 1)
+
+
+def tries(seed: int) -> Iterator[Verdict]:
+    """Run a seed, and again where the session itself is lost: WirePlumber 0.4 may hang PipeWire 0.3.65 as it starts."""
+    for _ in range(MOST_TRIES):
+        verdict = run(seed)
+        yield verdict
+        if not verdict.lost:
+            return
 
 
 def run(seed: int) -> Verdict:
@@ -52,11 +65,13 @@ def run(seed: int) -> Verdict:
             befall(world, faults)
         left = remaining(root)
     busy = (waiting_s() - waited_s) / (time.monotonic() - since_s)
-    verdict = Verdict(world.record())
+    verdict = Verdict(world.record(), world.lost)
     verdict.broken += [f"left: {trace}" for trace in left] + world.complaints
     verdict.judge(QUIET_S if busy < MOST_WAITING else BUSY_S)
     took_s = time.monotonic() - since_s
     print(f"seed {seed}: {', '.join(map(str, faults))}; {verdict}, left {len(left)}, {busy:.0%} busy, {took_s:.0f} s")
+    if verdict.lost:
+        print(f"    cut short: {verdict.lost}")
     for promise in verdict.broken:
         print(f"    broken: {promise}")
     sys.stdout.flush()
@@ -72,7 +87,7 @@ def befall(world: World, faults: list[Fault]) -> None:
             world.befall(fault)
         world.is_heard()
     except RwcPwError as error:  # not rwc-pw's: of the private session
-        world.complaints.append(f"the session was not restored: {error}")
+        world.lost = str(error)
 
 
 def remaining(root: Path) -> list[str]:

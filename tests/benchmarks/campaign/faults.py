@@ -15,10 +15,10 @@ from rwc_pw.pipewire.graph import Graph
 from tests.benchmarks.campaign.listening import App, Told
 from tests.benchmarks.campaign.real_voice import real_voice
 from tests.benchmarks.campaign.schedule import MICROPHONES, Fault
+from tests.benchmarks.campaign.speaking import Speaker
 from tests.benchmarks.campaign.verdict import Done, Heard, Interval, Record
 from tests.servers.program import Program
 from tests.servers.session import ours, processes
-from tests.servers.sound import Player
 
 SPEECH_S = 120.0
 FLOWING_S = 0.5
@@ -48,7 +48,10 @@ class World:
         """When the real voice was asked for, or put through by somebody else."""
         self.complaints: list[str] = []
         """What our program said that it should never say, with what was asked of it."""
+        self.lost = ""
+        """Why the session itself could not be restored after a fault."""
         self._speakers = ExitStack()
+        self._speaking: list[Speaker] = []
         self._hushed_s = 0.0
         self._app: App | None = None
 
@@ -75,15 +78,25 @@ class World:
     def speak(self) -> None:
         """Speak into the microphones from now on."""
         self.hush()
-        for microphone in MICROPHONES:
-            self._speakers.enter_context(Player(self.headless, SPEECH, into=f"{microphone}:input_MONO"))
-        self.unspoken.append((self._hushed_s, time.monotonic()))
+        speakers = [Speaker(self.headless, SPEECH, into=f"{microphone}:input_MONO") for microphone in MICROPHONES]
+        self._speaking = [self._speakers.enter_context(speaker) for speaker in speakers]
+        spoken_s = time.monotonic()
+        for speaker in speakers:
+            speaker.spoken_s = spoken_s
+        self.unspoken.append((self._hushed_s, spoken_s))
         self._hushed_s = 0.0
 
     def hush(self) -> None:
         """Speak no more: a WirePlumber 0.4 that starts while something plays or records waits for it in vain."""
         self._hushed_s = self._hushed_s or time.monotonic()
         self._speakers.close()
+
+    def _speak_on(self) -> None:
+        """Speak again if a speaker has stopped by itself."""
+        stopped = [speaker for speaker in self._speaking if speaker.has_stopped()]
+        if stopped:
+            self._hushed_s = self._hushed_s or min(speaker.spoken_s for speaker in stopped)
+            self.speak()
 
     def listen(self) -> App:
         """One more app."""
@@ -106,6 +119,7 @@ class World:
         begin_s = time.monotonic()
         while time.monotonic() < begin_s + GIVE_UP_S:
             time.sleep(LOOK_S)
+            self._speak_on()
             app = self._listening()
             if time.monotonic() > begin_s + FLOWING_S and app.hears_voice_for(FLOWING_S):
                 return True

@@ -76,7 +76,9 @@ class Record:
 class Verdict:
     """What the record of a session shows."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, lost: str = "") -> None:
+        """``lost`` says why the session could not be restored after a fault; what is silent then counts for nothing."""
+        self.lost = lost
         self.done = record.done
         self._record = record
         self._begin_s = min(app.opened_s for app in record.apps)
@@ -109,6 +111,8 @@ class Verdict:
     def judge(self, longest_s: float) -> None:
         """Note what is broken, where nobody is to hear silence for longer than so."""
         self.broken += [f"the real voice for {spell}" for spell in self.real_voice]
+        if self.lost:
+            return
         self.broken += [f"silence for {spell}" for spell in self.recoveries if spell.seconds > longest_s]
         self.broken += [f"told as well, but silent for {spell}" for spell in self.lies if spell.seconds > longest_s]
 
