@@ -1,0 +1,57 @@
+"""Loads an RVC voice, and tries out how long it takes."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from rwc_pw.conversion.backend import ConversionBackend
+from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.engine.chunk_size import chunk_sizes, keeps_up
+from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
+from rwc_pw.voices.rvc_voice import RvcVoice
+
+CreateBackend = Callable[[ConversionConfig], ConversionBackend]
+
+
+async def load(
+    conversion: ConversionConfig, create: CreateBackend, chunks: int = TRIAL_CHUNKS
+) -> tuple[ConversionBackend, ConversionTimes]:
+    """The initialised converter, and the times it took for ``chunks`` trial chunks.
+
+    Raises whatever the converter raises.
+    """
+    backend, times = create(conversion), ConversionTimes(conversion.chunk_samples)
+    trial = asyncio.ensure_future(asyncio.to_thread(times.try_out, backend, chunks, in_real_time=True))
+    try:
+        await asyncio.shield(trial)
+    except BaseException:
+        backend.cleanup()  # this also ends a thread that waits for it,
+        while not trial.done():  # but not one that is opening a network: the next load begins after it
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([trial])
+        raise
+    return backend, times
+
+
+async def clean_up(backend: ConversionBackend) -> None:
+    """Clean up in a thread, for which a process may have to be waited; also if this is cancelled."""
+    await asyncio.shield(asyncio.to_thread(backend.cleanup))
+
+
+async def least_chunk(conversion: ConversionConfig, create: CreateBackend) -> int:
+    """The smallest chunk size with which the machine keeps up, found by trial; the largest if there is none."""
+    for size in chunk_sizes(conversion.device):
+        backend, times = await load(replace(conversion, chunk_size=size), create)
+        await clean_up(backend)
+        if keeps_up(times):
+            break
+    return size
+
+
+def kind_of(conversion: ConversionConfig) -> object:
+    """Everything that the time per chunk and the delay depend on."""
+    voice = RvcVoice.read(Path(conversion.model_path or ""))
+    computed = conversion.backend, conversion.chunk_samples, conversion.look_ahead_frames, conversion.detector
+    return *computed, conversion.device, voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index
