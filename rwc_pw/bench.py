@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, milliseconds
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.conversion.create import create_backend
+from rwc_pw.conversion.device import device_of
 from rwc_pw.engine.chunk_size import chunk_sizes, keeps_up
 from rwc_pw.pipewire.transport import least_latency_samples
 from rwc_pw.streaming.conversion_times import ConversionTimes
-from rwc_pw.voices.rvc_voice import STREAMING
 
-BATCH_CHUNK_SIZES = 2048, 4096, 8192, 16384
+FIXED_CHUNK_SIZES = 2048, 4096, 8192, 16384
 BUILT_IN_CHUNK_SIZES = 128, 256, 512, 1024
 KEPT_UP_SIZES = 3  # are enough: larger chunks only add delay
 
@@ -55,7 +55,7 @@ def recommended(found: list[ChunkFigures]) -> ChunkFigures | None:
 def _sizes(config: ConversionConfig) -> tuple[int, ...]:
     if config.model_path is None:
         return BUILT_IN_CHUNK_SIZES
-    return chunk_sizes(config.device) if config.backend == STREAMING else BATCH_CHUNK_SIZES
+    return chunk_sizes(device_of(config)) if config.rvc_backend.adapts_chunk else FIXED_CHUNK_SIZES
 
 
 def _figures(config: ConversionConfig, size: int, seconds: float, quantum: int) -> ChunkFigures:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from rwc_pw.channels import options as channel_options
+from rwc_pw.conversion.rvc_backends import RVC_BACKENDS, STREAMING
 from rwc_pw.errors import ConfigError, UsageError
+from rwc_pw.rvc.detectors import AUTO, F0_METHODS
 from rwc_pw.system.paths import Paths
 from rwc_pw.system.reading import read_text
 from rwc_pw.system.writing import write_atomically
 from rwc_pw.voices import options
 from rwc_pw.voices.builtin import BUILTIN_VOICES, DEFAULT_VOICE_NAME
-from rwc_pw.voices.f0_method import AUTO, F0_METHODS, detector_of
-from rwc_pw.voices.rvc_voice import BACKENDS, STREAMING
 from rwc_pw.voices.store import VoiceStore
 
 LONGEST_SHOWN = 80
@@ -45,7 +45,7 @@ class Config:
     """The microphone's channel: auto (the one that carries the voice), its number, or mix (all, at equal weight)."""
     chunk_size: int = _option(256, 64, 16384)
     """Samples per conversion with a built-in voice."""
-    rvc_backend: str = STREAMING
+    rvc_backend: str = STREAMING.name
     """The converter for RVC voices: streaming (our own) or batch (ultimate-rvc, chunk by chunk)."""
     rvc_chunk_size: int = _option(0, options.CHUNK_SAMPLES.least, options.CHUNK_SAMPLES.most)
     """Samples per conversion with an RVC voice; 0 lets rwc-pw choose for this machine."""
@@ -99,7 +99,7 @@ class Config:
             whole = self.pitch == round(self.pitch)
             problems = [] if whole else [f"pitch: RVC voices move by whole semitones, and {self.pitch:g} is not whole."]
             try:
-                detector_of(self.rvc_backend, self.f0_method)
+                RVC_BACKENDS[self.rvc_backend].detector(self.f0_method)
             except UsageError as error:
                 problems.append(f"f0_method: {error.message} {error.remedy}")
             return problems
@@ -200,7 +200,7 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
         return (
             f"{key}: {_shown(value)} is not auto, mix or the number of a channel, 1 to {channel_options.MOST_CHANNELS}."
         )
-    known = {"voice": voices, "f0_method": F0_METHODS, "rvc_backend": BACKENDS}.get(key)
+    known = {"voice": voices, "f0_method": F0_METHODS, "rvc_backend": RVC_BACKENDS}.get(key)
     if known is not None and value not in known:
         return f"{key}: there is no {key.replace('_', ' ')} {_shown(value)}{_did_you_mean(str(value), known)}"
     least, most = declared[key].metadata.get("least"), declared[key].metadata.get("most")

@@ -15,14 +15,15 @@ import soundfile
 from numpy.typing import NDArray
 
 from rwc_pw.conversion.pieces import Piece, pieces
+from rwc_pw.conversion.rvc_backends import BATCH
 from rwc_pw.errors import RwcPwError, UsageError
+from rwc_pw.rvc.detectors import AUTO
 from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
 from rwc_pw.system.paths import Paths
 from rwc_pw.system.sound_file import BLOCK_FRAMES, not_sound, open_sound, read_mono
 from rwc_pw.voices.adding.stored_folder import stored_folder
-from rwc_pw.voices.f0_method import AUTO, detector_of
 from rwc_pw.voices.options import INDEX_RATE, PROTECT
-from rwc_pw.voices.rvc_voice import BATCH, RvcVoice
+from rwc_pw.voices.rvc_voice import RvcVoice
 from rwc_pw.voices.store import VoiceStore
 
 WHOLE_S = 600.0  # a longer file is converted piece by piece: ultimate-rvc's memory grows with the length
@@ -61,7 +62,7 @@ class VoiceConverter:
         chooses the format. ``on_progress`` receives the fraction done. The output is written whole or not at all.
         ``UsageError`` for files that cannot be read or written, ``ConversionError`` if ultimate-rvc fails.
         """
-        settings = RvcSettings(pitch_shift, detector_of(BATCH, f0_method), index_rate, protect)
+        settings = RvcSettings(pitch_shift, BATCH.detector(f0_method).name, index_rate, protect)
         target = Path(output_audio)
         rate_hz = sample_rate or RvcVoice.read(self._folder).sample_rate_hz
         _check_format(target, rate_hz)

@@ -59,8 +59,9 @@ def bench(
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw a chart: a .png.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a voice on this machine, and recommend a size of chunk."""
+    """Measure a voice on this machine, and recommend a chunk size."""
     from rwc_pw.bench import bench, recommended
+    from rwc_pw.conversion.device import device_of
     from rwc_pw.engine.request import conversion_of, is_chunk_ours
 
     if not math.isfinite(seconds):
@@ -71,7 +72,7 @@ def bench(
     found = []
     kept = chosen_chunks()
     conversion = conversion_of(chosen, kept, paths())
-    device = conversion.device
+    device = device_of(conversion)
     for figures in bench(conversion, seconds, chosen.quantum):
         found.append(figures)
         if not as_json:
@@ -79,7 +80,7 @@ def bench(
     best = recommended(found)
     current = config()
     is_in_use = (chosen.chunk_size_key, chosen.rvc_backend) == (current.chunk_size_key, current.rvc_backend)
-    is_kept = best and is_chunk_ours(chosen) and conversion.device == device  # else the GPU failed meanwhile
+    is_kept = best and is_chunk_ours(chosen) and device_of(conversion) == device  # else the GPU failed meanwhile
     if best and is_kept:
         kept.keep(conversion, best.chunk_samples)
     if as_json:

@@ -48,9 +48,9 @@ def convert(
     ] = None,
 ) -> None:
     """Convert a file with an RVC voice."""
+    from rwc_pw.conversion.rvc_backends import BATCH
+    from rwc_pw.rvc.detectors import AUTO
     from rwc_pw.voice_converter import VoiceConverter
-    from rwc_pw.voices.f0_method import AUTO, DETECTORS
-    from rwc_pw.voices.rvc_voice import BATCH
 
     settings = config()
     converter = VoiceConverter(Path(voice), assets_dir())
@@ -62,7 +62,7 @@ def convert(
             settings.index_rate if index_rate is None else index_rate,
             sample_rate,
             protect=settings.protect,
-            f0_method=settings.f0_method if settings.f0_method in DETECTORS[BATCH] else AUTO,
+            f0_method=settings.f0_method if BATCH.has(settings.f0_method) else AUTO,
             on_progress=on_progress,
         )
     print(output)

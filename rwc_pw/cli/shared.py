@@ -14,6 +14,7 @@ import typer
 
 from rwc_pw.cli.printing import one_line, print
 from rwc_pw.config import Config, assets_dir_of, config_of, save_config
+from rwc_pw.conversion.rvc_backends import RVC_BACKENDS
 from rwc_pw.errors import ConfigError, NoBusError, RwcPwError, UsageError
 from rwc_pw.status import State, Status, describe, until_they_leave
 from rwc_pw.system.paths import Paths
@@ -32,7 +33,7 @@ LOADING_S = 1.0  # after which what cannot be loaded has mostly failed
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 INDEX_RATE_HELP = f"An RVC voice's share from its index, {INDEX_RATE}."
-Backend = Annotated[str | None, typer.Option("--backend", help="For RVC voices: streaming or batch.")]
+Backend = Annotated[str | None, typer.Option("--backend", help=f"For RVC voices: {' or '.join(RVC_BACKENDS)}.")]
 
 
 def paths() -> Paths:

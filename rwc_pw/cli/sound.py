@@ -23,6 +23,7 @@ from rwc_pw.cli.shared import (
 )
 from rwc_pw.config import Config
 from rwc_pw.errors import UnavailableError
+from rwc_pw.rvc.detectors import F0_METHODS
 from rwc_pw.voices import options
 
 Pitch = Annotated[float | None, typer.Option("--pitch", help=f"Semitones added to the voice's pitch, {options.PITCH}.")]
@@ -65,7 +66,7 @@ def set_(
         float | None, typer.Option("--rms-mix-rate", help="An RVC voice's own loudness: 1; yours: 0.")
     ] = None,
     f0_method: Annotated[
-        str | None, typer.Option("--f0-method", help="What finds the pitch: auto, fcpe, swiftf0 or rmvpe.")
+        str | None, typer.Option("--f0-method", help=f"The pitch detector of RVC voices: {', '.join(F0_METHODS)}.")
     ] = None,
     backend: Backend = None,
     look_ahead: Annotated[

@@ -22,7 +22,6 @@ from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.system.writing import make_folder
 from rwc_pw.voices.adding.source import LARGEST_FILE_BYTES, place_of
 from rwc_pw.voices.builtin import BUILTIN_VOICES
-from rwc_pw.voices.rvc_voice import STREAMING
 from rwc_pw.voices.voice_name import fitting_name
 
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -131,15 +130,15 @@ def _description(name: str) -> str:
 def _can_speak(name: str) -> bool:
     """Compile the voice; if that is not possible yet, say what is missing: it is compiled when it first speaks."""
     from rwc_pw.engine.request import conversion_of
-    from rwc_pw.streaming import StreamingConverter
 
-    if config().rvc_backend != STREAMING:
-        return True
     wanted = config().changed({"voice": name, "pitch": 0.0}, store().names())
     conversion = conversion_of(wanted, chosen_chunks(), paths())
+    compile_ahead = conversion.rvc_backend.compile
+    if compile_ahead is None:
+        return True
     try:
         with share_done("Compiling") as on_progress:
-            StreamingConverter(conversion).compile(on_progress)
+            compile_ahead(conversion, on_progress)
     except RwcPwError as error:
         print(f"It cannot speak yet: {error.message} {error.remedy}")
         return False

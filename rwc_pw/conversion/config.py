@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from rwc_pw.conversion.rvc_backends import BATCH, RVC_BACKENDS, RvcBackend
 from rwc_pw.errors import UsageError
-from rwc_pw.rvc import gpu
+from rwc_pw.rvc.detectors import AUTO, FCPE, PitchDetector
 from rwc_pw.rvc.ultimate import RvcSettings
 from rwc_pw.voices import options
 from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME
-from rwc_pw.voices.f0_method import AUTO, FCPE, NETWORK_DETECTORS, RMVPE, detector_of
-from rwc_pw.voices.rvc_voice import BACKENDS, BATCH, STREAMING
-
-CHUNK_STEP_SAMPLES = 960  # StreamingConverter takes whole blocks of 20 ms
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class ConversionConfig:
     """ContentVec and the pitch models, in ultimate-rvc's layout; by default where `rwc-pw setup` puts them."""
     chunk_size: int = int(options.CHUNK_SAMPLES.default)
     """Samples per conversion with an RVC voice; the pipeline uses ``chunk_samples``."""
-    backend: str = BATCH
+    backend: str = BATCH.name
     """The converter for an RVC voice: batch (BatchConverter) or streaming (StreamingConverter)."""
     pitch_shift: float = options.PITCH.default
     formant_shift: float = options.FORMANT.default
@@ -56,9 +53,9 @@ class ConversionConfig:
         _check("rms_mix_rate", self.rms_mix_rate, options.RMS_MIX_RATE)
         _check("protect", self.protect, options.PROTECT)
         _check("look_ahead", self.look_ahead, options.LOOK_AHEAD_MS)
-        if self.backend not in BACKENDS:
-            raise UsageError(f"There is no backend {self.backend!r}.", f"Choose {' or '.join(BACKENDS)}.")
-        detector_of(self.backend, self.f0_method)
+        if self.backend not in RVC_BACKENDS:
+            raise UsageError(f"There is no backend {self.backend!r}.", f"Choose {' or '.join(RVC_BACKENDS)}.")
+        self.rvc_backend.detector(self.f0_method)
         if self.pitch_shift != round(self.pitch_shift):
             raise UsageError(
                 f"A pitch shift of {self.pitch_shift:g} semitones is not whole.",
@@ -66,11 +63,15 @@ class ConversionConfig:
             )
 
     @property
+    def rvc_backend(self) -> RvcBackend:
+        """The converter for an RVC voice, and everything about it."""
+        return RVC_BACKENDS[self.backend]
+
+    @property
     def chunk_samples(self) -> int:
-        """``chunk_size`` as the converter takes it; for StreamingConverter rounded up to whole blocks of 20 ms."""
-        if self.backend == BATCH:
-            return self.chunk_size
-        return -(-self.chunk_size // CHUNK_STEP_SAMPLES) * CHUNK_STEP_SAMPLES
+        """``chunk_size`` as the converter takes it, rounded up."""
+        step = self.rvc_backend.chunk_step
+        return -(-self.chunk_size // step) * step
 
     def is_loaded_like(self, other: "ConversionConfig") -> bool:
         """Return whether the converter loaded for one can be adjusted to the other."""
@@ -79,7 +80,7 @@ class ConversionConfig:
     @property
     def _loaded(self) -> tuple[object, ...]:
         voice = self.backend, self.model_path, self.assets_dir
-        return *voice, self.chunk_samples, self.look_ahead_frames, self.detector
+        return *voice, self.chunk_samples, self.look_ahead_frames, self.detector.name
 
     @property
     def look_ahead_frames(self) -> int:
@@ -92,25 +93,17 @@ class ConversionConfig:
         return 0.0 if self.model_path is None else self.formant_shift
 
     @property
-    def detector(self) -> str:
+    def detector(self) -> PitchDetector:
         """The pitch detector."""
-        if self.backend == BATCH and self.f0_method == AUTO:
-            return RMVPE if self.use_rmvpe else FCPE
-        return detector_of(self.backend, self.f0_method)
-
-    @property
-    def device(self) -> str | None:
-        """The GPU on which StreamingConverter computes, in torch's terms; None is the CPU.
-
-        The first call may take seconds.
-        """
-        return gpu.device() if self.backend == STREAMING and self.detector in NETWORK_DETECTORS else None
+        if self.rvc_backend is BATCH and self.f0_method == AUTO and not self.use_rmvpe:
+            return FCPE
+        return self.rvc_backend.detector(self.f0_method)
 
     def rvc_settings(self) -> RvcSettings:
         """These settings in ultimate-rvc's terms."""
         return RvcSettings(
             n_semitones=round(self.pitch_shift),
-            f0_method=self.detector,
+            f0_method=self.detector.name,
             index_rate=self.index_rate,
             protect_rate=self.protect,
         )

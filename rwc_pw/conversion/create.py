@@ -8,11 +8,8 @@ from rwc_pw.conversion.effects.gain import Gain
 from rwc_pw.conversion.effects.gate import HYSTERESIS_DB, NoiseGate
 from rwc_pw.conversion.effects.limiter import Limiter
 from rwc_pw.conversion.effects.loudness import LoudnessMix
-from rwc_pw.conversion.rvc_batch import BatchConverter
-from rwc_pw.conversion.rvc_streaming import StreamingConverter
 from rwc_pw.conversion.vocoder.backend import VocoderBackend
 from rwc_pw.voices.builtin import BUILTIN_VOICES
-from rwc_pw.voices.rvc_voice import BATCH
 
 
 def create_backend(config: ConversionConfig) -> ConversionBackend:
@@ -32,5 +29,5 @@ def create_backend(config: ConversionConfig) -> ConversionBackend:
 
 def _converter(config: ConversionConfig) -> ConversionBackend:
     if config.model_path is not None:
-        return BatchConverter(config) if config.backend == BATCH else StreamingConverter(config)
+        return config.rvc_backend.create(config)
     return VocoderBackend(BUILTIN_VOICES[config.voice].with_shift(config.pitch_shift, config.formant_shift))

@@ -11,6 +11,7 @@ import numpy as np
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.device import device_of
 from rwc_pw.conversion.stored_voice import StoredVoice
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
 from rwc_pw.rvc import gpu
@@ -121,7 +122,7 @@ class StreamingConverter(ConversionBackend):
 
     def _load(self) -> RvcStream:
         retrieval = self._retrieval()
-        if device := self._config.device:
+        if device := device_of(self._config):
             sources = self._compiler.sources()
             try:
                 return self._open_on_gpu(sources, retrieval, device)

@@ -10,6 +10,7 @@ from pathlib import Path
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.channels.options import AUTO
 from rwc_pw.config import Config, assets_dir_of, save_config
+from rwc_pw.conversion.rvc_backends import RVC_BACKENDS
 from rwc_pw.desktop import launcher
 from rwc_pw.errors import RwcPwError
 from rwc_pw.headless.conf import MICROPHONE
@@ -21,7 +22,6 @@ from rwc_pw.pipewire.graph import Graph
 from rwc_pw.status import Status
 from rwc_pw.system.paths import Paths
 from rwc_pw.system.writing import make_folder
-from rwc_pw.voices.rvc_voice import STREAMING
 from rwc_pw.voices.store import VoiceStore
 
 LEAD_IN_SAMPLES = SAMPLE_RATE_HZ // 5
@@ -77,7 +77,7 @@ def _daemon(headless: HeadlessPipeWire, config: Config, paths: Paths) -> Iterato
 def _furnish(there: Paths, config: Config, paths: Paths) -> None:
     """Provide the user's settings and voices ``there``, in the private session."""
     shared = [(there.voices_dir, paths.voices_dir)] if config.is_rvc else []
-    if config.is_rvc and config.rvc_backend == STREAMING:
+    if config.is_rvc and RVC_BACKENDS[config.rvc_backend].compile:
         shared.append((there.compiled_dir, paths.compiled_dir))
     for link, folder in shared:
         if link != folder:

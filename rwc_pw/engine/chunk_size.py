@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ
 from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.device import device_of
 from rwc_pw.errors import RwcPwError
 from rwc_pw.streaming.conversion_times import LATEST_CHUNKS, TRIAL_CHUNKS, ConversionTimes
 from rwc_pw.system.reading import read_text
@@ -61,7 +62,7 @@ class ChosenChunks:
 
     def get(self, conversion: ConversionConfig) -> int | None:
         size = {**self._read(), **self._unwritten}.get(_key(conversion))
-        return size if size in chunk_sizes(conversion.device) else None
+        return size if size in chunk_sizes(device_of(conversion)) else None
 
     def keep(self, conversion: ConversionConfig, chunk_size: int) -> None:
         """Store the choice; if it cannot be written, the size is chosen again at the next start."""
@@ -93,5 +94,5 @@ class ChosenChunks:
 
 def _key(conversion: ConversionConfig) -> str:
     voice = conversion.model_path.name if conversion.model_path else ""
-    computed = conversion.detector, conversion.device or "cpu", str(conversion.look_ahead_frames)
+    computed = conversion.detector.name, device_of(conversion) or "cpu", str(conversion.look_ahead_frames)
     return SEPARATOR.join((voice, *computed))

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rwc_pw.config import Config
 from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.device import device_of
 from rwc_pw.engine.chunk_size import ChosenChunks
 from rwc_pw.engine.request import conversion_of, is_chunk_ours
 from rwc_pw.engine.trial import CreateBackend, clean_up, kind_of, least_chunk, load
@@ -97,13 +98,13 @@ class VoiceLoader:
         device = None
         try:
             conversion = await asyncio.to_thread(self._conversion_of, config)
-            device = await asyncio.to_thread(lambda: conversion.device)  # finding one may take seconds
+            device = await asyncio.to_thread(lambda: device_of(conversion))  # finding one may take seconds
             self._in_work = conversion
             if is_chunk_ours(config) and not self._chosen_chunks.get(conversion):
                 conversion = replace(conversion, chunk_size=await least_chunk(conversion, self._create))
                 self._chosen_chunks.keep(conversion, conversion.chunk_size)
                 self._in_work = conversion
-            device, kind = conversion.device, kind_of(conversion)
+            device, kind = device_of(conversion), kind_of(conversion)
             chunks = 1 if self._customer.speaks_like(kind) else TRIAL_CHUNKS
             backend, times = await load(conversion, self._create, chunks)
         except Exception as error:  # the boundary to the converter: whatever it raises becomes the reason

@@ -4,11 +4,9 @@ from dataclasses import replace
 
 from rwc_pw.config import Config, assets_dir_of
 from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.rvc_backends import RVC_BACKENDS
 from rwc_pw.engine.chunk_size import ChosenChunks
 from rwc_pw.system.paths import Paths
-from rwc_pw.voices.rvc_voice import STREAMING
-
-FIRST_CHUNK_SAMPLES = 4800  # for StreamingConverter, until one is chosen
 
 
 def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> ConversionConfig:
@@ -22,12 +20,11 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
     )
     if not config.is_rvc:
         return conversion
-    usual = FIRST_CHUNK_SAMPLES if config.rvc_backend == STREAMING else conversion.chunk_size
     conversion = replace(
         conversion,
         model_path=paths.voices_dir / config.voice,
         assets_dir=assets_dir_of(config, paths),
-        chunk_size=config.rvc_chunk_size or usual,
+        chunk_size=config.rvc_chunk_size or RVC_BACKENDS[config.rvc_backend].first_chunk,
         backend=config.rvc_backend,
         index_rate=config.index_rate,
         protect=config.protect,
@@ -41,4 +38,4 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
 
 def is_chunk_ours(config: Config) -> bool:
     """Return whether we choose the chunk size: the user pinned none."""
-    return config.is_rvc and config.rvc_backend == STREAMING and not config.rvc_chunk_size
+    return config.is_rvc and RVC_BACKENDS[config.rvc_backend].adapts_chunk and not config.rvc_chunk_size

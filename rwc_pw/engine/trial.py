@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.config import ConversionConfig
+from rwc_pw.conversion.device import device_of
 from rwc_pw.engine.chunk_size import chunk_sizes, keeps_up
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
 from rwc_pw.voices.rvc_voice import RvcVoice
@@ -42,7 +43,7 @@ async def clean_up(backend: ConversionBackend) -> None:
 
 async def least_chunk(conversion: ConversionConfig, create: CreateBackend) -> int:
     """The smallest chunk size with which the machine keeps up, found by trial; the largest if there is none."""
-    for size in chunk_sizes(conversion.device):
+    for size in chunk_sizes(device_of(conversion)):
         backend, times = await load(replace(conversion, chunk_size=size), create)
         await clean_up(backend)
         if keeps_up(times):
@@ -53,5 +54,5 @@ async def least_chunk(conversion: ConversionConfig, create: CreateBackend) -> in
 def kind_of(conversion: ConversionConfig) -> object:
     """Everything that the time per chunk and the delay depend on."""
     voice = RvcVoice.read(Path(conversion.model_path or ""))
-    computed = conversion.backend, conversion.chunk_samples, conversion.look_ahead_frames, conversion.detector
-    return *computed, conversion.device, voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index
+    computed = conversion.backend, conversion.chunk_samples, conversion.look_ahead_frames, conversion.detector.name
+    return *computed, device_of(conversion), voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index

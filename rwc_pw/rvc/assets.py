@@ -3,11 +3,12 @@
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
+from rwc_pw.rvc.asset import Asset
+from rwc_pw.rvc.detectors import DETECTORS
 from rwc_pw.system.download import download, file_sha256, locked
 from rwc_pw.system.extra import package_folder
 from rwc_pw.system.writing import refusal
@@ -15,25 +16,11 @@ from rwc_pw.system.writing import refusal
 HUB = "https://huggingface.co"
 RESOURCES = "JackismyShephard/ultimate-rvc/resolve/main/Resources"
 MOST_BYTES = 1 << 30
-CONTENTVEC = "ContentVec", "ContentVec's shape"
 
 
-@dataclass(frozen=True)
-class Asset:
-    """A file that ultimate-rvc looks for."""
-
-    name: str
-    path: str
-    """Relative to the models folder."""
-    resource: str
-    """Relative to the hub's resources; empty if it comes in a package."""
-    sha256: str | None
-
-
-# The hashes: RVC-Project's .env has rmvpe.pt's; ContentVec's identifies the hub's lengyue233/content-vec-best.
-# The hub lists both for RESOURCES, too (revision ae5f32aa, 2026-09). config.json has none: it is not Applio's.
-ASSETS = (
-    Asset("FCPE", "rvc/predictors/fcpe.pt", "", None),  # first: without the package, nothing large is fetched
+# ContentVec's hash identifies the hub's lengyue233/content-vec-best, and the hub lists it for RESOURCES, too (revision
+# ae5f32aa, 2026-09). config.json has none: it is not Applio's.
+CONTENTVEC = (
     Asset(
         "ContentVec",
         "rvc/embedders/contentvec/pytorch_model.bin",
@@ -41,12 +28,9 @@ ASSETS = (
         "d8dd400e054ddf4e6be75dab5a2549db748cc99e756a097c496c099f65a4854e",
     ),
     Asset("ContentVec's shape", "rvc/embedders/contentvec/config.json", "embedders/contentvec/config.json", None),
-    Asset(
-        "RMVPE",
-        "rvc/predictors/rmvpe.pt",
-        "predictors/rmvpe.pt",
-        "6d62215f4306e3ca278246188607209f09af3dc77ed4232efdd069798c4ec193",
-    ),
+)
+ASSETS = sorted(  # those of packages first: without the package, nothing large is fetched
+    (*CONTENTVEC, *(detector.asset for detector in DETECTORS if detector.asset)), key=lambda asset: bool(asset.resource)
 )
 
 
@@ -55,21 +39,16 @@ def missing(assets_dir: Path) -> list[Asset]:
     return [asset for asset in ASSETS if not (assets_dir / asset.path).is_file()]
 
 
-def require(assets_dir: Path, detector: str | None) -> None:
+def require(assets_dir: Path, detector: Asset | None) -> None:
     """``UnavailableError`` unless ContentVec and the pitch detector's weights, if it has a file, are there."""
-    needed = {*CONTENTVEC, detector and detector.upper()}
-    if absent := [asset.name for asset in missing(assets_dir) if asset.name in needed]:
+    needed = [asset.path for asset in (*CONTENTVEC, detector) if asset]
+    if absent := [asset.name for asset in missing(assets_dir) if asset.path in needed]:
         raise UnavailableError(f"RVC voices need what is missing: {', '.join(absent)}.", "Run `rwc-pw setup`.")
 
 
 def contentvec_folder(assets_dir: Path) -> Path:
     """The folder of ContentVec in a models folder."""
     return assets_dir / "rvc/embedders/contentvec"
-
-
-def detector_file(assets_dir: Path, detector: str) -> Path:
-    """The file of a pitch detector's weights in a models folder."""
-    return assets_dir / f"rvc/predictors/{detector}.pt"
 
 
 def fetch(assets_dir: Path, source: Path | None, on_progress: Callable[[str, int, int | None], None]) -> None:

@@ -13,11 +13,11 @@ from importlib import metadata
 from pathlib import Path
 
 from rwc_pw.errors import RwcPwError
-from rwc_pw.rvc.assets import contentvec_folder, detector_file, require
+from rwc_pw.rvc.assets import contentvec_folder, require
+from rwc_pw.rvc.detectors import PitchDetector
 from rwc_pw.system.extra import check_extra, package_folder
 from rwc_pw.system.private_folder import LOCK, PrivateFolder
 from rwc_pw.system.writing import refusal
-from rwc_pw.voices.f0_method import NETWORK_DETECTORS
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 
 EXPORT = ("-P", "-m", "rwc_pw.rvc.network.export")
@@ -43,11 +43,10 @@ class VoiceSources:
 class VoiceCompiler:
     """Compiles one voice, once, in a separate process, which takes tens of seconds."""
 
-    def __init__(self, voice_folder: Path, assets_dir: Path, detector: str, look_ahead_frames: int, kept: Path) -> None:
-        """``voice_folder`` is a stored voice's, ``assets_dir`` has ultimate-rvc's layout; the result goes to ``kept``.
-
-        ``detector`` is the pitch detector.
-        """
+    def __init__(
+        self, voice_folder: Path, assets_dir: Path, detector: PitchDetector, look_ahead_frames: int, kept: Path
+    ) -> None:
+        """``voice_folder`` is a stored voice's, ``assets_dir`` has ultimate-rvc's layout; ``kept`` gets the result."""
         self._voice_folder = voice_folder
         self._assets_dir = assets_dir
         self._detector = detector
@@ -61,9 +60,9 @@ class VoiceCompiler:
         for package in ("torch", "openvino", "swift_f0"):
             package_folder(package)
         voice = RvcVoice.read(self._voice_folder)
-        detector = self._detector if voice.has_pitch and self._detector in NETWORK_DETECTORS else None
-        require(self._assets_dir, detector)
-        weights = detector_file(self._assets_dir, detector) if detector else None
+        detector = self._detector if voice.has_pitch else None
+        require(self._assets_dir, detector.asset if detector else None)
+        weights = detector.weights(self._assets_dir) if detector else None
         return VoiceSources(voice, contentvec_folder(self._assets_dir), weights)
 
     def compile(self, on_progress: Callable[[float], None] = lambda _: None) -> tuple[Path, Path, Path | None]:
@@ -82,7 +81,7 @@ class VoiceCompiler:
         network = self._compiled(voice.name, self._voice_folder, weights, what, facts)
         on_progress(2 / 3)
         found = sources.detector
-        detector = found and self._compiled(f".{self._detector}", found, found, [self._detector], None)
+        detector = found and self._compiled(f".{self._detector.name}", found, found, [self._detector.name], None)
         on_progress(1.0)
         return content, network, detector
 

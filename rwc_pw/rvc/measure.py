@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rwc_pw.rvc.assets import contentvec_folder, detector_file
+from rwc_pw.rvc.assets import contentvec_folder
+from rwc_pw.rvc.detectors import RMVPE_WEIGHTS
 from rwc_pw.rvc.weights import read_weights
 
 VOICED_HZ = 50.0
@@ -49,7 +50,7 @@ def _pitch_hz(assets_dir: Path, audio: Any) -> Any:
     import torch  # noqa: F401 - before ultimate-rvc, whose lazy modules otherwise break torch's import
     from ultimate_rvc.rvc.lib.predictors.f0 import RMVPE
 
-    _check_weights(detector_file(assets_dir, "rmvpe"))
+    _check_weights(assets_dir / RMVPE_WEIGHTS.path)
     return RMVPE(device="cpu", sample_rate=16_000, hop_size=160).get_f0(audio, filter_radius=0.03)
 
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from rwc_pw.errors import ConversionError, RwcPwError, UsageError
 from rwc_pw.rvc.assets import require
+from rwc_pw.rvc.detectors import detector_named
 from rwc_pw.system.extra import check_extra, package_folder
 from rwc_pw.system.private_folder import PrivateFolder
 from rwc_pw.voices.rvc_voice import RvcVoice
@@ -81,7 +82,7 @@ class UltimateRvc:
         ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` if the voice fails to load.
         """
         package_folder("ultimate_rvc")
-        require(self._assets_dir, self.settings.f0_method)
+        require(self._assets_dir, detector_named(self.settings.f0_method).asset)
         voice = RvcVoice.read(self._voice_folder)
         if not voice.has_pitch:
             raise UsageError(

@@ -26,7 +26,8 @@ class Worker:
         import torch  # before ultimate-rvc, whose lazy modules would break its import
         from ultimate_rvc.core.generate import common
 
-        from rwc_pw.rvc.assets import contentvec_folder, detector_file
+        from rwc_pw.rvc.assets import contentvec_folder
+        from rwc_pw.rvc.detectors import detector_named
         from rwc_pw.rvc.weights import read_weights
         from rwc_pw.voices.checkpoint import write_checkpoint
         from rwc_pw.voices.index import VoiceIndex
@@ -46,7 +47,8 @@ class Worker:
             (voice / f"{VOICE_NAME}.index").symlink_to(stored / INDEX_FILE)
         models = Path(os.environ["URVC_MODELS_DIR"])
         read_weights(contentvec_folder(models) / "pytorch_model.bin")
-        read_weights(detector_file(models, request["settings"]["f0_method"]))
+        if weights := detector_named(request["settings"]["f0_method"]).weights(models):
+            read_weights(weights)
         if self._is_live:
             _keep_what_is_loaded()
         self._convert(_noise(scratch / "warm-up.wav"), request["settings"])

@@ -14,8 +14,6 @@ from rwc_pw.voices.architecture import FEATURES, MOST_SPEAKERS, SAMPLE_RATES_HZ
 VOICE_FILE = "voice.toml"
 MODEL_FILE = "model.safetensors"
 INDEX_FILE = "model.index"
-BACKENDS = BATCH, STREAMING = "batch", "streaming"
-"""The converters: ultimate-rvc, or our own for the voice's network."""
 
 
 @dataclass(frozen=True)

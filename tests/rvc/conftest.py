@@ -12,6 +12,7 @@ from rwc_pw import doctor
 from rwc_pw.rvc import compiled as rvc_compiled
 from rwc_pw.rvc import proof, ultimate
 from rwc_pw.rvc.compiled import VoiceCompiler
+from rwc_pw.rvc.detectors import FCPE
 from rwc_pw.system.paths import Paths
 from rwc_pw.voices.adding import add as importing
 from rwc_pw.voices.adding.add import add_voice
@@ -68,7 +69,7 @@ def compiled(once: Once, stored: Path, assets_dir: Path, tmp_path_factory: pytes
 
     Other workers have voices of the same names.
     """
-    first = once("compiled", lambda folder: VoiceCompiler(stored, assets_dir, "fcpe", 1, folder).compile())
+    first = once("compiled", lambda folder: VoiceCompiler(stored, assets_dir, FCPE, 1, folder).compile())
     return shutil.copytree(first, tmp_path_factory.mktemp("compiled"), dirs_exist_ok=True)
 
 

@@ -287,9 +287,10 @@ COMPILE = """
 import os, signal, sys, threading
 from pathlib import Path
 from rwc_pw.rvc.compiled import VoiceCompiler
+from rwc_pw.rvc.detectors import FCPE
 
 voice, assets, kept = map(Path, sys.argv[1:])
-compiler = VoiceCompiler(voice, assets, "fcpe", 1, kept)
+compiler = VoiceCompiler(voice, assets, FCPE, 1, kept)
 threading.Thread(target=compiler.compile, daemon=True).start()
 while compiler._process is None:
     os.sched_yield()

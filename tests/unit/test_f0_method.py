@@ -20,7 +20,7 @@ VOICE = Path("/voices/Anna")
     ],
 )
 def test_each_backend_has_a_detector_of_its_own_and_takes_what_is_chosen(settings, detector):
-    assert ConversionConfig(model_path=VOICE, **settings).detector == detector
+    assert ConversionConfig(model_path=VOICE, **settings).detector.name == detector
 
 
 @pytest.mark.parametrize(("backend", "f0_method"), [("batch", "swiftf0"), ("streaming", "crepe")])

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from rwc_pw.rvc.detectors import FCPE, RMVPE
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 from rwc_pw.rvc.weights import read_weights
-from rwc_pw.voices.f0_method import FCPE, RMVPE
 
 SALIENCE_BINS = 360
 RMVPE_LEAST_CENTS, RMVPE_STEP_CENTS = 1997.3794084376191, 20
@@ -71,4 +71,4 @@ class Fcpe(nn.Module):
         return self._network(mel)
 
 
-NETWORKS: dict[str, type[Rmvpe] | type[Fcpe]] = {RMVPE: Rmvpe, FCPE: Fcpe}
+NETWORKS: dict[str, type[Rmvpe] | type[Fcpe]] = {RMVPE.name: Rmvpe, FCPE.name: Fcpe}

@@ -1,0 +1,86 @@
+"""The converters for RVC voices: a row for each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rwc_pw.errors import UsageError
+from rwc_pw.rvc.detectors import AUTO, DETECTORS, RMVPE, PitchDetector
+from rwc_pw.voices import options
+
+if TYPE_CHECKING:
+    from rwc_pw.conversion.backend import ConversionBackend
+    from rwc_pw.conversion.config import ConversionConfig
+
+OnProgress = Callable[[float], None]
+
+
+def _batch(config: "ConversionConfig") -> "ConversionBackend":
+    from rwc_pw.conversion.rvc_batch import BatchConverter
+
+    return BatchConverter(config)
+
+
+def _streaming(config: "ConversionConfig") -> "ConversionBackend":
+    from rwc_pw.conversion.rvc_streaming import StreamingConverter
+
+    return StreamingConverter(config)
+
+
+def _compile_streaming(config: "ConversionConfig", on_progress: OnProgress) -> None:
+    from rwc_pw.conversion.rvc_streaming import StreamingConverter
+
+    StreamingConverter(config).compile(on_progress)
+
+
+@dataclass(frozen=True)
+class RvcBackend:
+    """A converter for RVC voices, and everything about it that others must know."""
+
+    name: str
+    create: Callable[["ConversionConfig"], "ConversionBackend"]
+    """Makes it, not yet initialised; the import of its class may take a second."""
+    detectors: tuple[PitchDetector, ...]
+    """The pitch detectors it can use, its default first."""
+    chunk_step: int = 1
+    """Chunks have a multiple of so many samples."""
+    first_chunk: int = int(options.CHUNK_SAMPLES.default)
+    """The chunk size in samples where the user has set none."""
+    adapts_chunk: bool = False
+    """True if the chunk size then follows the machine's load."""
+    compile: Callable[["ConversionConfig", OnProgress], None] | None = None
+    """Does ahead of use what takes long, and tells the fraction done; None if nothing does."""
+    uses_gpu: bool = False
+    """True if it computes on a GPU of the process that it runs in."""
+
+    def detector(self, f0_method: str) -> PitchDetector:
+        """The pitch detector that ``f0_method`` means; ``UsageError`` if this backend does not have it."""
+        known = {AUTO: self.detectors[0], **{detector.name: detector for detector in self.detectors}}
+        if f0_method not in known:
+            raise UsageError(
+                f"The backend {self.name} does not find the pitch with {f0_method!r}.",
+                f"Choose one of {', '.join(known)}.",
+            )
+        return known[f0_method]
+
+    def has(self, f0_method: str) -> bool:
+        """Return whether it can find the pitch in that way."""
+        return f0_method == AUTO or any(detector.name == f0_method for detector in self.detectors)
+
+
+BATCH = RvcBackend(
+    "batch",
+    _batch,
+    detectors=(RMVPE, *(detector for detector in DETECTORS if detector.in_ultimate_rvc and detector is not RMVPE)),
+)
+STREAMING = RvcBackend(
+    "streaming",
+    _streaming,
+    detectors=DETECTORS,
+    chunk_step=960,  # blocks of 20 ms
+    first_chunk=4800,
+    adapts_chunk=True,
+    compile=_compile_streaming,
+    uses_gpu=True,
+)
+RVC_BACKENDS = {backend.name: backend for backend in (BATCH, STREAMING)}
