@@ -129,15 +129,20 @@ def load_config(path: Path, rvc_voices: Collection[str] = ()) -> Config:
         raise _unusable(path, [error.message]) from error
 
 
-def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Config:
-    """Change these keys of config.toml and leave its other lines and comments as they are."""
-    import tomlkit  # imported here because only a change needs it, and status has to answer at once
-
+def changed_config(path: Path, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Config:
+    """The configuration after these changes of config.toml; ``UsageError`` lists all that is wrong with them."""
     values = _read(path)
     # a problem with a value that is being replaced, such as a removed voice's name, does not matter
     if problems := _problems({key: value for key, value in values.items() if key not in changes}, rvc_voices):
         raise _unusable(path, problems)
-    config = _changed(values, changes, rvc_voices, "Nothing was changed.")
+    return _changed(values, changes, rvc_voices, "Nothing was changed.")
+
+
+def save_config(path: Path, changes: Mapping[str, object], rvc_voices: Collection[str] = ()) -> Config:
+    """Change these keys of config.toml and leave its other lines and comments as they are."""
+    import tomlkit  # imported here because only a change needs it, and status has to answer at once
+
+    config = changed_config(path, changes, rvc_voices)
     try:
         document = tomlkit.parse(read_text(path)) if path.exists() else tomlkit.document()
     except (ValueError, RecursionError) as error:  # it does not take all that tomllib takes

@@ -1,9 +1,10 @@
 """The names by which the desktop, the session bus and PipeWire know rwc-pw."""
 
-APPLICATION_ID = "io.github.rwcpw.Voice"
-BUS_NAME = INTERFACE = APPLICATION_ID
+APPLICATION_ID = BUS_NAME = "io.github.rwcpw.Voice"
 OBJECT_PATH = "/io/github/rwcpw/Voice"
-ERROR_NAME = f"{BUS_NAME}.Error"
+INTERFACE = "io.github.rwcpw.Voice1"
+ERROR_PREFIX = f"{BUS_NAME}.Error."
+"""Of the names of errors on the bus; the class's name follows."""
 
 SOURCE_NODE = "rwc_voice"
 """The node name of the microphone "RWC Voice", as the drop-in declares it."""

@@ -41,16 +41,15 @@ def enable(
     """Switch RWC Voice on, now and at every login."""
     from rwc_pw.desktop import launcher, registration
 
-    # a wrong configuration is better reported here than in the daemon's log
-    save({"voice": voice_name(voice)}) if voice else config()
+    changes = {"voice": voice_name(voice)} if voice else {}
+    if not changes:
+        config()  # a wrong one is better reported here than in the daemon's log
     registration.register(paths(), launcher.command())
 
     async def switch_on(client: "Client") -> Status:
-        status = await client.start()
-        if voice:
-            await client.reload()  # it may have been running already
-            status = await client.status()
-        return status
+        if changes and not await client.set(changes):
+            save(changes)
+        return await client.start()
 
     status = with_daemon(switch_on)
     if status.reason:

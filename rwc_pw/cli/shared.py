@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from rwc_pw.cli.printing import one_line, print
-from rwc_pw.config import Config, assets_dir_of, config_of, save_config
+from rwc_pw.config import Config, assets_dir_of, changed_config, config_of, save_config
 from rwc_pw.conversion.rvc_backends import RVC_BACKENDS
 from rwc_pw.errors import ConfigError, NoBusError, RwcPwError, UsageError
-from rwc_pw.status import State, Status, describe, until_they_leave
+from rwc_pw.status import Status, describe, until_they_leave
 from rwc_pw.system.paths import Paths
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.options import INDEX_RATE
@@ -79,23 +79,13 @@ def voice_name(model: str) -> str:
 
 
 def microphone_name(wanted: str) -> str:
-    """The name of the microphone that is called ``wanted``, by its name or the description that mixers show.
+    """The node name of the microphone that is called ``wanted``; raises what ``name_of_input`` raises."""
+    from rwc_pw.pipewire.chosen_input import name_of_input
 
-    ``UsageError`` if there is none, ``UnavailableError`` without PipeWire.
-    """
-    from rwc_pw.pipewire.inputs import input_name
-    from rwc_pw.pipewire.source import read_graph
-
-    if not wanted:
-        return ""
-    graph = asyncio.run(read_graph())
-    try:
-        return input_name(graph, wanted)
-    except UsageError:
-        with contextlib.suppress(ConfigError):  # which is told when it is changed
-            if wanted == config().input_device:  # it is merely not connected now, as the status tells
-                return wanted
-        raise
+    current = ""
+    with contextlib.suppress(ConfigError):  # which is told when it is changed
+        current = config().input_device
+    return asyncio.run(name_of_input(wanted, current))
 
 
 def config_in(model: str | None) -> Config:
@@ -109,13 +99,14 @@ def given(options: Mapping[str, object]) -> dict[str, object]:
 
 
 def change(**changes: object) -> None:
-    """Save settings, make the daemon apply them, if one runs, and tell what does not hold yet."""
-    wanted = save(changes).voice
+    """Let the daemon change settings, or save them if none runs, and tell what does not hold yet."""
+    wanted = changed_config(paths().config_file, changes, store().names()).voice  # the bus cannot carry all values
     try:
-        status = with_daemon(_applied)
+        status = with_daemon(lambda client: _changed(client, changes))
     except NoBusError:
-        status = Status()
-    if status.state is State.OFF:
+        status = None
+    if status is None:
+        save(changes)
         print("RWC Voice is off; this holds from its next start.")
     elif status.bypass:
         print(REAL_VOICE, file=sys.stderr)
@@ -125,10 +116,13 @@ def change(**changes: object) -> None:
         raise RwcPwError(f"{wanted} does not speak yet: {status.reason}.", status.remedy)
 
 
-async def _applied(client: "Client") -> Status:
-    """The status once the daemon has applied the settings, or is still loading a voice after a moment."""
-    if not await client.reload():
-        return Status()
+async def _changed(client: "Client", changes: Mapping[str, object]) -> Status | None:
+    """The status once the daemon has changed the settings, or is still loading a voice after a moment.
+
+    None if no daemon runs.
+    """
+    if not await client.set(changes):
+        return None
     status = await client.status()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LOADING_S):

@@ -22,6 +22,7 @@ from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.system.writing import make_folder
 from rwc_pw.voices.adding.source import LARGEST_FILE_BYTES, place_of
 from rwc_pw.voices.builtin import BUILTIN_VOICES
+from rwc_pw.voices.catalogue import catalogue
 from rwc_pw.voices.voice_name import fitting_name
 
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -40,14 +41,7 @@ def list_unless_told(context: typer.Context, as_json: AsJson = False) -> None:
 def list_voices(as_json: AsJson = False) -> None:
     """List the voices, built in and your own."""
     current = config().voice
-    found = [
-        {"name": name, "kind": "built in", "description": voice.description, "is_current": name == current}
-        for name, voice in BUILTIN_VOICES.items()
-    ]
-    found += [
-        {"name": name, "kind": "RVC", "description": _description(name), "is_current": name == current}
-        for name in store().names()
-    ]
+    found = [{**voice, "is_current": voice["name"] == current} for voice in catalogue(store())]
     print_list(
         found, as_json, lambda voice: f"{'*' if voice['is_current'] else ' '} {voice['name']:10} {voice['description']}"
     )
@@ -118,13 +112,6 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without 
     forget(paths().compiled_dir, name)
     chosen_chunks().forget(name)
     print(f"{name} is gone.")
-
-
-def _description(name: str) -> str:
-    try:
-        return store().find(name).description
-    except RwcPwError as error:
-        return f"{error.message} {error.remedy}"
 
 
 def _can_speak(name: str) -> bool:

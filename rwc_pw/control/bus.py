@@ -8,12 +8,29 @@ from pathlib import Path
 from socket import socket
 from urllib.parse import quote
 
-from dbus_next import AuthError, DBusError
+from dbus_next import AuthError, DBusError, Message
 from dbus_next.aio import MessageBus
+from dbus_next.constants import MessageFlag
 
 from rwc_pw.errors import NoBusError, UnavailableError
 
 CALL_TIMEOUT_S = 10.0
+BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
+DEPARTURES = f"type='signal',sender='{BUS}',member='NameOwnerChanged'"
+"""A match rule for names on the bus that come or go."""
+
+
+def bus_call(member: str, *arguments: str, flags: MessageFlag = MessageFlag.NONE) -> Message:
+    """A call of the bus itself."""
+    return Message(
+        destination=BUS,
+        path=BUS_PATH,
+        interface=BUS,
+        member=member,
+        signature="s" * len(arguments),
+        body=list(arguments),
+        flags=flags,
+    )
 
 
 class SessionBus(MessageBus):

@@ -5,18 +5,22 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Self
 
-from dbus_next import DBusError, Message, MessageType
+from dbus_next import DBusError, Message, MessageType, Variant
 from dbus_next.constants import MessageFlag
 
-from rwc_pw.control.bus import CALL_TIMEOUT_S, connect
+from rwc_pw import errors
+from rwc_pw.control.bus import BUS, CALL_TIMEOUT_S, DEPARTURES, bus_call, connect
+from rwc_pw.control.properties import SIGNATURES, status_of
 from rwc_pw.errors import NoBusError, RwcPwError, UnavailableError
-from rwc_pw.names import BUS_NAME, ERROR_NAME, INTERFACE, OBJECT_PATH
+from rwc_pw.names import BUS_NAME, ERROR_PREFIX, INTERFACE, OBJECT_PATH
 from rwc_pw.status import State, Status
 
 END_TIMEOUT_S = 5.0
+PROPERTIES_INTERFACE = f"{BUS}.Properties"
+CHANGES = f"type='signal',interface='{PROPERTIES_INTERFACE}',member='PropertiesChanged',path='{OBJECT_PATH}'"
 NOBODY_THERE = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner")
 
 
@@ -35,16 +39,22 @@ class Client:
 
     async def status(self) -> Status:
         """The daemon's status; ``off`` if none runs."""
-        answer = await self._ask("Status")
-        return Status.from_json(answer[0]) if answer else Status()
+        answer = await self._ask("GetAll", INTERFACE, interface=PROPERTIES_INTERFACE)
+        if answer is None:
+            return Status()
+        return status_of({name: variant.value for name, variant in answer[0].items()})
 
     async def start(self) -> Status:
         """Make the bus start the daemon unless it runs, and wait until RWC Voice exists or the daemon stops waiting."""
         await self._ask_bus("ReloadConfig")
-        answer = await self._ask("Settle", autostart=True)
-        if not answer:
+        if await self._ask("Settle", autostart=True) is None:
             raise UnavailableError("The session bus could not start the daemon.", "Run `rwc-pw doctor`.")
-        return Status.from_json(answer[0])
+        return await self.status()
+
+    async def set(self, changes: Mapping[str, Any]) -> bool:
+        """Change settings; return whether a daemon runs, which otherwise nobody has done."""
+        values = {key: Variant(SIGNATURES[type(value)], value) for key, value in changes.items()}
+        return await self._ask("Set", values, signature="a{sv}") is not None
 
     async def reload(self) -> bool:
         """Make the daemon read its configuration again; return whether one runs."""
@@ -56,27 +66,28 @@ class Client:
 
     async def watch(self) -> AsyncIterator[Status]:
         """The status now and after every change, until the daemon ends."""
-        changes: asyncio.Queue[Status] = asyncio.Queue()
-        self._bus.add_message_handler(lambda message: _note_change(message, changes))
-        for rule in (
-            f"type='signal',interface='{INTERFACE}',member='StatusChanged'",
-            f"type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{BUS_NAME}'",
-        ):
-            await self._ask_bus("AddMatch", rule)
-        status = await self.status()
-        yield status
+        changed = asyncio.Event()
+        self._bus.add_message_handler(lambda message: _note_change(message, changed))
+        await self._ask_bus("AddMatch", CHANGES)
+        await self._ask_bus("AddMatch", f"{DEPARTURES},arg0='{BUS_NAME}'")
+        yield (status := await self.status())
         ended = asyncio.ensure_future(self._end_of_bus())
         try:
             while status.state is not State.OFF:
-                change = asyncio.ensure_future(changes.get())
-                await asyncio.wait((change, ended), return_when=asyncio.FIRST_COMPLETED)
-                if not change.done():
-                    change.cancel()
-                    raise bus_has_ended()
-                if (changed := change.result()) != status:  # measurements are told regularly
-                    yield (status := changed)
+                await self._until(changed, ended)
+                changed.clear()
+                if (now := await self.status()) != status:  # the settings may have changed instead
+                    yield (status := now)
         finally:
             ended.cancel()
+
+    async def _until(self, changed: asyncio.Event, ended: "asyncio.Future[None]") -> None:
+        """Wait for a change; ``NoBusError`` if the bus ends."""
+        change = asyncio.ensure_future(changed.wait())
+        await asyncio.wait((change, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not change.done():
+            change.cancel()
+            raise bus_has_ended()
 
     async def _end_of_bus(self) -> None:
         with contextlib.suppress(OSError, EOFError):
@@ -106,54 +117,45 @@ class Client:
             signal.pidfd_send_signal(process, signal.SIGKILL)
             select.select([process], [], [])
 
-    async def _ask(self, member: str, *body: object, signature: str = "", autostart: bool = False) -> list[Any] | None:
+    async def _ask(
+        self, member: str, *body: object, interface: str = INTERFACE, signature: str = "", autostart: bool = False
+    ) -> list[Any] | None:
         """The daemon's answer; None if none runs."""
-        flags = MessageFlag.NONE if autostart else MessageFlag.NO_AUTOSTART
+        call = Message(
+            destination=BUS_NAME,
+            path=OBJECT_PATH,
+            interface=interface,
+            member=member,
+            signature=signature or "s" * len(body),
+            body=list(body),
+            flags=MessageFlag.NONE if autostart else MessageFlag.NO_AUTOSTART,
+        )
         try:
-            return await self._call(BUS_NAME, OBJECT_PATH, INTERFACE, member, *body, signature=signature, flags=flags)
+            return await self._call(call)
         except DBusError as error:
             if error.type in NOBODY_THERE:
                 return None
-            if error.type == ERROR_NAME:
-                raise RwcPwError(error.text) from error
+            if error.type.startswith(ERROR_PREFIX):
+                raise _error_of(error) from error
             what, *_ = error.text.splitlines() or [error.type]
             raise UnavailableError(f"The daemon failed: {what.rstrip('.:')}.", "Run `rwc-pw doctor`.") from error
 
-    async def _ask_bus(self, member: str, *body: object) -> list[Any]:
-        bus = "org.freedesktop.DBus"
-        return await self._call(bus, "/org/freedesktop/DBus", bus, member, *body, signature="s" * len(body))
+    async def _ask_bus(self, member: str, *arguments: str) -> list[Any]:
+        return await self._call(bus_call(member, *arguments))
 
-    async def _call(
-        self,
-        destination: str,
-        path: str,
-        interface: str,
-        member: str,
-        *body: object,
-        signature: str = "",
-        flags: MessageFlag = MessageFlag.NONE,
-    ) -> list[Any]:
-        message = Message(
-            destination=destination,
-            path=path,
-            interface=interface,
-            member=member,
-            signature=signature,
-            body=list(body),
-            flags=flags,
-        )
+    async def _call(self, call: Message) -> list[Any]:
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                reply = await self._bus.call(message)
+                reply = await self._bus.call(call)
         except TimeoutError:
-            is_ours = destination == BUS_NAME
+            is_ours = call.destination == BUS_NAME
             who = "The daemon" if is_ours else "The session bus"
             remedy = "Run `rwc-pw disable`, then `enable`." if is_ours else "Log in again."
             raise UnavailableError(f"{who} did not answer within {CALL_TIMEOUT_S:g} s.", remedy) from None
         except (OSError, EOFError) as error:
             raise bus_has_ended() from error
         if reply.message_type is MessageType.ERROR:
-            raise DBusError(reply.error_name, reply.body[0] if reply.body else reply.error_name)
+            raise DBusError(reply.error_name, reply.body[0] if reply.body else reply.error_name, reply)
         return list(reply.body)
 
 
@@ -162,8 +164,15 @@ def bus_has_ended() -> NoBusError:
     return NoBusError("The D-Bus session bus has ended.", "Run the command again once it is back.")
 
 
-def _note_change(message: Message, changes: "asyncio.Queue[Status]") -> None:
-    if message.member == "StatusChanged":
-        changes.put_nowait(Status.from_json(message.body[0]))
-    elif message.member == "NameOwnerChanged" and message.body[0] == BUS_NAME and not message.body[2]:
-        changes.put_nowait(Status())
+def _error_of(error: DBusError) -> RwcPwError:
+    """The daemon's error, as if it had been raised here."""
+    kind = getattr(errors, error.type.removeprefix(ERROR_PREFIX), RwcPwError)
+    message, remedy = error.reply.body
+    return kind(message, remedy)
+
+
+def _note_change(message: Message, changed: asyncio.Event) -> None:
+    is_ours = message.path == OBJECT_PATH and message.member == "PropertiesChanged"
+    is_its_end = message.sender == BUS and message.member == "NameOwnerChanged" and message.body[0] == BUS_NAME
+    if is_ours or is_its_end:
+        changed.set()

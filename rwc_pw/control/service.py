@@ -2,30 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Protocol
 
-from dbus_next import DBusError, RequestNameReply
-from dbus_next.constants import NameFlag
-from dbus_next.service import ServiceInterface, method, signal
+from dbus_next import Message, RequestNameReply
+from dbus_next.constants import MessageFlag, NameFlag
 
-from rwc_pw.control.bus import CALL_TIMEOUT_S, SessionBus, bus_errors, connect
+from rwc_pw.control.bus import BUS, CALL_TIMEOUT_S, DEPARTURES, SessionBus, bus_call, bus_errors, connect
+from rwc_pw.control.interface import Controlled, Voice1
+from rwc_pw.control.levels import LevelWatch
 from rwc_pw.errors import RwcPwError, UnavailableError
-from rwc_pw.names import BUS_NAME, ERROR_NAME, INTERFACE, OBJECT_PATH
+from rwc_pw.names import BUS_NAME, OBJECT_PATH
 
 RECONNECT_S = 0.1  # before the bus would start a second daemon for a caller
 LONGEST_WITHOUT_BUS_S = 30.0  # and without PipeWire: after that, the session is over
 ANNOUNCE_AGAIN_S = 0.5  # after a bus that was slow
 
 
-class Controlled(Protocol):
-    """Requests that the bus passes on to the daemon."""
+class Feeding(Controlled, Protocol):
+    """A daemon that feeds RWC Voice, also while there is no bus."""
 
-    def status_json(self) -> str: ...
-    async def settle(self) -> None: ...
-    def reload(self) -> None: ...
-    def set_bypass(self, bypass: bool) -> None: ...
-    def quit(self) -> None: ...
     def is_feeding(self) -> bool: ...
     def was_asked_to_give_way(self) -> bool: ...
 
@@ -36,9 +31,10 @@ class BusService:
     The session is over if it has no bus for long while nothing is fed; without a bus, it gives way to another rwc-pw.
     """
 
-    def __init__(self, daemon: Controlled) -> None:
+    def __init__(self, daemon: Feeding) -> None:
         self._daemon = daemon
-        self._interface = _Interface(daemon)
+        self._levels = LevelWatch(self._send_levels, self._follow)
+        self._interface = Voice1(daemon, self._levels)
         self._bus: SessionBus | None = None
         self._postponed: asyncio.TimerHandle | None = None
 
@@ -49,7 +45,7 @@ class BusService:
         if self._bus and self._bus.is_congested:
             self._postponed = asyncio.get_running_loop().call_later(ANNOUNCE_AGAIN_S, self._announce_postponed)
         elif self._bus and self._bus.connected:
-            self._interface.StatusChanged()
+            self._interface.tell_changes()
 
     def _announce_postponed(self) -> None:
         self._postponed = None
@@ -60,6 +56,8 @@ class BusService:
         bus = await connect()
         try:
             bus.export(OBJECT_PATH, self._interface)
+            bus.add_message_handler(self._interface.begin_call)
+            bus.add_message_handler(self._note_departure)
             with bus_errors():
                 async with asyncio.timeout(CALL_TIMEOUT_S):
                     reply = await bus.request_name(BUS_NAME, NameFlag.DO_NOT_QUEUE)
@@ -82,7 +80,22 @@ class BusService:
         if self._bus:
             self._bus.disconnect()
 
+    def _send_levels(self) -> None:
+        if self._bus and self._bus.connected and not self._bus.is_congested:
+            self._interface.Levels()
+
+    def _follow(self, caller: str, wanted: bool) -> None:
+        """Ask the bus to tell when ``caller`` leaves it, or to do so no more."""
+        if self._bus:
+            member = "AddMatch" if wanted else "RemoveMatch"
+            self._bus.send(bus_call(member, f"{DEPARTURES},arg0='{caller}'", flags=MessageFlag.NO_REPLY_EXPECTED))
+
+    def _note_departure(self, message: Message) -> None:
+        if message.member == "NameOwnerChanged" and message.sender == BUS and not message.body[2]:
+            self._levels.watch(message.body[0], wanted=False)
+
     async def _reacquire(self) -> None:
+        self._levels.forget_all()
         loop = asyncio.get_running_loop()
         fed_s = loop.time()
         self._daemon.was_asked_to_give_way()  # whoever asked while there was a bus has been refused
@@ -96,42 +109,3 @@ class BusService:
                 if now_s > fed_s + LONGEST_WITHOUT_BUS_S or self._daemon.was_asked_to_give_way():
                     raise
                 await asyncio.sleep(RECONNECT_S)
-
-
-class _Interface(ServiceInterface):
-    def __init__(self, daemon: Controlled) -> None:
-        super().__init__(INTERFACE)
-        self._daemon = daemon
-
-    @method()
-    def Status(self) -> "s":  # type: ignore[name-defined]  # noqa: F821
-        return self._daemon.status_json()
-
-    @method()
-    async def Settle(self) -> "s":  # type: ignore[name-defined]  # noqa: F821
-        await self._daemon.settle()
-        return self._daemon.status_json()
-
-    @method()
-    def Reload(self) -> None:
-        _told(self._daemon.reload)
-
-    @method()
-    def SetBypass(self, bypass: "b") -> None:  # type: ignore[name-defined]  # noqa: F821
-        _told(lambda: self._daemon.set_bypass(bypass))
-
-    @method()
-    def Quit(self) -> None:
-        self._daemon.quit()
-
-    @signal()
-    def StatusChanged(self) -> "s":  # type: ignore[name-defined]  # noqa: F821
-        return self._daemon.status_json()
-
-
-def _told(action: Callable[[], None]) -> None:
-    """Run ``action``; errors that the user can fix reach the caller as a sentence."""
-    try:
-        action()
-    except RwcPwError as error:
-        raise DBusError(ERROR_NAME, f"{error.message} {error.remedy}") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rwc_pw.errors import UsageError
-from rwc_pw.rvc.detectors import AUTO, DETECTORS, RMVPE, PitchDetector
+from rwc_pw.rvc.detectors import AUTO, DETECTORS, FCPE, RMVPE, PitchDetector
 from rwc_pw.voices import options
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class RvcBackend:
     create: Callable[["ConversionConfig"], "ConversionBackend"]
     """Makes it, not yet initialised; the import of its class may take a second."""
     detectors: tuple[PitchDetector, ...]
-    """The pitch detectors it can use, its default first."""
+    """The pitch detectors it can use."""
+    usual_detector: PitchDetector
+    """The one among them that it uses unless another is chosen."""
     chunk_step: int = 1
     """Chunks have a multiple of so many samples."""
     first_chunk: int = int(options.CHUNK_SAMPLES.default)
@@ -55,7 +57,7 @@ class RvcBackend:
 
     def detector(self, f0_method: str) -> PitchDetector:
         """The pitch detector that ``f0_method`` means; ``UsageError`` if this backend does not have it."""
-        known = {AUTO: self.detectors[0], **{detector.name: detector for detector in self.detectors}}
+        known = {AUTO: self.usual_detector, **{detector.name: detector for detector in self.detectors}}
         if f0_method not in known:
             raise UsageError(
                 f"The backend {self.name} does not find the pitch with {f0_method!r}.",
@@ -71,12 +73,14 @@ class RvcBackend:
 BATCH = RvcBackend(
     "batch",
     _batch,
-    detectors=(RMVPE, *(detector for detector in DETECTORS if detector.in_ultimate_rvc and detector is not RMVPE)),
+    detectors=tuple(detector for detector in DETECTORS if detector.in_ultimate_rvc),
+    usual_detector=RMVPE,
 )
 STREAMING = RvcBackend(
     "streaming",
     _streaming,
     detectors=DETECTORS,
+    usual_detector=FCPE,
     chunk_step=960,  # blocks of 20 ms
     first_chunk=4800,
     adapts_chunk=True,

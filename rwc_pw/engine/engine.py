@@ -28,6 +28,11 @@ class VoiceEngine:
         self._nodes = NodeManager(self._voice.pipeline, source_properties(), config.quantum, self._on_nodes)
         self._choose_input(config)
 
+    @property
+    def config(self) -> Config:
+        """The configuration that is applied."""
+        return self._voice.state.config
+
     async def run(self) -> None:
         """Feed RWC Voice; when it returns, every process, thread and stream has ended."""
         self._voice.start()

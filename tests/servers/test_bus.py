@@ -27,9 +27,6 @@ class Controlled:
     def __init__(self) -> None:
         self.asked, self.feeds, self.is_asked = 0, True, False
 
-    def status_json(self) -> str:
-        return "{}"
-
     def is_feeding(self) -> bool:
         self.asked += 1
         return self.feeds
@@ -53,7 +50,8 @@ async def ended(controlled: Controlled) -> BusService:
 
 
 def status_call() -> Message:
-    return Message(destination=BUS_NAME, path=OBJECT_PATH, interface=INTERFACE, member="Status")
+    properties = "org.freedesktop.DBus.Properties"
+    return Message(BUS_NAME, OBJECT_PATH, properties, "GetAll", signature="s", body=[INTERFACE])
 
 
 def test_a_thousand_who_ask_at_once_are_all_answered(headless, program):
