@@ -1,12 +1,14 @@
 """Settings of a conversion."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rwc_pw.conversion.rvc_backends import BATCH, RVC_BACKENDS, RvcBackend
 from rwc_pw.errors import UsageError
 from rwc_pw.rvc.detectors import AUTO, FCPE, PitchDetector
 from rwc_pw.rvc.ultimate import RvcSettings
+from rwc_pw.system.paths import Paths
 from rwc_pw.voices import options
 from rwc_pw.voices.builtin import DEFAULT_VOICE_NAME
 
@@ -21,6 +23,8 @@ class ConversionConfig:
     """An RVC voice: its folder in the store, or any ``.pth``, which is imported first."""
     assets_dir: Path | None = None
     """ContentVec and the pitch models, in ultimate-rvc's layout; by default where `rwc-pw setup` puts them."""
+    paths: Paths = field(default_factory=lambda: Paths.from_environment(os.environ))
+    """The places of stored and of compiled voices; by default the user's."""
     chunk_size: int = int(options.CHUNK_SAMPLES.default)
     """Samples per conversion with an RVC voice; the pipeline uses ``chunk_samples``."""
     backend: str = BATCH.name

@@ -1,11 +1,9 @@
 """The stored voice that a configuration means."""
 
-import os
 from pathlib import Path
 
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.errors import RwcPwError
-from rwc_pw.system.paths import Paths
 from rwc_pw.voices.adding.stored_folder import stored_folder
 from rwc_pw.voices.rvc_voice import RvcVoice
 from rwc_pw.voices.store import VoiceStore
@@ -16,7 +14,7 @@ class StoredVoice:
 
     def __init__(self, config: ConversionConfig) -> None:
         """``config.model_path`` names the voice; ``UsageError`` if there is no such voice."""
-        paths = Paths.from_environment(os.environ)
+        paths = config.paths
         self.folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.voices_dir))
         self.facts = RvcVoice.read(self.folder)
         self.assets_dir = (config.assets_dir or paths.assets_dir).absolute()

@@ -17,6 +17,7 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
         formant_shift=config.formant,
         gain_db=config.gain,
         gate_db=config.gate,
+        paths=paths,
     )
     if not config.is_rvc:
         return conversion
