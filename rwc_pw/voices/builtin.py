@@ -19,7 +19,7 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True)
-class Voice:
+class BuiltinVoice:
     """A target voice; semitones are relative to the speaker, except the pitch of a robot.
 
     A robot speaks on one note, its own shifted by ``pitch_semitones``; a whisper has no pitch.
@@ -31,7 +31,7 @@ class Voice:
     formant_semitones: float = 0.0
     effect: Effect = Effect.NONE
 
-    def with_shift(self, pitch_semitones: float, formant_semitones: float) -> "Voice":
+    def with_shift(self, pitch_semitones: float, formant_semitones: float) -> "BuiltinVoice":
         """This voice with both offsets added; ``UsageError`` if out of range or too close to the real voice."""
         shifted = replace(
             self,
@@ -42,7 +42,7 @@ class Voice:
         return shifted
 
 
-def check_voice(voice: Voice) -> None:
+def check_voice(voice: BuiltinVoice) -> None:
     """Raise ``UsageError`` unless ``voice`` is in range and hides the speaker's own voice."""
     _check_range(voice, "pitch", voice.pitch_semitones, PITCH)
     _check_range(voice, "formant", voice.formant_semitones, FORMANT)
@@ -60,7 +60,7 @@ def check_voice(voice: Voice) -> None:
         )
 
 
-def _check_range(voice: Voice, what: str, total_semitones: float, option: Option) -> None:
+def _check_range(voice: BuiltinVoice, what: str, total_semitones: float, option: Option) -> None:
     if not option.least <= total_semitones <= option.most:  # also refuses NaN
         raise UsageError(
             f"The {what} of the voice '{voice.name}' would be {total_semitones:+g} semitones in all.",
@@ -70,13 +70,13 @@ def _check_range(voice: Voice, what: str, total_semitones: float, option: Option
 
 DEFAULT_VOICE_NAME = "deeper"
 
-BUILTIN_VOICES: dict[str, Voice] = {
+BUILTIN_VOICES: dict[str, BuiltinVoice] = {
     voice.name: voice
     for voice in (
-        Voice("deeper", "A lower voice from a larger body.", -4.0, -2.0),
-        Voice("brighter", "A higher voice from a smaller body.", 4.0, 2.0),
-        Voice("giant", "A very low voice from a huge body.", -7.0, -4.5),
-        Voice("robot", "A machine that speaks on one note.", 0.0, 0.0, Effect.ROBOT),
-        Voice("whisper", "A whisper, with no pitch at all.", 0.0, 1.0, Effect.WHISPER),
+        BuiltinVoice("deeper", "A lower voice from a larger body.", -4.0, -2.0),
+        BuiltinVoice("brighter", "A higher voice from a smaller body.", 4.0, 2.0),
+        BuiltinVoice("giant", "A very low voice from a huge body.", -7.0, -4.5),
+        BuiltinVoice("robot", "A machine that speaks on one note.", 0.0, 0.0, Effect.ROBOT),
+        BuiltinVoice("whisper", "A whisper, with no pitch at all.", 0.0, 1.0, Effect.WHISPER),
     )
 }

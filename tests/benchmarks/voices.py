@@ -20,7 +20,7 @@ from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.vocoder.backend import VocoderBackend
 from rwc_pw.streaming import ConversionConfig, create_backend
-from rwc_pw.voices.builtin import BUILTIN_VOICES, Effect, Voice
+from rwc_pw.voices.builtin import BUILTIN_VOICES, BuiltinVoice, Effect
 
 CHUNK_SAMPLES = 256
 PITCH_FRAME_SAMPLES = 2400
@@ -100,7 +100,7 @@ def formant_move_semitones(before: Samples, after: Samples) -> float:
     return (int(np.argmin(errors)) - span) / ENVELOPE_STEPS_PER_SEMITONE
 
 
-def report(voice: Voice, speech: Samples) -> str:
+def report(voice: BuiltinVoice, speech: Samples) -> str:
     backend = VocoderBackend(voice)
     out, share = run(backend, speech)
     _, chain_share = run(create_backend(ConversionConfig(voice=voice.name)), speech)

@@ -11,7 +11,7 @@ from rwc_pw.conversion.effects.gate import NoiseGate
 from rwc_pw.conversion.effects.limiter import Limiter
 from rwc_pw.conversion.effects.loudness import LoudnessMix
 from rwc_pw.conversion.vocoder.backend import VocoderBackend
-from rwc_pw.voices.builtin import Voice
+from rwc_pw.voices.builtin import BuiltinVoice
 
 DOUBLE_DB = 20 * np.log10(2.0)
 
@@ -32,7 +32,7 @@ def flat(count: int, level: float = 0.25) -> Samples:
 
 
 def test_its_delay_is_the_sum_of_its_parts() -> None:
-    chain = a_chain(VocoderBackend(Voice("same", "")))
+    chain = a_chain(VocoderBackend(BuiltinVoice("same", "")))
     sound = noise(6000)
     delay = chain.latency_samples
     assert delay > Limiter().latency_samples
@@ -75,7 +75,7 @@ def test_the_context_opens_the_gate_and_reaches_the_converter() -> None:
 
 
 def test_initialize_forgets_all_that_was() -> None:
-    chain = a_chain(VocoderBackend(Voice("same", "")), gate=NoiseGate(open_db=-30.0, close_db=-70.0))
+    chain = a_chain(VocoderBackend(BuiltinVoice("same", "")), gate=NoiseGate(open_db=-30.0, close_db=-70.0))
     chain.convert_chunk(flat(1000))
     chain.initialize()
     assert not chain.convert_chunk(flat(2000, 0.005)).any()

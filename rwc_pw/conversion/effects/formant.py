@@ -7,7 +7,7 @@ from rwc_pw.audio.samples import Samples
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.conversion.effects.effect import Effect
 from rwc_pw.conversion.vocoder.backend import FRAME_SAMPLES, VocoderBackend
-from rwc_pw.voices.builtin import Voice
+from rwc_pw.voices.builtin import BuiltinVoice
 
 
 class FormantShifter(Effect):
@@ -47,4 +47,4 @@ class FormantShifter(Effect):
 
     def _new_vocoder(self) -> VocoderBackend | None:
         self._current_semitones = self.semitones
-        return VocoderBackend(Voice("", "", 0.0, self._current_semitones)) if self._current_semitones else None
+        return VocoderBackend(BuiltinVoice("", "", 0.0, self._current_semitones)) if self._current_semitones else None

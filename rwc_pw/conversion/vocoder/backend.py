@@ -9,7 +9,7 @@ from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.vocoder.excitation import Excitation, Noise, PulseTrain
 from rwc_pw.conversion.vocoder.pitchshifter import PitchShifter
 from rwc_pw.conversion.vocoder.spectrum import Complexes, PitchDetector, Reals, envelope, find_peaks
-from rwc_pw.voices.builtin import Effect, Voice
+from rwc_pw.voices.builtin import BuiltinVoice, Effect
 
 FRAME_SAMPLES = 2048
 SYNTHESIS_SAMPLES = 1024
@@ -26,7 +26,7 @@ class VocoderBackend(ConversionBackend):
     after it came in. No shorter delay works for every chunking of the input.
     """
 
-    def __init__(self, voice: Voice) -> None:
+    def __init__(self, voice: BuiltinVoice) -> None:
         self._analysis = asymmetric_analysis_window(FRAME_SAMPLES, SYNTHESIS_SAMPLES)
         synthesis = asymmetric_synthesis_window(FRAME_SAMPLES, SYNTHESIS_SAMPLES)
         overlap = np.sum(self._analysis * synthesis) / HOP_SAMPLES
