@@ -10,13 +10,12 @@ from rwc_pw.conversion.create import create_backend
 from rwc_pw.engine.chunk_size import AdaptiveChunk, ChosenChunks
 from rwc_pw.engine.loader import FIRST_RETRY_S, LONGEST_RETRY_S, VoiceLoader
 from rwc_pw.engine.request import conversion_of
+from rwc_pw.engine.running_pipeline import RunningPipeline
 from rwc_pw.engine.trial import CreateBackend
 from rwc_pw.engine.voice_state import Action, LoadedVoice, Transition, VoiceState
 from rwc_pw.errors import Fault
 from rwc_pw.rvc import gpu
-from rwc_pw.streaming.buffers import BufferConfig
-from rwc_pw.streaming.conversion_times import ConversionTimes
-from rwc_pw.streaming.pipeline import PipelineMetrics, StreamingPipeline
+from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.system.backoff import Backoff
 from rwc_pw.system.paths import Paths
 from rwc_pw.system.tasks import until_one_ends
@@ -43,21 +42,23 @@ class LiveVoice:
         """
         self.state = VoiceState.first(config)
         self._paths = paths
-        self._on_pipeline = on_pipeline
         self._renew_streams = renew_streams
         self._on_change = on_change
         self._create = create
-        self._loop = asyncio.get_running_loop()
         self._chosen_chunks = ChosenChunks(paths.chunks_file)
         self._adaptive_chunk = AdaptiveChunk()
         backoff = Backoff(FIRST_RETRY_S, LONGEST_RETRY_S)
         self._loader = VoiceLoader(paths, self._chosen_chunks, self, create, backoff)
         self._measured = asyncio.Event()  # the pipeline has new measurements
-        self._dropped_ms = self._late_ms = 0.0  # in replaced pipelines
         first = SilentBackend() if self.state.load else create(self._conversion())
-        self.pipeline = self._new_pipeline(first, config.chunk_size)
+        self.running = RunningPipeline(first, config.chunk_size, on_pipeline, self._on_measured)
         if self.state.load:
             self._loader.want(config)
+
+    @property
+    def pipeline(self) -> StreamingPipeline:
+        """The pipeline that carries the sound now."""
+        return self.running.now
 
     def start(self) -> None:
         """Begin to convert."""
@@ -70,16 +71,6 @@ class LiveVoice:
     def stop(self) -> None:
         """End every process and thread of the converter."""
         self.pipeline.stop()
-
-    @property
-    def dropped_ms(self) -> float:
-        """Sound that was dropped, in all pipelines so far."""
-        return self._dropped_ms + self.pipeline.get_metrics().dropped_ms
-
-    @property
-    def late_ms(self) -> float:
-        """Sound that was late, in all pipelines so far."""
-        return self._late_ms + self.pipeline.get_metrics().late_ms
 
     def choose(self, config: Config) -> None:
         """Apply a new configuration while people listen."""
@@ -136,15 +127,16 @@ class LiveVoice:
         self._on_change()
 
     def _carry_out(self, action: Action) -> None:
+        chunk_size = self.state.config.chunk_size
         match action:
             case Action.CUT:
                 self.pipeline.replace_backend(SilentBackend())  # whatever happens next
                 self._renew_streams()
-                self._speak_anew(SilentBackend())
+                self.running.replace(SilentBackend(), chunk_size)
             case Action.FALL_SILENT:
-                self._speak_anew(SilentBackend())
+                self.running.replace(SilentBackend(), chunk_size)
             case Action.SPEAK:
-                self._speak(IdentityBackend() if self.state.bypass else self._create(self._conversion()))
+                self.running.take_over(self._built_in(), chunk_size)
             case Action.ADJUST:
                 self._follow(self.state.adjusted(self.pipeline.adjust(self._conversion())))
             case Action.LOAD:
@@ -154,40 +146,13 @@ class LiveVoice:
             case Action.SWAP if voice := self.state.loaded:
                 self.pipeline.replace_backend(voice.backend)
             case Action.REPLACE if voice := self.state.loaded:
-                self._replace_pipeline(self._new_pipeline(voice.backend, voice.times.chunk_size, voice.times))
+                self.running.replace(voice.backend, voice.times.chunk_size, voice.times)
 
-    def _speak(self, backend: ConversionBackend) -> None:
-        """Let a converter that initialises at once take over, without a click if the chunk size stays the same."""
-        if self.pipeline.chunk_size == self.state.config.chunk_size:
-            backend.initialize()
-            self.pipeline.replace_backend(backend)
-        else:
-            self._speak_anew(backend)
-
-    def _speak_anew(self, backend: ConversionBackend) -> None:
-        """Speak through a new pipeline; sound in flight is discarded."""
-        self._replace_pipeline(self._new_pipeline(backend, self.state.config.chunk_size))
-
-    def _replace_pipeline(self, pipeline: StreamingPipeline) -> None:
-        """Start ``pipeline``, and let it carry the sound."""
-        pipeline.start()
-        replaced, self.pipeline = self.pipeline, pipeline
-        self._on_pipeline(pipeline)
-        metrics = replaced.get_metrics()
-        self._dropped_ms += metrics.dropped_ms + (0.0 if replaced.is_silent else metrics.total_latency_ms)
-        self._late_ms += metrics.late_ms
-        self._loop.run_in_executor(None, replaced.stop)
-
-    def _new_pipeline(
-        self, backend: ConversionBackend, chunk_size: int, times: ConversionTimes | None = None
-    ) -> StreamingPipeline:
-        return StreamingPipeline(backend, BufferConfig(chunk_size=chunk_size), self._on_metrics, times)
+    def _built_in(self) -> ConversionBackend:
+        return IdentityBackend() if self.state.bypass else self._create(self._conversion())
 
     def _conversion(self) -> ConversionConfig:
         return conversion_of(self.state.config, self._chosen_chunks, self._paths)
-
-    def _on_metrics(self, _: PipelineMetrics) -> None:
-        self._loop.call_soon_threadsafe(self._on_measured)
 
     def _on_measured(self) -> None:
         self._measured.set()

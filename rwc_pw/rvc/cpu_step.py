@@ -67,25 +67,25 @@ class CpuStep:
         self._phase = 0.0
         self._state: list[Any] = [np.zeros(shape, np.float32) for shape in self._decoder.state_shapes]
 
-    def __call__(self, heard: Array, noise: StepNoise, settings: StepSettings) -> Array:
+    def __call__(self, window: Array, noise: StepNoise, settings: StepSettings) -> Array:
         plan = self._plan
-        features, pitch_hz = self._hear(heard, settings)
+        features, pitch_hz = self._features_and_pitch(window, settings)
         mean, log_deviation = self._text(features[None], *([coarse(pitch_hz)[None]] if self._has_pitch else []))
         decoded = slice(plan.past_frames, None)
         frames = mean[..., decoded] + np.exp(log_deviation[..., decoded]) * NOISE_SCALE * noise.frames.T
         source = [self._source(pitch_hz[decoded], noise.source)[None, None]] if self._has_pitch else []
-        said, *state = self._decoder(frames.astype(np.float32), *source, *self._state)
+        output, *state = self._decoder(frames.astype(np.float32), *source, *self._state)
         self._state = [np.array(values) for values in state]
         self._features = features[plan.block_frames :][: plan.past_frames]
         self._pitch_hz = pitch_hz[plan.block_frames :][: plan.past_frames]
-        sound: Array = said[0, 0]
+        sound: Array = output[0, 0]
         return sound
 
-    def _hear(self, heard: Array, settings: StepSettings) -> tuple[Array, Array]:
+    def _features_and_pitch(self, window: Array, settings: StepSettings) -> tuple[Array, Array]:
         """Features and pitch of the frames that the text encoder attends to; past frames keep their values."""
         plan = self._plan
-        content = self._content(heard[None])[0][0, plan.new_content]
-        pitch_hz = self._pitch_of_frames(heard, settings.pitch_ratio)[plan.new_frames]
+        content = self._content(window[None])[0][0, plan.new_content]
+        pitch_hz = self._pitch_of_frames(window, settings.pitch_ratio)[plan.new_frames]
         features = self._in_frames(content)
         if self._retrieval and settings.index_rate > 0:
             found = self._in_frames(self._retrieval.blended(content, settings.index_rate))
@@ -99,11 +99,11 @@ class CpuStep:
     def _in_frames(self, content: Array) -> Array:
         return np.repeat(content, 2, axis=0)[-self._plan.decoded_frames :]
 
-    def _pitch_of_frames(self, heard: Array, ratio: float) -> Array:
+    def _pitch_of_frames(self, window: Array, ratio: float) -> Array:
         """The pitch in Hz of each frame in the window; 0 where unvoiced."""
         if not self._has_pitch:
             return np.zeros(self._plan.window_frames, np.float32)
-        times_s, found_hz = self._detect_pitch(heard)
+        times_s, found_hz = self._detect_pitch(window)
         at_s = np.arange(self._plan.window_frames) * (CONTENT_FRAME_SAMPLES / CONTENT_RATE_HZ)
         voiced = found_hz > 0
         if not voiced.any():

@@ -46,26 +46,26 @@ class GpuStep:
     def reset(self) -> None:
         self._network.reset()
 
-    def __call__(self, heard: Array, noise: StepNoise, settings: StepSettings) -> Array:
+    def __call__(self, window: Array, noise: StepNoise, settings: StepSettings) -> Array:
         numbers = np.array([settings.pitch_ratio, settings.index_rate, settings.protect], np.float32)
         for here, there, values in zip(
-            self._here, self._there, (heard, noise.frames, noise.source, numbers), strict=True
+            self._here, self._there, (window, noise.frames, noise.source, numbers), strict=True
         ):
             here.copy_(torch.from_numpy(values))
             there.copy_(here, non_blocking=True)
         if self._graph:
             self._graph.replay()
         else:
-            self._said = self._compute()
-        said: Array = self._said.cpu().numpy()  # waits for the GPU to finish
-        if not np.isfinite(said).all():  # as some GPUs return for float16
+            self._output = self._compute()
+        output: Array = self._output.cpu().numpy()  # waits for the GPU to finish
+        if not np.isfinite(output).all():  # as some GPUs return for float16
             raise RuntimeError("its numbers are not finite")
-        return said
+        return output
 
     def _compute(self) -> Tensor:
         with torch.no_grad():
-            said: Tensor = self._network(*self._there)
-            return said
+            output: Tensor = self._network(*self._there)
+            return output
 
     def _captured(self) -> torch.cuda.CUDAGraph:
         side, graph = _side_stream(), torch.cuda.CUDAGraph()
@@ -78,7 +78,7 @@ class GpuStep:
             torch.cuda.current_stream().wait_stream(side)
             # another voice may be speaking in its own thread
             with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
-                self._said = self._compute()
+                self._output = self._compute()
         return graph
 
 

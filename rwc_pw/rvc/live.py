@@ -22,7 +22,7 @@ class RvcStream:
     def reset(self, before: Array) -> None:
         """Start again; ``before`` is the preceding input, without any output."""
         silence = np.zeros(self._plan.window_samples, np.float32)
-        self._heard = np.concatenate([silence, before])[-self._plan.window_samples :]
+        self._window = np.concatenate([silence, before])[-self._plan.window_samples :]
         self._frame = 0
         self._step.reset()
         self.foreseen = np.zeros(self._step.samples_per_frame, np.float32)
@@ -33,24 +33,24 @@ class RvcStream:
 
         Anything in ``sound`` before the block replaces the end of the earlier input.
         """
-        known = len(self._heard) - (len(sound) - self._plan.block_frames * CONTENT_FRAME_SAMPLES)
-        self._heard = np.concatenate([self._heard[:known], sound])[-self._plan.window_samples :]
-        if not self._heard.any():
-            said = self.foreseen * _falling(len(self.foreseen))
+        known = len(self._window) - (len(sound) - self._plan.block_frames * CONTENT_FRAME_SAMPLES)
+        self._window = np.concatenate([self._window[:known], sound])[-self._plan.window_samples :]
+        if not self._window.any():
+            output = self.foreseen * _falling(len(self.foreseen))
             if self._frame:  # otherwise the stream has just been reset
                 self.reset(np.zeros(0, np.float32))
-            return np.concatenate([said, np.zeros(self._block_samples - len(said), np.float32)])
+            return np.concatenate([output, np.zeros(self._block_samples - len(output), np.float32)])
         noise = StepNoise(self._noise(self._step.channels, kind=0), self._noise(self._step.samples_per_frame, kind=1))
-        said = self._step(self._heard, noise, self.settings)
+        output = self._step(self._window, noise, self.settings)
         self._frame += self._plan.block_frames
-        return self._joined(said)
+        return self._joined(output)
 
-    def _joined(self, said: Array) -> Array:
+    def _joined(self, output: Array) -> Array:
         """The block, crossfaded from the last block's prediction of its first frame."""
-        block, fade = said[: self._block_samples].copy(), len(self.foreseen)
+        block, fade = output[: self._block_samples].copy(), len(self.foreseen)
         falling = _falling(fade)
         block[:fade] = self.foreseen * falling + block[:fade] * (1 - falling)
-        self.foreseen = said[self._block_samples :][:fade].copy()
+        self.foreseen = output[self._block_samples :][:fade].copy()
         return block
 
     def _noise(self, width: int, kind: int) -> Array:

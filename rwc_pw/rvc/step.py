@@ -52,5 +52,5 @@ class Step(Protocol):
     def reset(self) -> None:
         """Discard all state."""
 
-    def __call__(self, heard: Array, noise: StepNoise, settings: StepSettings) -> Array:
+    def __call__(self, window: Array, noise: StepNoise, settings: StepSettings) -> Array:
         """(window_samples,) at 16 kHz to (decoded_frames · samples_per_frame,): the block and its look-ahead."""

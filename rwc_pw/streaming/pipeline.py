@@ -15,12 +15,12 @@ from rwc_pw.errors import Fault
 from rwc_pw.streaming.buffers import BufferConfig, BufferHealth, BufferManager
 from rwc_pw.streaming.conversion_times import PATIENCE, ConversionTimes
 from rwc_pw.streaming.converter_slot import ConverterSlot, Work
+from rwc_pw.streaming.delay import Delay
 from rwc_pw.system.priority import raise_priority
 
 METRICS_INTERVAL_S = 0.5
 STOP_TIMEOUT_S = 2.0
 PAUSE_CHUNKS = 2  # of silence: no other sound is in flight
-WORTH_A_GAP = 20  # this fraction of a chunk is the least by which the delay grows during speech
 CONTEXT_SAMPLES = 8192  # 170 ms of the past, given to a converter that takes over
 LOUDEST = 1e3  # +60 dBFS; a sample beyond it, or NaN, is an error
 
@@ -63,6 +63,7 @@ class StreamingPipeline:
         self.times = times or ConversionTimes(buffer_config.chunk_size)
         self._slot = ConverterSlot(backend)
         self._buffers = BufferManager(buffer_config)
+        self._delay = Delay(self._buffers, self.times)
         self._on_metrics_update = on_metrics_update
         lock = threading.Lock()
         self._input_written = threading.Condition(lock)
@@ -71,10 +72,6 @@ class StreamingPipeline:
         self._stopping = False
         self._history = np.zeros(0, np.float32)
         self._begins = True  # the next chunk begins a stream
-        self._held_back_samples: int | None = None  # in this stream: time for the converter
-        self._late_samples = 0  # when that was decided
-        self._new_block: int | None = None  # to which the delay is yet to be shortened
-        self._is_aligned = False
         self._silent_chunks = 1  # since the last sound; one before there is any
         self._chunks_processed = 0
         self._published_at_s = 0.0
@@ -124,8 +121,7 @@ class StreamingPipeline:
             raise ValueError(f"expected mono samples of shape (n,), got {audio.shape}")
         with self._input_written:
             self._buffers.write_input(audio)
-            if self._new_block and not self._is_aligned:
-                self._is_aligned = self._buffers.align(self._new_block)
+            self._delay.align()
             self._input_written.notify()
 
     def get_output(self, size: int, timeout_s: float | None = None) -> Samples:
@@ -136,17 +132,16 @@ class StreamingPipeline:
         if timeout_s is None:
             timeout_s = PATIENCE * size / SAMPLE_RATE_HZ
         with self._output_written:
-            self._hold_back(size)
-            surplus = self._surplus_delay()
+            self._delay.lengthen(size, is_pause=self._silent_chunks >= PAUSE_CHUNKS)
+            surplus = self._delay.surplus()
             self._output_written.wait_for(lambda: self._stopping or not self._buffers.is_due(size + surplus), timeout_s)
-            if surplus and self._buffers.shorten(surplus, size):
-                self._new_block = None
+            self._delay.shorten(surplus, size)
             return self._buffers.read_output(size)
 
     def change_block(self, block_samples: int) -> None:
         """From now on sound comes in blocks of this size: let the delay be no longer than that takes."""
         with self._input_written:
-            self._new_block, self._is_aligned = block_samples, False
+            self._delay.change_block(block_samples)
 
     def wait_for_silence(self, timeout_s: float) -> None:
         """Wait until nothing is to be heard, the pipeline stops, or the time is up."""
@@ -167,7 +162,7 @@ class StreamingPipeline:
         """Discard all sound in flight; the next block begins a new stream."""
         with self._input_written:
             self._buffers.reset()
-            self._held_back_samples = self._new_block = None
+            self._delay.reset()
             self._history = np.zeros(0, np.float32)
             self._begins = True
             self._silent_chunks = 1
@@ -190,41 +185,6 @@ class StreamingPipeline:
             buffer_health=health,
             fault=self._slot.fault,
         )
-
-    def _hold_back(self, size: int) -> None:
-        """Allow the converter its time when a stream begins, and more after sound has come too late.
-
-        The delay grows in the next pause, or at once if sound comes too late repeatedly.
-        """
-        late_samples = self._buffers.get_buffer_health().late_samples
-        held_back = self._held_back_samples
-        if held_back is not None:
-            held_back = max(held_back, self._buffers.delay_samples)  # also for chunks that fill slowly
-        least_longer = 0
-        if held_back is not None:
-            if late_samples == self._late_samples:
-                return
-            if self._silent_chunks < PAUSE_CHUNKS:  # somebody is speaking: a gap would be heard
-                if not self.times.often_exceed(held_back, size):
-                    return
-                least_longer = self.chunk_size // WORTH_A_GAP
-        wanted = max(self.times.delay_samples(size), held_back or 0)
-        longer = wanted - (held_back or 0)
-        if longer < least_longer:
-            return
-        self._buffers.hold_back(longer)
-        self._held_back_samples, self._late_samples = wanted, late_samples
-
-    def _surplus_delay(self) -> int:
-        """Excess of the delay over what aligned blocks of the new size take, in samples; it never shrinks."""
-        if not (self._new_block and self._is_aligned):
-            return 0
-        self._held_back_samples = wanted = self.times.delay_samples(self._new_block)
-        surplus = self._buffers.delay_samples - wanted
-        self._buffers.hold_back(max(0, -surplus))
-        if surplus <= 0:
-            self._new_block = None
-        return max(0, surplus)
 
     def _run(self) -> None:
         raise_priority()

@@ -31,8 +31,8 @@ class VocoderBackend(ConversionBackend):
         synthesis = asymmetric_synthesis_window(FRAME_SAMPLES, SYNTHESIS_SAMPLES)
         overlap = np.sum(self._analysis * synthesis) / HOP_SAMPLES
         self._synthesis = synthesis[-SYNTHESIS_SAMPLES:] / overlap
-        heard = self._analysis[-SYNTHESIS_SAMPLES:] * self._synthesis
-        self._heard_window = heard * np.sqrt(FRAME_SAMPLES / 2 * np.sum(self._analysis**2) / np.sum(heard**2))
+        weights = self._analysis[-SYNTHESIS_SAMPLES:] * self._synthesis
+        self._output_weights = weights * np.sqrt(FRAME_SAMPLES / 2 * np.sum(self._analysis**2) / np.sum(weights**2))
         self._pitch = PitchDetector(self._analysis, SAMPLE_RATE_HZ)
         self._shifter = PitchShifter(FRAME_SAMPLES, HOP_SAMPLES, SAMPLE_RATE_HZ)
         self._rolled = np.empty(FRAME_SAMPLES)
@@ -48,7 +48,7 @@ class VocoderBackend(ConversionBackend):
         return SYNTHESIS_SAMPLES - 1
 
     def initialize(self) -> None:
-        self._heard: Reals = np.zeros(FRAME_SAMPLES)
+        self._recent: Reals = np.zeros(FRAME_SAMPLES)
         self._sum: Reals = np.zeros(SYNTHESIS_SAMPLES)
         self._waiting: Samples = np.zeros(0, np.float32)
         self._ready: Samples = np.zeros(HOP_SAMPLES - 1, np.float32)
@@ -74,10 +74,10 @@ class VocoderBackend(ConversionBackend):
 
     def _next_hop(self, hop: Samples) -> Samples:
         """Take in the next ``HOP_SAMPLES`` and return those that are finished."""
-        _push(self._heard, hop)
+        _push(self._recent, hop)
         if self._excitation:
             _push(self._excited, self._excitation.next_samples(HOP_SAMPLES))
-        spectrum = self._spectrum(self._heard)
+        spectrum = self._spectrum(self._recent)
         magnitudes = np.abs(spectrum)
         power = float(np.dot(magnitudes, magnitudes))
         if power > 0.0:
@@ -101,7 +101,7 @@ class VocoderBackend(ConversionBackend):
         response = envelope(magnitudes, pitch_bins)
         if self._excitation:
             source = self._spectrum(self._excited)
-            power = self._power_when_heard()
+            power = self._input_power()
         else:
             peaks = find_peaks(magnitudes)
             flat = spectrum / response
@@ -110,10 +110,10 @@ class VocoderBackend(ConversionBackend):
         converted_power = float(np.vdot(converted, converted).real)
         return converted * np.sqrt(power / converted_power) if converted_power else converted
 
-    def _power_when_heard(self) -> float:
+    def _input_power(self) -> float:
         """The frame's power, weighted as its output is, so that a source of constant level follows the speech."""
-        heard = self._heard[-SYNTHESIS_SAMPLES:] * self._heard_window
-        return float(np.dot(heard, heard))
+        recent = self._recent[-SYNTHESIS_SAMPLES:] * self._output_weights
+        return float(np.dot(recent, recent))
 
 
 def _push(buffer: Reals, new: Reals | Samples) -> None:

@@ -79,15 +79,15 @@ class WholeVoice(nn.Module):
             state.zero_()
         self._begins.fill_(True)
 
-    def forward(self, heard: Tensor, frame_noise: Tensor, source_noise: Tensor, settings: Tensor) -> Tensor:
+    def forward(self, window: Tensor, frame_noise: Tensor, source_noise: Tensor, settings: Tensor) -> Tensor:
         """(window_samples,), (decoded_frames, channels), (decoded_frames, samples_per_frame) and the settings' numbers
         to (decoded_frames · samples_per_frame,), float32.
         """
         plan = self._plan
         pitch_ratio, index_rate, protect = settings.unbind()
-        found_hz = self._pitch(heard)[plan.new_frames] if self._pitch else heard.new_zeros(plan.decoded_frames)
+        found_hz = self._pitch(window)[plan.new_frames] if self._pitch else window.new_zeros(plan.decoded_frames)
         new_hz = found_hz * pitch_ratio
-        features = self._heard_features(heard, new_hz, index_rate, protect)
+        features = self._new_features(window, new_hz, index_rate, protect)
         past = torch.where(self._begins, features[:, :1], self._past_features)
         features, pitch_hz = torch.cat([past, features], dim=1), torch.cat([self._past_pitch_hz, new_hz])
         mean, log_deviation = self._text(features, _coarse(pitch_hz)[None])
@@ -95,16 +95,16 @@ class WholeVoice(nn.Module):
         noise = NOISE_SCALE * frame_noise.T
         frames = mean[..., decoded].float() + torch.exp(log_deviation[..., decoded].float()) * noise
         source = self._source(new_hz, source_noise)[None, None] if self._pitch else None
-        said = self._decoded(frames.to(mean.dtype), source if source is None else source.to(mean.dtype))
+        output = self._decoded(frames.to(mean.dtype), source if source is None else source.to(mean.dtype))
         self._past_features.copy_(features[:, plan.block_frames :][:, : plan.past_frames])
         self._past_pitch_hz.copy_(pitch_hz[plan.block_frames :][: plan.past_frames])
         self._begins.fill_(False)
-        return said[0, 0].float()
+        return output[0, 0].float()
 
-    def _heard_features(self, heard: Tensor, pitch_hz: Tensor, index_rate: Tensor, protect: Tensor) -> Tensor:
+    def _new_features(self, window: Tensor, pitch_hz: Tensor, index_rate: Tensor, protect: Tensor) -> Tensor:
         """The features of the decoded frames, (1, decoded_frames, width)."""
         kind = self._past_features.dtype
-        content = self._content(heard[None].to(kind))[0, self._plan.new_content].float()
+        content = self._content(window[None].to(kind))[0, self._plan.new_content].float()
         features = self._in_frames(content)
         if self._retrieval:
             found = self._in_frames(self._retrieval(content, index_rate))
@@ -129,10 +129,10 @@ class WholeVoice(nn.Module):
     def _decoded(self, frames: Tensor, source: Tensor | None) -> Tensor:
         before = [getattr(self, name) for name in self._state]
         carry = Carry(self._plan.look_ahead_frames, before)
-        said: Tensor = self._decoder(frames, source, carry)
+        output: Tensor = self._decoder(frames, source, carry)
         for state, after in zip(before, carry.after, strict=True):
             state.copy_(after)
-        return said
+        return output
 
     def _state_shapes(self) -> list[torch.Size]:
         plan, carry = self._plan, Carry(self._plan.look_ahead_frames)
@@ -158,13 +158,13 @@ class _Pitch(nn.Module):
         self.register_buffer("_cents", pitches)
         self.register_buffer("_window", torch.hann_window(SPECTRUM_SAMPLES, dtype=torch.float64))
 
-    def forward(self, heard: Tensor) -> Tensor:
-        padded = functional.pad(heard[None, None], (self._padding, self._padding), mode="reflect")[0, 0]
+    def forward(self, window: Tensor) -> Tensor:
+        padded = functional.pad(window[None, None], (self._padding, self._padding), mode="reflect")[0, 0]
         spectra = torch.fft.rfft(padded.unfold(0, SPECTRUM_SAMPLES, CONTENT_FRAME_SAMPLES) * self._window.float())
         frames = len(spectra)
         magnitudes = functional.pad(spectra.abs().T[None], (0, self._missing_frames), mode="reflect").transpose(1, 2)
         salience = self._network(magnitudes)[0, :frames].double()
-        at = salience.argmax(dim=1, keepdim=True) + torch.arange(-REACH, REACH + 1, device=heard.device)
+        at = salience.argmax(dim=1, keepdim=True) + torch.arange(-REACH, REACH + 1, device=window.device)
         weights = torch.gather(functional.pad(salience, (REACH, REACH)), 1, at + REACH)
         cents = (weights * self._cents[at.clamp(0, len(self._cents) - 1)]).sum(dim=1)
         cents = cents / weights.sum(dim=1).clamp(min=torch.finfo(torch.float64).tiny)
