@@ -9,9 +9,8 @@ WORTH_A_GAP = 20  # this fraction of a chunk is the least by which the delay gro
 class Delay:
     """Lets ``buffers`` hold back the output for as long as the converter takes; all under the pipeline's lock."""
 
-    def __init__(self, buffers: BufferManager, times: ConversionTimes) -> None:
+    def __init__(self, buffers: BufferManager) -> None:
         self._buffers = buffers
-        self._times = times
         self._held_back_samples: int | None = None  # in this stream: time for the converter
         self._late_samples = 0  # when that was decided
         self._new_block: int | None = None  # to which the delay is yet to be shortened
@@ -30,7 +29,7 @@ class Delay:
         if self._new_block and not self._is_aligned:
             self._is_aligned = self._buffers.align(self._new_block)
 
-    def lengthen(self, size: int, is_pause: bool) -> None:
+    def lengthen(self, size: int, times: ConversionTimes, is_pause: bool) -> None:
         """Allow the converter its time when a stream begins, and more after sound has come too late.
 
         ``size`` samples are about to be read. The delay grows in the next pause, or at once if sound comes too late
@@ -45,21 +44,21 @@ class Delay:
             if late_samples == self._late_samples:
                 return
             if not is_pause:  # somebody is speaking: a gap would be heard
-                if not self._times.often_exceed(held_back, size):
+                if not times.often_exceed(held_back, size):
                     return
                 least_longer = self._buffers.config.chunk_size // WORTH_A_GAP
-        wanted = max(self._times.delay_samples(size), held_back or 0)
+        wanted = max(times.delay_samples(size), held_back or 0)
         longer = wanted - (held_back or 0)
         if longer < least_longer:
             return
         self._buffers.hold_back(longer)
         self._held_back_samples, self._late_samples = wanted, late_samples
 
-    def surplus(self) -> int:
+    def surplus(self, times: ConversionTimes) -> int:
         """Excess of the delay over what aligned blocks of the new size take, in samples; it never shrinks."""
         if not (self._new_block and self._is_aligned):
             return 0
-        self._held_back_samples = wanted = self._times.delay_samples(self._new_block)
+        self._held_back_samples = wanted = times.delay_samples(self._new_block)
         surplus = self._buffers.delay_samples - wanted
         self._buffers.hold_back(max(0, -surplus))
         if surplus <= 0:

@@ -63,7 +63,7 @@ class StreamingPipeline:
         self.times = times or ConversionTimes(buffer_config.chunk_size)
         self._slot = ConverterSlot(backend)
         self._buffers = BufferManager(buffer_config)
-        self._delay = Delay(self._buffers, self.times)
+        self._delay = Delay(self._buffers)
         self._on_metrics_update = on_metrics_update
         lock = threading.Lock()
         self._input_written = threading.Condition(lock)
@@ -132,8 +132,8 @@ class StreamingPipeline:
         if timeout_s is None:
             timeout_s = PATIENCE * size / SAMPLE_RATE_HZ
         with self._output_written:
-            self._delay.lengthen(size, is_pause=self._silent_chunks >= PAUSE_CHUNKS)
-            surplus = self._delay.surplus()
+            self._delay.lengthen(size, self.times, is_pause=self._silent_chunks >= PAUSE_CHUNKS)
+            surplus = self._delay.surplus(self.times)
             self._output_written.wait_for(lambda: self._stopping or not self._buffers.is_due(size + surplus), timeout_s)
             self._delay.shorten(surplus, size)
             return self._buffers.read_output(size)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.conversion.vocoder.backend import ROBOT_PITCH_HZ, VocoderBackend
-from rwc_pw.voices.builtin import BUILTIN_VOICES, Voice
+from rwc_pw.voices.builtin import BUILTIN_VOICES, BuiltinVoice
 
-SAME = Voice("same", "")
+SAME = BuiltinVoice("same", "")
 ROBOT = BUILTIN_VOICES["robot"]
 WHISPER = BUILTIN_VOICES["whisper"]
 LATENCY = VocoderBackend(SAME).latency_samples
@@ -30,7 +30,7 @@ def vowel(pitch_hz: float, count: int, formant_hz: float = 1000.0) -> Samples:
     return (0.3 * sound / np.abs(sound).max()).astype(np.float32)
 
 
-def convert(voice: Voice, sound: Samples) -> Samples:
+def convert(voice: BuiltinVoice, sound: Samples) -> Samples:
     return VocoderBackend(voice).convert_chunk(sound)
 
 
@@ -72,7 +72,7 @@ def test_the_latency_is_the_least_for_any_cut() -> None:
 
 @settings(max_examples=8)
 @given(st.sampled_from(list(BUILTIN_VOICES.values())), st.lists(st.integers(0, 1500), max_size=10))
-def test_the_cuts_make_no_difference(voice: Voice, chunks: list[int]) -> None:
+def test_the_cuts_make_no_difference(voice: BuiltinVoice, chunks: list[int]) -> None:
     sound = vowel(130.0, 6000)
     backend = VocoderBackend(voice)
     parts = [backend.convert_chunk(part) for part in np.split(sound, np.minimum(np.cumsum(chunks, dtype=int), 6000))]
@@ -83,21 +83,21 @@ def test_the_cuts_make_no_difference(voice: Voice, chunks: list[int]) -> None:
 @pytest.mark.parametrize("semitones", [-12.0, -4.0, 4.0, 12.0])
 @pytest.mark.parametrize("spoken_hz", [100.0, 220.0])
 def test_the_pitch_is_as_told(semitones: float, spoken_hz: float) -> None:
-    out = convert(Voice("", "", semitones), vowel(spoken_hz, 18_000, formant_hz=spoken_hz))[5000:]
+    out = convert(BuiltinVoice("", "", semitones), vowel(spoken_hz, 18_000, formant_hz=spoken_hz))[5000:]
     assert pitch_hz(out) == pytest.approx(spoken_hz * 2 ** (semitones / 12), rel=0.005)
 
 
 @pytest.mark.parametrize("semitones", [-5.0, 5.0])
 def test_the_pitch_leaves_the_formants(semitones: float) -> None:
     sound = vowel(120.0, 18_000)
-    out = convert(Voice("", "", semitones), sound)[5000:]
+    out = convert(BuiltinVoice("", "", semitones), sound)[5000:]
     assert centre_hz(out) == pytest.approx(centre_hz(sound), rel=0.06)
 
 
 @pytest.mark.parametrize("semitones", [-5.0, 5.0])
 def test_the_formants_move_as_told_and_leave_the_pitch(semitones: float) -> None:
     sound = vowel(120.0, 18_000)
-    out = convert(Voice("", "", 0.0, semitones), sound)[5000:]
+    out = convert(BuiltinVoice("", "", 0.0, semitones), sound)[5000:]
     assert centre_hz(out) == pytest.approx(centre_hz(sound) * 2 ** (semitones / 12), rel=0.06)
     assert pitch_hz(out) == pytest.approx(120.0, rel=0.01)
 
@@ -106,7 +106,7 @@ def test_the_formants_move_as_told_and_leave_the_pitch(semitones: float) -> None
 def test_pulses_stay_pulses(semitones: float) -> None:
     """A vowel that starts in noise: its harmonics must find one phase again, or it sounds like a choir."""
     sound = vowel(110.0, 24_000)
-    out = convert(Voice("", "", semitones), np.concatenate((noise(5000), sound)))[-18_000:]
+    out = convert(BuiltinVoice("", "", semitones), np.concatenate((noise(5000), sound)))[-18_000:]
     crest = np.abs(sound).max() / np.sqrt(np.mean(sound**2))
     assert np.abs(out).max() / np.sqrt(np.mean(out**2)) > 0.8 * crest
 
@@ -131,13 +131,13 @@ def test_the_whisper_has_no_note_but_the_vowel() -> None:
 
 
 @pytest.mark.parametrize("voice", BUILTIN_VOICES.values(), ids=lambda voice: voice.name)
-def test_the_level_is_kept(voice: Voice) -> None:
+def test_the_level_is_kept(voice: BuiltinVoice) -> None:
     sound = vowel(120.0, 24_000)
     assert level_db(convert(voice, sound)[5000:]) == pytest.approx(level_db(sound), abs=1.5)
 
 
 @pytest.mark.parametrize("voice", BUILTIN_VOICES.values(), ids=lambda voice: voice.name)
-def test_a_word_comes_out_the_latency_later(voice: Voice) -> None:
+def test_a_word_comes_out_the_latency_later(voice: BuiltinVoice) -> None:
     swell = np.hanning(9600) ** 2
     word = np.concatenate((np.zeros(5000), vowel(120.0, 9600) * swell, np.zeros(9000))).astype(np.float32)
     power_in, power_out = word.astype(np.float64) ** 2, convert(voice, word).astype(np.float64) ** 2
@@ -147,7 +147,7 @@ def test_a_word_comes_out_the_latency_later(voice: Voice) -> None:
 
 
 @pytest.mark.parametrize("voice", BUILTIN_VOICES.values(), ids=lambda voice: voice.name)
-def test_silence_is_silence_from_the_start_and_after_a_word(voice: Voice) -> None:
+def test_silence_is_silence_from_the_start_and_after_a_word(voice: BuiltinVoice) -> None:
     backend = VocoderBackend(voice)
     assert not backend.convert_chunk(np.zeros(3000, np.float32)).any()
     backend.convert_chunk(noise(3000))
@@ -163,7 +163,7 @@ def test_initialize_starts_anew() -> None:
 
 
 @pytest.mark.parametrize("voice", BUILTIN_VOICES.values(), ids=lambda voice: voice.name)
-def test_the_loudest_and_the_softest_sound_stay_finite(voice: Voice) -> None:
+def test_the_loudest_and_the_softest_sound_stay_finite(voice: BuiltinVoice) -> None:
     for level in (999.0, 1e-20, 1e-38):
         assert np.isfinite(convert(voice, np.sign(noise(5000)) * np.float32(level))).all()
 
@@ -185,7 +185,7 @@ def test_with_context_nothing_is_left_of_what_was_before() -> None:
 @pytest.mark.parametrize("semitones", [-4.0, 4.0])
 def test_harmonics_stay_lines(semitones: float) -> None:
     """What trembles from frame to frame puts sound between them."""
-    out = convert(Voice("", "", semitones), vowel(200.0, 24_000))[5000:]
+    out = convert(BuiltinVoice("", "", semitones), vowel(200.0, 24_000))[5000:]
     power = np.abs(np.fft.rfft(out * np.blackman(len(out)))) ** 2
     orders = np.fft.rfftfreq(len(out), 1 / SAMPLE_RATE_HZ) / (200.0 * 2 ** (semitones / 12))
     near = np.abs(orders - np.rint(orders)) < 0.1
