@@ -137,8 +137,8 @@ def _check_voice_node(graph: Graph) -> Check:
     if found == 1:
         return Check("RWC Voice", "ok", "PipeWire has it")
     if found:
-        return Check("RWC Voice", "fail", f"it is there {found} times", "Run `rwc-pw disable`, then `rwc-pw enable`.")
-    return Check("RWC Voice", "warn", "it is not there", "Run `rwc-pw enable`.")
+        return Check("RWC Voice", "fail", f"it exists {found} times", "Run `rwc-pw disable`, then `rwc-pw enable`.")
+    return Check("RWC Voice", "warn", "it does not exist", "Run `rwc-pw enable`.")
 
 
 def _check_pulse() -> tuple[str, Check]:

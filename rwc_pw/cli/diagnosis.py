@@ -55,7 +55,9 @@ def doctor(as_json: AsJson = False) -> None:
 def bench(
     voice: Annotated[str | None, typer.Option("--voice", help="A voice, or a .pth; the one in use if none.")] = None,
     backend: Backend = None,
-    seconds: Annotated[float, typer.Option("--seconds", min=1, max=600, help="Of sound, for each size.")] = 10,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1, max=600, help="Seconds of sound for each chunk size.")
+    ] = 10,
     picture: Annotated[Path | None, typer.Option("--picture", help="Draw a chart: a .png.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -102,7 +104,7 @@ def demo(
     input: Annotated[
         Path | None, typer.Option("--input", help="Speech to convert, any format soundfile reads.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", help="The folder for what was said and heard.")] = Path(
+    output: Annotated[Path, typer.Option("--output", help="The folder for the input and the output.")] = Path(
         "rwc-pw-demo"
     ),
 ) -> None:

@@ -37,7 +37,7 @@ def convert(
     voice: Annotated[str, typer.Option("--voice", help="An RVC voice: its name, or a .pth.")],
     pitch: Annotated[
         int,
-        typer.Option("--pitch", min=int(PITCH.least), max=int(PITCH.most), help="Semitones."),
+        typer.Option("--pitch", min=int(PITCH.least), max=int(PITCH.most), help="Semitones added to the pitch."),
     ] = 0,
     index_rate: Annotated[
         float | None,

@@ -37,7 +37,7 @@ InputDevice = Annotated[
 ]
 InputChannel = Annotated[
     str | None,
-    typer.Option("--input-channel", help="Of its channels: auto (where the voice is), a number from 1, or mix."),
+    typer.Option("--input-channel", help="Its channel: auto (where the voice is), a number from 1, or mix."),
 ]
 
 
@@ -77,7 +77,7 @@ def set_(
         int | None,
         typer.Option(
             "--chunk-size",
-            help="Samples that the voice in use converts at a time; 0: the default.",
+            help="Chunk length for the voice in use, in samples (0 = automatic).",
         ),
     ] = None,
     input_device: InputDevice = None,
@@ -92,7 +92,9 @@ def set_(
         try:
             input_device = microphone_name(input_device)
         except UnavailableError as error:
-            print(f"{error.message} Whether there is a microphone {input_device} shows once it is.", file=sys.stderr)
+            print(
+                f"{error.message} {input_device} is kept as it is, and looked for once PipeWire runs.", file=sys.stderr
+            )
     microphone = {"input_device": input_device, "input_channel": input_channel}
     asked = {"pitch": pitch, "formant": formant, "gain": gain, "gate": gate}
     rvc = {"index_rate": index_rate, "protect": protect, "rms_mix_rate": rms_mix_rate, "f0_method": f0_method}
@@ -109,7 +111,7 @@ def set_(
 
 
 def real_time(
-    chunk_size: Annotated[int | None, typer.Option("--chunk-size", "-c", help="Samples of one conversion.")] = None,
+    chunk_size: Annotated[int | None, typer.Option("--chunk-size", "-c", help="Chunk length in samples.")] = None,
     pitch_shift: Annotated[
         float | None, typer.Option("--pitch-shift", "--pitch", "-p", help="Semitones added to the voice's pitch.")
     ] = None,

@@ -63,8 +63,10 @@ def show(name: Name, as_json: AsJson = False) -> None:
 def add(
     source: Annotated[str, typer.Argument(help="A .pth, a folder, a .zip, or the https address of one.")],
     index: Annotated[Path | None, typer.Option("--index", help="The voice's faiss index.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="What to call it.")] = None,
-    sha256: Annotated[str | None, typer.Option("--sha256", help="What the fetched file must hash to.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The name of the voice.")] = None,
+    sha256: Annotated[
+        str | None, typer.Option("--sha256", help="The SHA-256 that the downloaded file must have.")
+    ] = None,
 ) -> None:
     """Bring in an RVC voice. Nothing in its files is ever run."""
     from rwc_pw.voices.adding.add import add_voice, check_can_add
@@ -97,7 +99,7 @@ def add(
 
 
 @voices.command()
-def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Without asking.")] = False) -> None:
+def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Delete it without asking.")] = False) -> None:
     """Delete one of your own voices."""
     from rwc_pw.rvc.compiled import forget
 

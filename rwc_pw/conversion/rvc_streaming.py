@@ -60,7 +60,7 @@ class StreamingConverter(ConversionBackend):
         """Load the voice, compiling it if needed; ``UnavailableError`` without the extra or ContentVec."""
         stream = self._stream or self._load()
         if self._compiler.cancelled:
-            raise ConversionError("the converter has been given back")
+            raise ConversionError("the converter has been closed")
         self._set(stream, self._config)
         self._stream = stream
         with self._gpu_watched():

@@ -67,7 +67,7 @@ class HeadlessPipeWire:
         """Start everything; on return, the default source and sink are set, and every socket accepts connections."""
         if missing := [name for name in SERVERS + TOOLS if shutil.which(name) is None]:
             raise UnavailableError(
-                f"A private PipeWire needs programs that are not here: {', '.join(missing)}.",
+                f"A private PipeWire needs missing programs: {', '.join(missing)}.",
                 "Install PipeWire with its tools, pipewire-pulse, WirePlumber, dbus-daemon and util-linux.",
             )
         try:
@@ -165,7 +165,7 @@ class HeadlessPipeWire:
             for line in lines:
                 if (graph := reader.feed(line.decode())) and (found := find(graph)):
                     return found
-        raise RwcPwError(f"What was awaited did not come within {timeout_s:g} s.{self._obituary()}")
+        raise RwcPwError(f"PipeWire did not come to the expected state within {timeout_s:g} s.{self._obituary()}")
 
     def wait_for_default(self, key: str, name: str, *, timeout_s: float = DEADLINE_S) -> None:
         """Wait until the session manager has made a node the default under ``key``, such as default.audio.source."""

@@ -170,7 +170,7 @@ class Connection:
 
     async def _until_manager_ends(self) -> None:
         await self._manager_ended.wait()
-        raise UnavailableError("PipeWire's session manager has ended.", "All that is ours is made again.")
+        raise UnavailableError("PipeWire's session manager has ended.", "Our streams are made again by themselves.")
 
 
 async def _make_ports_new(node_ids: set[int]) -> None:

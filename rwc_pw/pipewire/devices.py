@@ -73,7 +73,7 @@ def mute_voice(muted: bool | None) -> None:
             source = pulse.get_source_by_name(SOURCE_NODE)
         except pulsectl.PulseIndexError:
             default_source_of(pulse)
-            raise UnavailableError("RWC Voice is not there to be muted.", "Run `rwc-pw enable`.") from None
+            raise UnavailableError("RWC Voice does not exist, so it cannot be muted.", "Run `rwc-pw enable`.") from None
         pulse.mute(source, not source.mute if muted is None else muted)
 
 

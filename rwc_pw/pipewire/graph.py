@@ -180,7 +180,7 @@ class GraphReader:
         try:
             changed = json.loads(text)
         except ValueError as error:
-            raise UnavailableError("What pw-dump tells of PipeWire is no JSON.", "It is asked again.") from error
+            raise UnavailableError("pw-dump's answer is not JSON.", "It is tried again by itself.") from error
         for item in changed:
             if item.get("info", {}) is None:
                 self._objects.pop(item["id"], None)

@@ -100,7 +100,7 @@ class Streams:
         finally:
             for wait in waits:
                 wait.cancel()
-        raise UnavailableError("What carries the sound ended unexpectedly.", "It is started again.")
+        raise UnavailableError("A pw-cat of ours ended unexpectedly.", "It is started again.")
 
     async def _start(self, argv: list[str], **pipes: int) -> None:
         process = await start(argv, **pipes)

@@ -125,7 +125,9 @@ class Supervision:
         microphone = self._choose_microphone(graph, circumstances)
         channels = self._note_microphone(graph, microphone, circumstances)
         if channels > streams.channels:
-            raise UnavailableError("The microphone has more channels than the one before.", "It is made room for.")
+            raise UnavailableError(
+                "The microphone has more channels than the one before.", "The recorder is started again for them."
+            )
         likeliest = self._downmix.likeliest
         linked = sorted(channels_of(circumstances.channel), key=lambda channel: channel != likeliest)
         wiring = plan_wiring(graph, microphone, streams.capture, streams.playback, linked)

@@ -43,7 +43,7 @@ def require(assets_dir: Path, detector: Asset | None) -> None:
     """``UnavailableError`` unless ContentVec and the pitch detector's weights, if it has a file, are there."""
     needed = [asset.path for asset in (*CONTENTVEC, detector) if asset]
     if absent := [asset.name for asset in missing(assets_dir) if asset.path in needed]:
-        raise UnavailableError(f"RVC voices need what is missing: {', '.join(absent)}.", "Run `rwc-pw setup`.")
+        raise UnavailableError(f"RVC model files are missing: {', '.join(absent)}.", "Run `rwc-pw setup`.")
 
 
 def contentvec_folder(assets_dir: Path) -> Path:

@@ -69,7 +69,7 @@ def _measure(assets_dir: Path, reference: Path) -> dict[str, float]:
         check_extra()
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["its process was ended"]
         raise RwcPwError(
-            f"What every RVC voice needs in {assets_dir} cannot be used: {said[-1].strip().rstrip('.')}.",
+            f"The RVC model files in {assets_dir} cannot be used: {said[-1].strip().rstrip('.')}.",
             "Remove rvc/embedders/contentvec and rvc/predictors/rmvpe.pt there, then run `rwc-pw setup`.",
         ) from None
     return answer

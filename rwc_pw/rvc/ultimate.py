@@ -104,7 +104,7 @@ class UltimateRvc:
                 start_new_session=True,  # Ctrl-C reaches only us; we shut it down
             )
             if self._is_closed:
-                raise ConversionError("the converter has been given back")
+                raise ConversionError("the converter has been closed")
             self._ask(
                 {
                     "voice": str(self._voice_folder),

@@ -231,7 +231,7 @@ class StreamingPipeline:
     def _leave_out(self, chunk: Samples) -> None:
         """Give it to no converter, nor any of it as context: the converter goes on as if it were silence."""
         if not self._slot.fault:
-            self._slot.fault = Fault("the sound from the microphone holds values that no sound has")
+            self._slot.fault = Fault("the microphone's sound has values that are not finite or far too large")
             log.error("%s", self._slot.fault.reason)
         with self._input_written:
             self._history[-len(chunk) :] = 0.0

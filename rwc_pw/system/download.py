@@ -140,7 +140,7 @@ def _extent_bytes(response: HTTPResponse, url: str, asked_bytes: int, etag: str)
         return 0, int(declared) if re.fullmatch(r"[0-9]{1,18}", declared) else None
     extent = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})", response.headers.get("Content-Range", ""))
     if extent is None or int(extent[1]) != asked_bytes:
-        raise _RefusedError(f"{url} goes on elsewhere than it was asked to.", BEGIN_ANEW)
+        raise _RefusedError(f"{url} resumes at another place than was asked for.", BEGIN_ANEW)
     if asked_bytes and response.headers.get("ETag", etag) != etag:  # from a server that does not support If-Range
         raise _RefusedError(f"{url} has another file now.", BEGIN_ANEW)
     return asked_bytes, int(extent[2])
@@ -254,7 +254,7 @@ def _receive(
         file.write(block)
         done_bytes += len(block)
     if whole_bytes is not None and done_bytes > whole_bytes:
-        raise _RefusedError("More came than the file has.", BEGIN_ANEW)
+        raise _RefusedError("The server sent more than the file's length.", BEGIN_ANEW)
     if whole_bytes is not None and done_bytes < whole_bytes:
         raise UnavailableError("The connection was cut.", GO_ON)
     file.flush()

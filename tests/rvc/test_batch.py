@@ -163,7 +163,7 @@ def test_its_end_is_a_conversion_error_and_it_begins_again(config, scratch):
 def test_what_was_given_back_is_not_loaded_again_and_nothing_stays_of_what_could_not_be(config, scratch, monkeypatch):
     one = BatchConverter(config)
     one.cleanup()
-    with pytest.raises(RwcPwError, match="given back"):
+    with pytest.raises(RwcPwError, match="has been closed"):
         one.initialize()
     assert list(scratch.iterdir()) == []
     monkeypatch.setattr(sys, "executable", str(scratch / "nothing"))

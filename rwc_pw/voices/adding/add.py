@@ -99,7 +99,7 @@ def _inspect(model: Path, index: Path | None, folder: Path, source: Path) -> dic
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise RwcPwError(f"{source} takes longer to read than any voice.", "Get it from elsewhere.") from error
+        raise RwcPwError(f"{source} took too long to read for a voice.", "Get it from elsewhere.") from error
     try:
         answer = json.loads(done.stdout)
     except ValueError:  # its limits, or what it read, ended it
