@@ -23,7 +23,7 @@ from rwc_pw.system.paths import Paths
 from rwc_pw.system.sound_file import BLOCK_FRAMES, not_sound, open_sound, read_mono
 from rwc_pw.voices.adding.stored_folder import stored_folder
 from rwc_pw.voices.options import INDEX_RATE, PROTECT
-from rwc_pw.voices.rvc_voice import RvcVoice
+from rwc_pw.voices.rvc_voice import RvcVoice, check_weights
 from rwc_pw.voices.store import VoiceStore
 
 WHOLE_S = 600.0  # a longer file is converted piece by piece: ultimate-rvc's memory grows with the length
@@ -42,6 +42,7 @@ class VoiceConverter:
         """
         paths = Paths.from_environment(os.environ)
         self._folder = stored_folder(Path(model_path), VoiceStore(paths.voices_dir))
+        check_weights(self._folder)
         self._assets_dir = (assets_dir or paths.assets_dir).absolute()
 
     def convert_voice(

@@ -5,7 +5,7 @@ from pathlib import Path
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.errors import RwcPwError
 from rwc_pw.voices.adding.stored_folder import stored_folder
-from rwc_pw.voices.rvc_voice import RvcVoice
+from rwc_pw.voices.rvc_voice import RvcVoice, check_weights
 from rwc_pw.voices.store import VoiceStore
 
 
@@ -17,6 +17,7 @@ class StoredVoice:
         paths = config.paths
         self.folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.voices_dir))
         self.facts = RvcVoice.read(self.folder)
+        check_weights(self.folder)
         self.assets_dir = (config.assets_dir or paths.assets_dir).absolute()
         self.compiled_dir = paths.compiled_dir
         self._config = config

@@ -59,10 +59,18 @@ class RvcVoice:
                 raise ValueError("no voice has so many speakers")
             return voice
         except (OSError, ValueError, RecursionError) as error:
-            raise RwcPwError(
-                f"{path} cannot be used: {error}.",
-                f"Run `rwc-pw voices remove {quote(folder.name)}` and add the voice again.",
-            ) from error
+            raise RwcPwError(f"{path} cannot be used: {error}.", _add_again(folder)) from error
+
+
+def check_weights(folder: Path) -> None:
+    """``RwcPwError`` unless the weights of the voice in ``folder`` are a file: whoever reads a pipe waits for ever."""
+    path = folder / MODEL_FILE
+    if not path.is_file():
+        raise RwcPwError(f"{path} is missing, or no file.", _add_again(folder))
+
+
+def _add_again(folder: Path) -> str:
+    return f"Run `rwc-pw voices remove {quote(folder.name)}` and add the voice again."
 
 
 def _value(values: Mapping[str, object], item: "Field[Any]") -> Any:

@@ -17,9 +17,11 @@ from rwc_pw.config import load_config, save_config
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.engine.chunk_size import ChosenChunks
 from rwc_pw.errors import ConfigError, RwcPwError, UsageError
+from rwc_pw.streaming import BatchConverter, StreamingConverter
 from rwc_pw.system.reading import MOST_TEXT_BYTES, open_file, read_text
 from rwc_pw.system.sound_file import MOST_RATE_HZ, open_sound, read_mono
-from rwc_pw.voices.rvc_voice import RvcVoice
+from rwc_pw.voice_converter import VoiceConverter
+from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
 from rwc_pw.voices.store import VoiceStore
 
 DIGITS, HEXADECIMAL = "9" * 6000, "0x" + "f" * 6000
@@ -173,3 +175,23 @@ def test_chosen_chunks_that_are_none_are_chosen_again(tmp_path: Path, text: str)
     chosen.forget("Ann")
     chosen.keep(conversion, 1920)
     assert ChosenChunks(path).get(conversion) == 1920
+
+
+@pytest.mark.parametrize("make", [lambda _: None, os.mkfifo, os.mkdir], ids=["nothing", "pipe", "folder"])
+@pytest.mark.parametrize(
+    "open_voice",
+    [
+        VoiceConverter,
+        lambda folder: StreamingConverter(ConversionConfig(model_path=folder, backend="streaming")),
+        lambda folder: BatchConverter(ConversionConfig(model_path=folder)),
+    ],
+    ids=["file", "streaming", "batch"],
+)
+def test_a_voice_whose_weights_are_no_file_is_told_before_anybody_waits_for_them(tmp_path, make, open_voice):
+    folder = tmp_path / VOICE.name
+    folder.mkdir()
+    VOICE.write(folder)
+    make(folder / MODEL_FILE)
+    with pytest.raises(RwcPwError, match=MODEL_FILE) as error:
+        open_voice(folder)
+    assert "voices remove Ann" in error.value.remedy
