@@ -8,6 +8,7 @@ from typing import Any
 
 from rwc_pw.channels.downmix import Downmix
 from rwc_pw.errors import UnavailableError
+from rwc_pw.pipewire.player_pipe import PlayerPipe
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.pw_cat import PwCat
 from rwc_pw.pipewire.supervision import OwnStreams
@@ -64,8 +65,7 @@ class Streams:
         loop = asyncio.get_running_loop()
         self.transport = Transport(
             capture_read,
-            playback_write,
-            drain,
+            PlayerPipe(playback_write, drain),
             self._pipeline,
             self.own.channels,
             self._downmix,

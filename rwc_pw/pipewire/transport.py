@@ -1,12 +1,8 @@
 """Carries raw PCM from the recorder's pipe through the pipeline into the player's pipe."""
 
-import array
-import contextlib
-import fcntl
 import logging
 import os
 import select
-import termios
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,17 +14,16 @@ import numpy as np
 from rwc_pw.audio.declick import Declick
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.channels.downmix import Downmix
+from rwc_pw.pipewire.player_pipe import SAMPLE_BYTES, PlayerPipe
 from rwc_pw.pipewire.playout import PlayoutQueue
 from rwc_pw.streaming.conversion_times import PATIENCE
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.system.priority import raise_priority
 
-SAMPLE_BYTES = 4  # float32
 PIPE_BYTES = 65536  # for one channel
 MOST_PIPE_BYTES = 1 << 20  # that users may have
 IDLE_S = 0.1  # without samples for this long, and for IDLE_BLOCKS: the graph is idle, or there is no microphone
 IDLE_BLOCKS = 4
-SILENT_PAGE = bytes(4096)  # the unit in which the kernel frees pipe space
 GRAPH_CYCLES = 1  # from the player's buffer to the app; measured on 0.3.65 and 1.4.2
 
 log = logging.getLogger(__name__)
@@ -62,16 +57,14 @@ class Transport:
     def __init__(
         self,
         capture_fd: int,
-        playback_fd: int,
-        drain_fd: int,
+        player: PlayerPipe,
         pipeline: StreamingPipeline,
         channels: int,
         downmix: Downmix,
         on_failure: Callable[[], object],
     ) -> None:
-        """``playback_fd`` and ``drain_fd``, the other end of the same pipe, must be non-blocking.
+        """What is captured has ``channels`` channels, of which ``downmix`` makes one.
 
-        What is captured has ``channels`` channels, of which ``downmix`` makes one.
         ``on_failure`` is called in the thread when it can no longer carry sound.
         """
         self.skipped_samples = 0
@@ -81,10 +74,8 @@ class Transport:
         self.pipeline: StreamingPipeline
         """The pipeline that converts; it may be replaced while sound flows."""
         self._levels = Levels()
-        self._written_samples = 0  # and not taken back
         self._capture_fd = capture_fd
-        self._playback_fd = playback_fd
-        self._drain_fd = drain_fd
+        self._player = player
         self._stop_fd = os.eventfd(0)
         self.pipeline = self._carried_through = pipeline
         self._channels = channels
@@ -116,7 +107,7 @@ class Transport:
     @property
     def taken_samples(self) -> int:
         """Samples that the player has read, silence included."""
-        return self._written_samples - self._queued_samples()
+        return self._player.taken_samples
 
     def take_levels(self) -> Levels:
         """The loudest samples since the last call."""
@@ -142,7 +133,7 @@ class Transport:
                     return  # the recorder has ended, which the node manager also notices
                 self._carry(self._decode(data))
             elif player_took_silence:
-                self._fill_with_silence()
+                self._player.fill_with_silence()
             elif self._is_mid_cycle:
                 self._look_at_queue()
             else:
@@ -152,7 +143,7 @@ class Transport:
         """Bytes that have arrived, and whether the player reads while idle; neither after a timeout."""
         watched = [self._capture_fd, self._stop_fd]
         if not self.is_flowing:
-            arrived, took, _ = select.select(watched, [self._playback_fd], [])
+            arrived, took, _ = select.select(watched, [self._player.write_fd], [])
             return arrived, took
         blocks = 0.5 if self._is_mid_cycle else IDLE_BLOCKS
         least_s = 0.0 if self._is_mid_cycle else IDLE_S
@@ -197,10 +188,10 @@ class Transport:
             self._steady_block = usual
         if not self.is_flowing:
             self.is_flowing = self._is_first_cycle = True
-            self._leave_queued(usual)
+            self._player.leave(usual)
 
     def _play(self, samples: Samples) -> None:
-        correction = self._queue.correction(self._queued_samples(), len(samples))
+        correction = self._queue.correction(self._player.queued_samples(), len(samples))
         if correction > 0:
             self.skipped_samples += correction
             samples = samples[correction:]
@@ -210,11 +201,7 @@ class Transport:
         self._write(self._declick.process(samples))
 
     def _write(self, samples: Samples) -> None:
-        try:
-            written = os.write(self._playback_fd, samples.tobytes()) // SAMPLE_BYTES
-        except BlockingIOError:
-            written = 0
-        self._written_samples += written
+        written = self._player.write(samples)
         if written < len(samples):
             self.skipped_samples += len(samples) - written
             self._declick.break_off()
@@ -223,15 +210,14 @@ class Transport:
         self._is_mid_cycle = False
         if self._is_first_cycle:
             self._is_first_cycle = False
-            self._leave_queued(self._queue.block_samples)  # what is removed is silence from before the stream
-        self._queue.observe(self._queued_samples())
+            self._player.leave(self._queue.block_samples)  # what is removed is silence from before the stream
+        self._queue.observe(self._player.queued_samples())
 
     def _fall_idle(self) -> None:
         """Nothing arrives any more: nobody listens, or there is no microphone. Discard this stream's state.
 
         A pw-cat blocked on an empty pipe no longer answers PipeWire, and the graph would never start again.
-        So fill the pipe with silence for it to read: only if the pipe is full does the kernel tell us when
-        the player reads.
+        So fill the pipe with silence for it to read.
         """
         self.is_flowing = False
         self.pipeline.reset()
@@ -240,21 +226,5 @@ class Transport:
         self._steady_block = 0
         self._partial = b""
         self._declick = Declick()
-        self._leave_queued(0)
-        self._fill_with_silence()
-
-    def _fill_with_silence(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self._written_samples += os.write(self._playback_fd, SILENT_PAGE) // SAMPLE_BYTES
-
-    def _leave_queued(self, samples: int) -> None:
-        """Take back what waits for the player, except for ``samples`` samples."""
-        if (surplus := self._queued_samples() - samples) > 0:
-            with contextlib.suppress(BlockingIOError):  # the player was quicker
-                self._written_samples -= len(os.read(self._drain_fd, surplus * SAMPLE_BYTES)) // SAMPLE_BYTES
-
-    def _queued_samples(self) -> int:
-        queued = array.array("i", [0])
-        fcntl.ioctl(self._playback_fd, termios.FIONREAD, queued)
-        return queued[0] // SAMPLE_BYTES
+        self._player.leave(0)
+        self._player.fill_with_silence()
