@@ -16,7 +16,7 @@ class PlayerPipe:
     """Mono float32 samples that wait for the player, some of which can be taken back."""
 
     def __init__(self, write_fd: int, drain_fd: int) -> None:
-        """``drain_fd`` is the other end, which the player has, too. Both must be non-blocking; their owner closes them."""
+        """``drain_fd`` is the end that the player has, too. Both must be non-blocking; their owner closes them."""
         self.write_fd = write_fd
         self._drain_fd = drain_fd
         self._written_samples = 0  # and not taken back
