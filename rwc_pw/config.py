@@ -20,6 +20,7 @@ from rwc_pw.voices.builtin import BUILTIN_VOICES, DEFAULT_VOICE_NAME
 from rwc_pw.voices.store import VoiceStore
 
 LONGEST_SHOWN = 80
+MOST_ENTRIES = 100
 
 
 def _option(default: Any, least: float | None = None, most: float | None = None) -> Any:
@@ -188,6 +189,8 @@ def _changed(
 
 def _problems(values: Mapping[str, object], rvc_voices: Collection[str]) -> list[str]:
     """Problems of the entries, each taken alone."""
+    if len(values) > MOST_ENTRIES:
+        return [f"{len(values)} settings are more than there are."]
     voices = (*BUILTIN_VOICES, *rvc_voices)
     return [problem for key, value in values.items() if (problem := _problem(key, value, voices))]
 
@@ -199,7 +202,7 @@ def _problem(key: str, value: object, voices: Collection[str]) -> str:
         return f"{key}: there is no such setting{_did_you_mean(key, declared)}"
     kind = type(declared[key].default)
     accepted = (int, float) if kind is float else (kind,)
-    if isinstance(value, bool) is not (kind is bool) or not isinstance(value, accepted) or not _is_unicode(value):
+    if isinstance(value, bool) is not (kind is bool) or not isinstance(value, accepted) or not _is_text(value):
         return f"{key}: {_shown(value)} is not {_NOUNS[kind]}."
     if key == "input_channel" and value not in channel_options.CHANNELS:
         return (
@@ -227,9 +230,11 @@ def _shown(value: object) -> str:
     return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
 
 
-def _is_unicode(value: object) -> bool:
-    """False for an argument with bytes that are not UTF-8: Python keeps them as lone surrogates."""
-    return not (isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value))
+def _is_text(value: object) -> bool:
+    """False for a string that no file or bus can carry: with NUL, or bytes that are not UTF-8 (lone surrogates)."""
+    return not isinstance(value, str) or not any(
+        character == "\0" or "\ud800" <= character <= "\udfff" for character in value
+    )
 
 
 _NOUNS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}

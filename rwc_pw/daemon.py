@@ -1,12 +1,12 @@
 """The daemon: the engine and the bus service, started in order and stopped in reverse."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
-from rwc_pw.config import config_of, save_config
+from rwc_pw.config import changed_config, config_of, save_config
 from rwc_pw.control.service import BusService
 from rwc_pw.engine.engine import VoiceEngine
 from rwc_pw.errors import UnavailableError
@@ -14,11 +14,15 @@ from rwc_pw.pipewire.chosen_input import name_of_input
 from rwc_pw.pipewire.devices import list_devices, mute_voice
 from rwc_pw.status import Status
 from rwc_pw.system.paths import Paths
-from rwc_pw.system.tasks import until_one_ends
+from rwc_pw.system.tasks import in_daemon_thread, until_one_ends
 from rwc_pw.voices.catalogue import catalogue
 from rwc_pw.voices.store import VoiceStore
 
 SETTLE_S = 3.0
+LONGEST_PULSE_S = 5.0
+FULL_SCALE = 1.0
+
+T = TypeVar("T")
 
 
 class Daemon:
@@ -29,6 +33,7 @@ class Daemon:
         self._bus = BusService(self)
         self._engine = VoiceEngine(config_of(paths), paths, self._bus.announce)
         self._ending = asyncio.Event()
+        self._pulse = asyncio.Lock()
 
     async def run(self) -> None:
         """Run until ``quit``, or until the session ends."""
@@ -50,11 +55,11 @@ class Daemon:
 
     async def set(self, changes: Mapping[str, Any]) -> None:
         """Change settings in config.toml, and apply them; ``UsageError`` lists all that is wrong with them."""
-        chosen = dict(changes)
-        if isinstance(device := chosen.get("input_device"), str):
+        chosen, names = dict(changes), VoiceStore(self._paths.voices_dir).names()
+        changed_config(self._paths.config_file, chosen, names)
+        if device := chosen.get("input_device"):
             with suppress(UnavailableError):  # PipeWire will tell whether there is such a microphone
                 chosen["input_device"] = await name_of_input(device, self._engine.config.input_device)
-        names = VoiceStore(self._paths.voices_dir).names()
         self._engine.apply(save_config(self._paths.config_file, chosen, names))
 
     async def voices(self) -> list[dict[str, str]]:
@@ -63,15 +68,24 @@ class Daemon:
 
     async def devices(self) -> list[dict[str, Any]]:
         """Every source that RWC Voice could record."""
-        return [asdict(device) for device in await asyncio.to_thread(list_devices)]
+        return [asdict(device) for device in await self._ask_pulse(list_devices)]
 
     async def mute(self, muted: bool) -> None:
-        await asyncio.to_thread(mute_voice, muted)
+        await self._ask_pulse(lambda: mute_voice(muted))
+
+    async def _ask_pulse(self, ask: Callable[[], T]) -> T:
+        """The answer of pipewire-pulse, one at a time; ``UnavailableError`` if it stands still."""
+        try:
+            async with asyncio.timeout(LONGEST_PULSE_S), self._pulse:
+                return await in_daemon_thread(ask)
+        except TimeoutError:
+            remedy = "Restart it: `systemctl --user restart pipewire-pulse`."
+            raise UnavailableError("pipewire-pulse does not answer.", remedy) from None
 
     def take_levels(self) -> tuple[float, float]:
         """The loudest sample of the microphone and that of RWC Voice since the last call, full scale 1."""
         levels = self._engine.take_levels()
-        return levels.captured, levels.played
+        return min(FULL_SCALE, levels.captured), min(FULL_SCALE, levels.played)
 
     def reload(self) -> None:
         self._engine.apply(config_of(self._paths))

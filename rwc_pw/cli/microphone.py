@@ -13,15 +13,18 @@ from rwc_pw.cli.printing import print
 from rwc_pw.cli.shared import (
     REAL_VOICE,
     AsJson,
+    change_through,
     config,
     paths,
     print_json,
     print_status,
     save,
+    store,
     tell_who_keeps_it,
     voice_name,
     with_daemon,
 )
+from rwc_pw.config import changed_config
 from rwc_pw.errors import NoBusError, RwcPwError, UnavailableError
 from rwc_pw.status import State, Status
 
@@ -42,16 +45,20 @@ def enable(
     from rwc_pw.desktop import launcher, registration
 
     changes = {"voice": voice_name(voice)} if voice else {}
-    if not changes:
-        config()  # a wrong one is better reported here than in the daemon's log
+    # a wrong configuration is better reported here than in the daemon's log
+    changed_config(paths().config_file, changes, store().names()) if changes else config()
     registration.register(paths(), launcher.command())
 
     async def switch_on(client: "Client") -> Status:
-        if changes and not await client.set(changes):
-            save(changes)
+        await change_through(client, changes)
         return await client.start()
 
-    status = with_daemon(switch_on)
+    try:
+        status = with_daemon(switch_on)
+    except NoBusError:
+        if changes:
+            save(changes)
+        raise
     if status.reason:
         print(f"RWC Voice is on, but silent for now: {status.reason}. {status.remedy}".rstrip())
     else:

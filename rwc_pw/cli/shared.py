@@ -16,7 +16,7 @@ from rwc_pw.cli.printing import one_line, print
 from rwc_pw.config import Config, assets_dir_of, changed_config, config_of, save_config
 from rwc_pw.conversion.rvc_backends import RVC_BACKENDS
 from rwc_pw.errors import ConfigError, NoBusError, RwcPwError, UsageError
-from rwc_pw.status import Status, describe, until_they_leave
+from rwc_pw.status import State, Status, describe, until_they_leave
 from rwc_pw.system.paths import Paths
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.options import INDEX_RATE
@@ -104,9 +104,9 @@ def change(**changes: object) -> None:
     try:
         status = with_daemon(lambda client: _changed(client, changes))
     except NoBusError:
-        status = None
-    if status is None:
         save(changes)
+        status = Status()
+    if status.state is State.OFF:
         print("RWC Voice is off; this holds from its next start.")
     elif status.bypass:
         print(REAL_VOICE, file=sys.stderr)
@@ -116,13 +116,9 @@ def change(**changes: object) -> None:
         raise RwcPwError(f"{wanted} does not speak yet: {status.reason}.", status.remedy)
 
 
-async def _changed(client: "Client", changes: Mapping[str, object]) -> Status | None:
-    """The status once the daemon has changed the settings, or is still loading a voice after a moment.
-
-    None if no daemon runs.
-    """
-    if not await client.set(changes):
-        return None
+async def _changed(client: "Client", changes: Mapping[str, object]) -> Status:
+    """The status once the settings are changed, or while a voice is still being loaded after a moment."""
+    await change_through(client, changes)
     status = await client.status()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LOADING_S):
@@ -130,6 +126,13 @@ async def _changed(client: "Client", changes: Mapping[str, object]) -> Status | 
                 if not status.loading:
                     break
     return status
+
+
+async def change_through(client: "Client", changes: Mapping[str, object]) -> None:
+    """Let the daemon change settings; save them if none runs, and tell one that has started meanwhile."""
+    if changes and not await client.set(changes):
+        save(changes)
+        await client.reload()
 
 
 def tell_who_keeps_it(listeners: list[str]) -> None:

@@ -118,13 +118,14 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Delete i
 
 def _can_speak(name: str) -> bool:
     """Compile the voice; if that is not possible yet, say what is missing: it is compiled when it first speaks."""
+    from rwc_pw.conversion.rvc_backends import RVC_BACKENDS
     from rwc_pw.engine.request import conversion_of
 
-    wanted = config().changed({"voice": name, "pitch": 0.0}, store().names())
-    conversion = conversion_of(wanted, chosen_chunks(), paths())
-    compile_ahead = conversion.rvc_backend.compile
+    compile_ahead = RVC_BACKENDS[config().rvc_backend].compile
     if compile_ahead is None:
         return True
+    wanted = config().changed({"voice": name, "pitch": 0.0}, store().names())
+    conversion = conversion_of(wanted, chosen_chunks(), paths())
     try:
         with share_done("Compiling") as on_progress:
             compile_ahead(conversion, on_progress)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
+from typing import Any, Self
 from urllib.parse import quote
 
 from dbus_next import AuthError, DBusError, Message
@@ -53,6 +54,18 @@ class SessionBus(MessageBus):
         """Return whether messages wait for the bus to take them."""
         return not self._writer.messages.empty()
 
+    def send(self, msg: Message) -> "asyncio.Future[None]":
+        """Send a message; do nothing once the connection has ended, whose descriptor may be another's by now."""
+        if not self._disconnected:
+            sent: asyncio.Future[None] = super().send(msg)
+            return sent
+        nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        nothing.set_result(None)
+        return nothing
+
+    def _send_reply(self, msg: Message) -> "_Reply":
+        return _Reply(super()._send_reply(msg))
+
     def disconnect(self) -> None:
         """Leave the bus at once, if that has not happened yet."""
         self._user_disconnect = True
@@ -67,6 +80,24 @@ class SessionBus(MessageBus):
         for name in ("_stream", "_sock"):
             if end := getattr(self, name, None):  # not for an address that it does not understand
                 end.close()
+
+
+class _Reply:
+    """A reply to a call; an error that is meant for the caller ends there, and is not logged as one of ours."""
+
+    def __init__(self, reply: Any) -> None:
+        self._reply = reply
+        self.send_error = reply.send_error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, message: Message) -> None:
+        self._reply(message)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
+        self._reply.__exit__(kind, error, trace)
+        return isinstance(error, DBusError)
 
 
 class _PatientSocket:

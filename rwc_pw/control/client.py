@@ -21,7 +21,9 @@ from rwc_pw.status import State, Status
 END_TIMEOUT_S = 5.0
 PROPERTIES_INTERFACE = f"{BUS}.Properties"
 CHANGES = f"type='signal',interface='{PROPERTIES_INTERFACE}',member='PropertiesChanged',path='{OBJECT_PATH}'"
-NOBODY_THERE = ("org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner")
+NOBODY_THERE = [f"{BUS}.Error.{name}" for name in ("ServiceUnknown", "NameHasNoOwner", "NoReply")]
+"""The last: it has ended before it answered."""
+OTHER_VERSION = [f"{BUS}.Error.{name}" for name in ("UnknownInterface", "UnknownMethod", "UnknownObject")]
 
 
 class Client:
@@ -47,9 +49,11 @@ class Client:
     async def start(self) -> Status:
         """Make the bus start the daemon unless it runs, and wait until RWC Voice exists or the daemon stops waiting."""
         await self._ask_bus("ReloadConfig")
-        if await self._ask("Settle", autostart=True) is None:
+        await self._ask("Settle", autostart=True)
+        status = await self.status()
+        if status.state is State.OFF:
             raise UnavailableError("The session bus could not start the daemon.", "Run `rwc-pw doctor`.")
-        return await self.status()
+        return status
 
     async def set(self, changes: Mapping[str, Any]) -> bool:
         """Change settings; return whether a daemon runs, which otherwise nobody has done."""
@@ -110,8 +114,10 @@ class Client:
         return True
 
     async def _end(self, process: int) -> None:
-        with contextlib.suppress(RwcPwError):
+        try:
             await self._ask("Quit")
+        except RwcPwError:  # as of another version
+            signal.pidfd_send_signal(process, signal.SIGTERM)
         ended, _, _ = select.select([process], [], [], END_TIMEOUT_S)
         if not ended:
             signal.pidfd_send_signal(process, signal.SIGKILL)
@@ -137,6 +143,9 @@ class Client:
                 return None
             if error.type.startswith(ERROR_PREFIX):
                 raise _error_of(error) from error
+            if error.type in OTHER_VERSION:
+                remedy = "Run `rwc-pw disable`, then `rwc-pw enable`."
+                raise UnavailableError("The daemon that runs is of another version.", remedy) from error
             what, *_ = error.text.splitlines() or [error.type]
             raise UnavailableError(f"The daemon failed: {what.rstrip('.:')}.", "Run `rwc-pw doctor`.") from error
 

@@ -9,7 +9,7 @@ from dbus_next.introspection import Interface
 from dbus_next.service import ServiceInterface, dbus_property, method, signal
 
 from rwc_pw.control.levels import LevelWatch
-from rwc_pw.control.properties import PROPERTIES, SIGNATURES, properties_of
+from rwc_pw.control.properties import PROPERTIES, SIGNATURES, carried, properties_of
 from rwc_pw.errors import RwcPwError
 from rwc_pw.names import ERROR_PREFIX, INTERFACE
 from rwc_pw.status import Status
@@ -54,7 +54,7 @@ class Refusal(DBusError):
             reply_serial=call.serial,
             error_name=self.type,
             signature="ss",
-            body=[self.text, self._remedy],
+            body=[carried(self.text), carried(self._remedy)],
         )
 
 
@@ -87,6 +87,10 @@ class Voice1(ServiceInterface):
     def begin_call(self, message: Message) -> None:
         """Note who sends the next call, which dbus-next does not tell, and let all that it reads be of one moment."""
         self._caller = message.sender or ""
+        self.renew()
+
+    def renew(self) -> None:
+        """Let what is read next be of now."""
         self._snapshot = None
 
     @property
@@ -201,7 +205,8 @@ class _Documented(Interface):
 
 def as_variants(values: Values) -> dict[str, Variant]:
     """The values with their D-Bus types."""
-    return {key: Variant(SIGNATURES[type(value)], value) for key, value in values.items()}
+    known = {key: carried(value) if isinstance(value, str) else value for key, value in values.items()}
+    return {key: Variant(SIGNATURES[type(value)], value) for key, value in known.items()}
 
 
 async def _or_refusal(answer: Awaitable[T]) -> T:

@@ -15,6 +15,11 @@ SIGNATURES = {str: "s", bool: "b", int: "x", float: "d"}
 """D-Bus's types for the values of settings."""
 
 
+def carried(text: str) -> str:
+    """The text as D-Bus can carry it: bytes of a path that are not UTF-8, and NUL, are written out."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
 class Property(NamedTuple):
     """A field of the status on the bus."""
 
@@ -47,7 +52,7 @@ def properties_of(status: Status) -> dict[str, Any]:
     values = {name: fields[_field(name)] for name in PROPERTIES}
     latency_ms = status.latency_ms
     return {
-        **{name: list(value) if isinstance(value, tuple) else value for name, value in values.items()},
+        **{name: _carried(value) for name, value in values.items()},
         "State": str(status.state),
         "LatencyMs": NO_LATENCY_MS if latency_ms is None else latency_ms,
     }
@@ -61,6 +66,12 @@ def status_of(properties: Mapping[str, Any]) -> Status:
     if fields["latency_ms"] < 0:
         fields["latency_ms"] = None
     return Status(**fields)
+
+
+def _carried(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(map(carried, value))
+    return carried(value) if isinstance(value, str) else value
 
 
 def _field(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from typing import Protocol
 
 from dbus_next import Message, RequestNameReply
@@ -16,6 +17,8 @@ from rwc_pw.names import BUS_NAME, OBJECT_PATH
 RECONNECT_S = 0.1  # before the bus would start a second daemon for a caller
 LONGEST_WITHOUT_BUS_S = 30.0  # and without PipeWire: after that, the session is over
 ANNOUNCE_AGAIN_S = 0.5  # after a bus that was slow
+
+log = logging.getLogger(__name__)
 
 
 class Feeding(Controlled, Protocol):
@@ -33,10 +36,11 @@ class BusService:
 
     def __init__(self, daemon: Feeding) -> None:
         self._daemon = daemon
-        self._levels = LevelWatch(self._send_levels, self._follow)
+        self._levels = LevelWatch(self._send_levels, self._follow_caller)
         self._interface = Voice1(daemon, self._levels)
         self._bus: SessionBus | None = None
         self._postponed: asyncio.TimerHandle | None = None
+        self._looks: set[asyncio.Future[None]] = set()
 
     def announce(self) -> None:
         """Signal that the status has changed; once for all changes if the bus is slow."""
@@ -45,7 +49,10 @@ class BusService:
         if self._bus and self._bus.is_congested:
             self._postponed = asyncio.get_running_loop().call_later(ANNOUNCE_AGAIN_S, self._announce_postponed)
         elif self._bus and self._bus.connected:
-            self._interface.tell_changes()
+            try:
+                self._interface.tell_changes()
+            except Exception:  # the boundary to the bus: the sound goes on
+                log.exception("a change could not be told")
 
     def _announce_postponed(self) -> None:
         self._postponed = None
@@ -54,7 +61,9 @@ class BusService:
     async def acquire(self) -> None:
         """Connect and take the name; ``UnavailableError`` without a bus, ``RwcPwError`` if it is taken."""
         bus = await connect()
+        self._bus = bus  # whoever calls is answered as soon as the name is ours
         try:
+            self._interface.renew()
             bus.export(OBJECT_PATH, self._interface)
             bus.add_message_handler(self._interface.begin_call)
             bus.add_message_handler(self._note_departure)
@@ -66,7 +75,6 @@ class BusService:
         except BaseException:
             bus.disconnect()
             raise
-        self._bus = bus
 
     async def run(self) -> None:
         """Keep the name across restarts of the bus; call after ``acquire``."""
@@ -84,11 +92,24 @@ class BusService:
         if self._bus and self._bus.connected and not self._bus.is_congested:
             self._interface.Levels()
 
-    def _follow(self, caller: str, wanted: bool) -> None:
+    def _follow_caller(self, caller: str, wanted: bool) -> None:
         """Ask the bus to tell when ``caller`` leaves it, or to do so no more."""
-        if self._bus:
-            member = "AddMatch" if wanted else "RemoveMatch"
-            self._bus.send(bus_call(member, f"{DEPARTURES},arg0='{caller}'", flags=MessageFlag.NO_REPLY_EXPECTED))
+        if not self._bus:
+            return
+        member = "AddMatch" if wanted else "RemoveMatch"
+        self._bus.send(bus_call(member, f"{DEPARTURES},arg0='{caller}'", flags=MessageFlag.NO_REPLY_EXPECTED))
+        if wanted:
+            look = asyncio.ensure_future(self._forget_if_gone(self._bus, caller))
+            self._looks.add(look)  # asyncio itself keeps no task alive
+            look.add_done_callback(self._looks.discard)
+
+    async def _forget_if_gone(self, bus: SessionBus, caller: str) -> None:
+        """Forget a caller that had left the bus before that could be told."""
+        with contextlib.suppress(OSError, EOFError, TimeoutError):
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                answer = await bus.call(bus_call("NameHasOwner", caller))
+            if answer.body == [False]:
+                self._levels.watch(caller, wanted=False)
 
     def _note_departure(self, message: Message) -> None:
         if message.member == "NameOwnerChanged" and message.sender == BUS and not message.body[2]:

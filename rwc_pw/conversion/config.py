@@ -1,7 +1,7 @@
 """Settings of a conversion."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rwc_pw.conversion.rvc_backends import BATCH, RVC_BACKENDS, RvcBackend
@@ -23,8 +23,6 @@ class ConversionConfig:
     """An RVC voice: its folder in the store, or any ``.pth``, which is imported first."""
     assets_dir: Path | None = None
     """ContentVec and the pitch models, in ultimate-rvc's layout; by default where `rwc-pw setup` puts them."""
-    paths: Paths = field(default_factory=lambda: Paths.from_environment(os.environ))
-    """The places of stored and of compiled voices; by default the user's."""
     chunk_size: int = int(options.CHUNK_SAMPLES.default)
     """Samples per conversion with an RVC voice; the pipeline uses ``chunk_samples``."""
     backend: str = BATCH.name
@@ -46,6 +44,8 @@ class ConversionConfig:
     gain_db: float = options.GAIN_DB.default
     gate_db: float = options.GATE_DB.default
     """The level in dBFS below which the microphone counts as silent."""
+    paths: Paths | None = None
+    """The places of stored and of compiled voices; by default those of the user."""
 
     def __post_init__(self) -> None:
         if self.model_path is None:
@@ -65,6 +65,11 @@ class ConversionConfig:
                 f"A pitch shift of {self.pitch_shift:g} semitones is not whole.",
                 "RVC voices move the pitch by whole semitones: give a whole number.",
             )
+
+    @property
+    def places(self) -> Paths:
+        """``paths``, or those of the user."""
+        return self.paths or Paths.from_environment(os.environ)
 
     @property
     def rvc_backend(self) -> RvcBackend:

@@ -14,7 +14,7 @@ class StoredVoice:
 
     def __init__(self, config: ConversionConfig) -> None:
         """``config.model_path`` names the voice; ``UsageError`` if there is no such voice."""
-        paths = config.paths
+        paths = config.places
         self.folder = stored_folder(Path(config.model_path or ""), VoiceStore(paths.voices_dir))
         self.facts = RvcVoice.read(self.folder)
         check_weights(self.folder)

@@ -110,7 +110,7 @@ class LiveVoice:
         while True:
             await self._measured.wait()
             self._measured.clear()
-            if gpu.has_failed():
+            if gpu.has_failed() and self.state.needs_gpu:
                 self.gpu_failed()
             elif self.state.may_be_resized and (size := self._better_chunk()):
                 self._chosen_chunks.keep(self._conversion(), size)

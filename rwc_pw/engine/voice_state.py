@@ -100,6 +100,11 @@ class VoiceState:
         """Return whether the chunk size may be adapted now."""
         return is_chunk_ours(self.config) and bool(self.loaded) and not self.load and not self.failed
 
+    @property
+    def needs_gpu(self) -> bool:
+        """Return whether the voice that speaks is computed on a GPU, and none is being loaded in its place."""
+        return self.loaded is not None and self.loaded.device is not None and not self.load
+
     def speaks_like(self, kind: object) -> bool:
         """Return whether a voice of that kind speaks."""
         return self.loaded is not None and self.loaded.kind == kind
@@ -135,13 +140,14 @@ class VoiceState:
         return replace(self, load=self.failed), ()
 
     def gpu_failed(self) -> Transition:
-        """The GPU can be used no more: what was loaded for it falls silent, since the CPU is slower."""
+        """The GPU can be used no more, which the loader notices, too: what speaks on it falls silent.
+
+        The CPU could not keep up with its chunk size.
+        """
         if self.load:
-            return replace(self, load=Why.GPU_FAILED), ()
-        if self.loaded and self.loaded.device:
-            silent = replace(self._without_load(), speaking="", loaded=None, load=Why.GPU_FAILED)
-            return silent, (Action.FALL_SILENT, Action.LOAD)
-        return self, ()
+            return (self if self.speaking else replace(self, load=Why.GPU_FAILED)), ()
+        silent = replace(self._without_load(), speaking="", loaded=None, load=Why.GPU_FAILED)
+        return silent, (Action.FALL_SILENT, Action.LOAD)
 
     def resized(self) -> Transition:
         """Another chunk size has been chosen."""

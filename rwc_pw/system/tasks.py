@@ -1,11 +1,15 @@
 """Coroutines that run and end together, or begin again."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from rwc_pw.errors import RwcPwError
 from rwc_pw.system.backoff import Backoff
+
+T = TypeVar("T")
 
 CANCEL_AGAIN_S = 3.0  # longer than any orderly shutdown takes
 
@@ -35,3 +39,29 @@ async def again_and_again(
         except (RwcPwError, OSError) as error:
             on_failure(error)
         await asyncio.sleep(backoff.next_s())
+
+
+async def in_daemon_thread(function: Callable[[], T]) -> T:
+    """Its result, from a thread that nobody waits for at the end: a library may stand still in it for ever."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(error: BaseException | None, result: Any) -> None:
+        if done.cancelled():
+            return
+        if error:
+            done.set_exception(error)
+        else:
+            done.set_result(result)
+
+    def run() -> None:
+        error, result = None, None
+        try:
+            result = function()
+        except Exception as raised:  # the thread's boundary: it is raised where it is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, error, result)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import selectors
 import signal
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -92,6 +93,31 @@ def test_a_connection_that_ends_gives_its_name_back_and_is_made_anew(headless):
 
     with environment_of(headless):
         asyncio.run(lose())
+
+
+def test_an_answer_that_comes_after_the_end_of_the_bus_is_not_sent_into_what_follows(headless):
+    async def answer() -> None:
+        bus = await connect()
+        bus.disconnect()
+        writes = asyncio.get_running_loop()._selector.get_map()
+        assert bus.send(status_call()).done()
+        assert not [key for key in writes.values() if key.events & selectors.EVENT_WRITE]
+
+    with environment_of(headless):
+        asyncio.run(answer())
+
+
+def test_a_daemon_of_another_version_is_told_as_such(headless, program):
+    async def serve() -> None:
+        bus = await connect()
+        await bus.request_name(BUS_NAME)
+        told = await asyncio.to_thread(program.complaint, "status", code=69)
+        assert "The daemon that runs is of another version" in told
+        assert "`rwc-pw disable`, then `rwc-pw enable`" in told
+        bus.disconnect()
+
+    with environment_of(headless):
+        asyncio.run(serve())
 
 
 def test_what_feeds_waits_for_the_bus_as_long_as_it_takes(headless, monkeypatch):

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from xml.etree import ElementTree
 
@@ -130,6 +131,39 @@ def test_what_is_wrong_is_refused_as_a_whole_with_all_problems_and_the_remedy_ap
     assert not config_file(program).exists()
 
 
+def test_many_settings_are_refused_at_once_and_no_refusal_is_logged_as_an_error_of_ours(tell, headless):
+    async def story(window: Window) -> None:
+        with pytest.raises(DBusError) as refused:
+            await window.voice.call_set({str(number): Variant("x", number) for number in range(20_000)})
+        assert refused.value.text == "20000 settings are more than there are."
+        with pytest.raises(DBusError, match="there is no such setting"):
+            await window.voice.call_set({"pith": Variant("s", "")})
+
+    tell(story)
+    assert "Traceback" not in (headless.root / "dbus-daemon.log").read_text()
+
+
+def test_while_pipewire_pulse_stands_still_that_is_told_and_all_else_goes_on(tell, headless):
+    pulse = headless._servers["pipewire-pulse"].pid
+
+    async def story(window: Window) -> None:
+        asked = [asyncio.ensure_future(window.voice.call_devices()) for _ in range(10)]
+        for answer in await asyncio.gather(*asked, return_exceptions=True):
+            assert isinstance(answer, DBusError)
+            assert answer.type == f"{BUS_NAME}.Error.UnavailableError"
+        assert await window.voice.call_voices()
+
+    os.kill(pulse, signal.SIGSTOP)
+    try:
+        tell(story)
+        [daemon] = ours(headless, "rwc_pw daemon")
+        end = os.pidfd_open(daemon)
+        os.kill(daemon, signal.SIGTERM)
+        wait_for_end(end)
+    finally:
+        os.kill(pulse, signal.SIGCONT)
+
+
 def test_it_lists_what_the_command_line_lists(tell, program):
     async def story(window: Window) -> None:
         for call, command in ((window.voice.call_voices, "voices"), (window.voice.call_devices, "devices")):
@@ -159,20 +193,35 @@ def test_mute_and_bypass_are_told(tell):
     tell(story)
 
 
-def test_the_levels_come_until_whoever_wanted_them_has_left(tell, headless):
+async def end_of(levels: "asyncio.Queue[tuple[float, float]]") -> None:
+    """Wait until none has come for five times as long as they take."""
+    with suppress(TimeoutError):
+        while True:
+            await asyncio.wait_for(levels.get(), 0.5)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_levels_come_until_whoever_wanted_them_has_left(tell, headless, stays, runs):
     async def story(window: Window) -> None:
         levels: asyncio.Queue[tuple[float, float]] = asyncio.Queue()
-        async with opened(headless) as meter:
-            window.voice.on_levels(lambda microphone, voice: levels.put_nowait((microphone, voice)))
-            await meter.voice.call_watch_levels(True)
+        window.voice.on_levels(lambda microphone, voice: levels.put_nowait((microphone, voice)))
+        if not runs:  # then the call itself starts the daemon
+            [daemon] = ours(headless, "rwc_pw daemon")
+            end = os.pidfd_open(daemon)
+            await window.voice.call_quit()
+            await asyncio.to_thread(wait_for_end, end)
+        meter = SessionBus(headless.environment["DBUS_SESSION_BUS_ADDRESS"])
+        await meter.connect()
+        asked = meter.send(Message(BUS_NAME, OBJECT_PATH, INTERFACE, "WatchLevels", signature="b", body=[True]))
+        if stays:
             for _ in range(3):
                 loudest = await asyncio.wait_for(levels.get(), PATIENCE_S)
                 assert all(0 <= level <= 1 for level in loudest)
-        await window.status()  # the daemon knows by then who has left
-        while not levels.empty():
-            levels.get_nowait()
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(levels.get(), 0.5)
+        await asked  # which is sent, and perhaps not yet read
+        meter.disconnect()
+        await window.status()
+        await asyncio.wait_for(end_of(levels), PATIENCE_S)
 
     tell(story)
 

@@ -100,6 +100,20 @@ def test_without_a_home_and_a_bus_it_is_off(run, environment):
     assert "off: There is no D-Bus session bus" in done.stdout
 
 
+def test_where_there_is_no_bus_the_voice_is_kept_for_its_next_start(run):
+    done = run("enable", "--voice", "giant")
+    assert done.returncode == 69
+    assert "There is no D-Bus session bus" in done.stderr
+    assert 'voice = "giant"' in run("set").stdout
+
+
+def test_nothing_is_registered_with_a_configuration_that_cannot_be_used(run, tmp_path):
+    (tmp_path / "CONFIG/rwc-pw").mkdir(parents=True)
+    (tmp_path / "CONFIG/rwc-pw/config.toml").write_text('pitch = "high"\n')
+    assert run("enable", "--voice", "giant").returncode == 78
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["config.toml"]
+
+
 ASKS = """
 import typer
 from rwc_pw.cli.edge import Edge

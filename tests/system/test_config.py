@@ -42,6 +42,7 @@ def test_what_the_file_says_holds(file):
         ("voice", "robt", "voice: there is no voice 'robt'; did you mean robot?"),
         ("voice", "zzz", "voice: there is no voice 'zzz'; there are deeper, brighter, "),
         ("input_device", "\udcff", "input_device: '\\udcff' is not a text."),
+        ("input_device", "a\0b", "input_device: 'a\\x00b' is not a text."),
         ("voice", 7, "voice: 7 is not a text."),
         ("voice", ["robot"], "voice: ['robot'] is not a text."),
         ("input_device", True, "input_device: True is not a text."),
@@ -117,7 +118,7 @@ def test_what_finds_no_pitch_is_told():
 def test_what_the_backend_does_not_have_is_refused_whichever_is_changed(change):
     asked = {"f0_method": "swiftf0", "rvc_backend": "batch"}
     before = {"voice": "Anna", **asked, **{key: getattr(Config(), key) for key in change}}
-    with pytest.raises(UsageError, match=r"f0_method: .* batch .* 'swiftf0'\. Choose one of auto, rmvpe, fcpe\."):
+    with pytest.raises(UsageError, match=r"f0_method: .* batch .* 'swiftf0'\. Choose one of auto, fcpe, rmvpe\."):
         Config.from_values(before, ["Anna"]).changed(change, ["Anna"])
 
 
@@ -140,7 +141,7 @@ def test_a_pitch_detector_that_the_backend_has_not_is_refused_where_an_rvc_voice
     with pytest.raises(ConfigError) as caught:
         Config.from_values(asked, ["Anna"])
     assert caught.value.message == (
-        "f0_method: The backend batch does not find the pitch with 'swiftf0'. Choose one of auto, rmvpe, fcpe."
+        "f0_method: The backend batch does not find the pitch with 'swiftf0'. Choose one of auto, fcpe, rmvpe."
     )
     assert Config.from_values({**asked, "rvc_backend": "streaming"}, ["Anna"]).f0_method == "swiftf0"
     assert complaints(f0_method="swift") == ["f0_method: there is no f0 method 'swift'; did you mean swiftf0?"]

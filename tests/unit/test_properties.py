@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from rwc_pw.control.properties import PROPERTIES, properties_of, status_of
+from rwc_pw.control.properties import PROPERTIES, carried, properties_of, status_of
 from rwc_pw.status import State, Status
 
 RUNNING = Status(
@@ -37,3 +37,11 @@ def test_a_delay_that_was_not_measured_is_negative():
 
 def test_what_only_a_newer_daemon_tells_is_left_out():
     assert status_of({**properties_of(RUNNING), "Mood": "fine"}) == RUNNING
+
+
+@pytest.mark.parametrize(("text", "told"), [("d\udcfcta", "d\\udcfcta"), ("a\0b", "a\\0b"), ("Über", "Über")])
+def test_what_d_bus_cannot_carry_is_written_out(text, told):
+    assert carried(text) == told
+    status = Status(state=State.DEGRADED, reason=text, listeners=(text,))
+    assert properties_of(status)["Reason"] == told
+    assert properties_of(status)["Listeners"] == [told]

@@ -73,8 +73,8 @@ SPEAK = Action.STOP_LOADING, Action.SPEAK
             [Action.FALL_SILENT, Action.LOAD],
             id="the CPU is too slow",
         ),
-        pytest.param(SPEAKING, ("gpu_failed",), SPEAKING, [], id="it was on the CPU"),
-        pytest.param(GIANT, ("gpu_failed",), GIANT, [], id="built-in voices need none"),
+        pytest.param(WHILE_OTTO, ("gpu_failed",), WHILE_OTTO, [], id="the old voice speaks on the CPU meanwhile"),
+        pytest.param(RESIZING, ("gpu_failed",), RESIZING, [], id="the voice speaks all the same"),
         pytest.param(SPEAKING, ("resized",), RESIZING, [Action.LOAD], id="another chunk size"),
     ],
 )
@@ -101,6 +101,12 @@ def test_it_is_a_fault_that_a_voice_cannot_be_loaded_but_not_that_another_chunk_
 def test_the_chunk_size_is_adapted_only_while_a_voice_speaks_undisturbed(state):
     assert SPEAKING.may_be_resized
     assert not state.may_be_resized
+
+
+@pytest.mark.parametrize("state", [GIANT, LOADING, SPEAKING, replace(SPEAKING_ON_GPU, load=Why.RESIZED), BYPASS])
+def test_only_a_voice_that_speaks_on_the_gpu_and_goes_on_needs_it(state):
+    assert SPEAKING_ON_GPU.needs_gpu
+    assert not state.needs_gpu
 
 
 def test_a_chunk_size_that_the_user_has_set_stays():
