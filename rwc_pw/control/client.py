@@ -70,28 +70,27 @@ class Client:
 
     async def watch(self) -> AsyncIterator[Status]:
         """The status now and after every change, until the daemon ends."""
-        changed = asyncio.Event()
-        self._bus.add_message_handler(lambda message: _note_change(message, changed))
+        call = _daemon_call("GetAll", INTERFACE, interface=PROPERTIES_INTERFACE)
+        told = _Told(call)
+        self._bus.add_message_handler(told.note)
         await self._ask_bus("AddMatch", CHANGES)
         await self._ask_bus("AddMatch", f"{DEPARTURES},arg0='{BUS_NAME}'")
-        yield (status := await self.status())
+        if await self._answer(call) is None:
+            yield Status()
+            return
         ended = asyncio.ensure_future(self._end_of_bus())
+        status = None
         try:
-            while status.state is not State.OFF:
-                await self._until(changed, ended)
-                changed.clear()
-                if (now := await self.status()) != status:  # the settings may have changed instead
-                    yield (status := now)
+            while status is None or status.state is not State.OFF:
+                change = asyncio.ensure_future(told.statuses.get())
+                await asyncio.wait((change, ended), return_when=asyncio.FIRST_COMPLETED)
+                if not change.done():
+                    change.cancel()
+                    raise bus_has_ended()
+                if (changed := change.result()) != status:  # the settings may have changed instead
+                    yield (status := changed)
         finally:
             ended.cancel()
-
-    async def _until(self, changed: asyncio.Event, ended: "asyncio.Future[None]") -> None:
-        """Wait for a change; ``NoBusError`` if the bus ends."""
-        change = asyncio.ensure_future(changed.wait())
-        await asyncio.wait((change, ended), return_when=asyncio.FIRST_COMPLETED)
-        if not change.done():
-            change.cancel()
-            raise bus_has_ended()
 
     async def _end_of_bus(self) -> None:
         with contextlib.suppress(OSError, EOFError):
@@ -123,19 +122,11 @@ class Client:
             signal.pidfd_send_signal(process, signal.SIGKILL)
             select.select([process], [], [])
 
-    async def _ask(
-        self, member: str, *body: object, interface: str = INTERFACE, signature: str = "", autostart: bool = False
-    ) -> list[Any] | None:
-        """The daemon's answer; None if none runs."""
-        call = Message(
-            destination=BUS_NAME,
-            path=OBJECT_PATH,
-            interface=interface,
-            member=member,
-            signature=signature or "s" * len(body),
-            body=list(body),
-            flags=MessageFlag.NONE if autostart else MessageFlag.NO_AUTOSTART,
-        )
+    async def _ask(self, member: str, *body: object, **details: Any) -> list[Any] | None:
+        """The daemon's answer to a call that ``_daemon_call`` makes; None if none runs."""
+        return await self._answer(_daemon_call(member, *body, **details))
+
+    async def _answer(self, call: Message) -> list[Any] | None:
         try:
             return await self._call(call)
         except DBusError as error:
@@ -180,8 +171,39 @@ def _error_of(error: DBusError) -> RwcPwError:
     return kind(message, remedy)
 
 
-def _note_change(message: Message, changed: asyncio.Event) -> None:
-    is_ours = message.path == OBJECT_PATH and message.member == "PropertiesChanged"
-    is_its_end = message.sender == BUS and message.member == "NameOwnerChanged" and message.body[0] == BUS_NAME
-    if is_ours or is_its_end:
-        changed.set()
+def _daemon_call(
+    member: str, *body: object, interface: str = INTERFACE, signature: str = "", autostart: bool = False
+) -> Message:
+    return Message(
+        destination=BUS_NAME,
+        path=OBJECT_PATH,
+        interface=interface,
+        member=member,
+        signature=signature or "s" * len(body),
+        body=list(body),
+        flags=MessageFlag.NONE if autostart else MessageFlag.NO_AUTOSTART,
+    )
+
+
+class _Told:
+    """The daemon's statuses, in the order in which the bus tells them: first that which answers ``call``."""
+
+    def __init__(self, call: Message) -> None:
+        self.statuses: asyncio.Queue[Status] = asyncio.Queue()
+        self._call = call
+        self._properties: dict[str, Any] = {}
+
+    def note(self, message: Message) -> None:
+        """Take in any message of the bus."""
+        if message.message_type is MessageType.METHOD_RETURN and message.reply_serial == self._call.serial:
+            self._change(message.body[0])
+        elif message.path == OBJECT_PATH and message.member == "PropertiesChanged" and self._properties:
+            self._change(message.body[1])
+        elif message.sender == BUS and message.member == "NameOwnerChanged":
+            name, _, owner = message.body
+            if name == BUS_NAME and not owner:
+                self.statuses.put_nowait(Status())
+
+    def _change(self, properties: Mapping[str, Variant]) -> None:
+        self._properties |= {name: variant.value for name, variant in properties.items()}
+        self.statuses.put_nowait(status_of(self._properties))
