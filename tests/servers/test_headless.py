@@ -91,7 +91,7 @@ def test_a_client_that_comes_while_pipewire_is_dead_waits_for_it(headless):
 
 def test_what_never_comes_is_an_error_at_the_deadline(headless):
     begun = time.monotonic()
-    with pytest.raises(RwcPwError, match=r"did not come within 0\.3 s"):
+    with pytest.raises(RwcPwError, match=r"did not come to the expected state within 0\.3 s"):
         headless.wait_for(lambda graph: graph.named("nobody"), timeout_s=0.3)
     with pytest.raises(RwcPwError, match="nobody did not become"):
         headless.wait_for_default(SOURCE, "nobody", timeout_s=0.3)

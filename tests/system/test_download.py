@@ -127,7 +127,7 @@ def test_a_server_that_goes_on_elsewhere_is_not_believed(server: Server, tmp_pat
     with pytest.raises(UnavailableError):
         fetch(server, tmp_path / "file", sha256=None)
     server.cut_at, server.goes_on_from = None, 1
-    with pytest.raises(RwcPwError, match="elsewhere than it was asked") as error:
+    with pytest.raises(RwcPwError, match="at another place than was asked") as error:
         fetch(server, tmp_path / "file", sha256=None)
     assert "begins anew" in error.value.remedy
     fetch(server, tmp_path / "file", sha256=None)

@@ -200,6 +200,6 @@ def test_what_is_no_json_is_an_error_and_what_comes_next_is_read():
     reader = GraphReader()
     *lines, last_line = textwrap.dedent(MUTED).replace('"mute": true', '"volume": nan').splitlines()
     assert not any(map(reader.feed, lines))
-    with pytest.raises(UnavailableError, match="no JSON"):
+    with pytest.raises(UnavailableError, match="not JSON"):
         reader.feed(last_line)
     assert [reader.feed(line) for line in textwrap.dedent(FIRST).splitlines()][-1]
