@@ -83,6 +83,7 @@ class Voice1(ServiceInterface):
         self._caller = ""
         self._snapshot: dict[str, Any] | None = None
         self._told: dict[str, Any] = {}
+        self._read_since: set[str] = set()  # what callers have read that was not what had been told
 
     def begin_call(self, message: Message) -> None:
         """Note who sends the next call, which dbus-next does not tell, and let all that it reads be of one moment."""
@@ -98,6 +99,7 @@ class Voice1(ServiceInterface):
         """The value of every property in the call that is being answered."""
         if self._snapshot is None:
             self._snapshot = self._properties()
+            self._read_since |= self._untold(self._snapshot)
         return self._snapshot
 
     def _properties(self) -> dict[str, Any]:
@@ -109,11 +111,15 @@ class Voice1(ServiceInterface):
         return _Documented(found.name, found.methods, found.signals, found.properties)
 
     def tell_changes(self) -> None:
-        """Signal every property that has changed."""
+        """Signal every property that has changed, since it was told or since a caller has read it."""
         now = self._properties()
-        if changed := {name: value for name, value in now.items() if self._told.get(name) != value}:
-            self._told = now
-            self.emit_properties_changed(changed)
+        changed = self._untold(now) | self._read_since
+        self._told, self._read_since = now, set()
+        if changed:
+            self.emit_properties_changed({name: now[name] for name in changed})
+
+    def _untold(self, now: dict[str, Any]) -> set[str]:
+        return {name for name, value in now.items() if self._told.get(name) != value}
 
     @exported()
     async def Settle(self) -> None:
