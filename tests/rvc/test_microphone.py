@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from rwc_pw.config import config_of
-from rwc_pw.engine import engine
+from rwc_pw.engine import live_voice
 from rwc_pw.engine.chunk_size import AdaptiveChunk, ChosenChunks
 from rwc_pw.engine.request import conversion_of
 from rwc_pw.rvc import gpu
@@ -161,7 +161,7 @@ def test_a_voice_that_cannot_be_loaded_is_told_to_whoever_chooses_it(at_home, tm
     while (done := at_home.run("use", "Checkable")).returncode == 0:
         assert "is being loaded" in done.stdout  # where this machine takes long to find out
     told = done.stderr
-    assert "Checkable does not speak yet: RVC voices need" in told
+    assert "Checkable does not speak yet: RVC model files are missing" in told
     assert "rwc-pw setup" in told
 
 
@@ -318,7 +318,7 @@ def test_the_chunk_follows_the_machine_while_people_listen(
         def better(self, times, device):
             return 4800 if times.chunk_size == 1920 else None
 
-    monkeypatch.setattr(engine, "AdaptiveChunk", Busy)
+    monkeypatch.setattr(live_voice, "AdaptiveChunk", Busy)
     paths = in_process(program, assets_dir, monkeypatch)
     voice = chosen_for(paths)
     ChosenChunks(paths.chunks_file).keep(voice, 1920)

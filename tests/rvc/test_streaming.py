@@ -96,7 +96,7 @@ def test_the_end_of_a_block_is_heard_again_with_what_follows(fresh):
 
     said = np.sin(np.arange(5 * CHUNK) * 2 * np.pi * 6000 / 48_000).astype(np.float32)
     spoken(fresh, said, CHUNK)
-    heard = fresh._stream._heard
+    heard = fresh._stream._window
     at_once = soxr.resample(said, 48_000, 16_000)[-len(heard) :]
     np.testing.assert_allclose(heard[:-40], at_once[:-40], atol=5e-3)  # 0.05 where silence followed
 
