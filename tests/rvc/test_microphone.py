@@ -20,6 +20,7 @@ import soundfile
 from rwc_pw.config import config_of
 from rwc_pw.engine import live_voice
 from rwc_pw.engine.chunk_size import AdaptiveChunk, ChosenChunks
+from rwc_pw.engine.engine import VoiceEngine
 from rwc_pw.engine.request import conversion_of
 from rwc_pw.rvc import gpu
 from rwc_pw.status import State
@@ -323,7 +324,7 @@ def test_the_chunk_follows_the_machine_while_people_listen(
     voice = chosen_for(paths)
     ChosenChunks(paths.chunks_file).keep(voice, 1920)
 
-    def has_adapted(it: engine.VoiceEngine) -> bool:
+    def has_adapted(it: VoiceEngine) -> bool:
         return ChosenChunks(paths.chunks_file).get(voice) == 4800 and not it.status().loading
 
     latency_ms, heard = heard_when(has_adapted, headless, paths)
@@ -363,7 +364,7 @@ def test_where_the_gpu_fails_there_is_silence_with_a_reason_until_the_cpu_speaks
     voice = chosen_for(paths)
     ChosenChunks(paths.chunks_file).keep(voice, 4800)
 
-    def speaks_again(it: engine.VoiceEngine) -> bool:
+    def speaks_again(it: VoiceEngine) -> bool:
         status = it.status()
         if gpu.has_failed():
             reasons.add(status.reason)
@@ -389,7 +390,7 @@ def in_process(program, assets_dir, monkeypatch, more: str = "") -> Paths:  # no
 
 
 def heard_when(
-    expected: Callable[[engine.VoiceEngine], bool],
+    expected: Callable[[VoiceEngine], bool],
     headless,
     paths: Paths,
 ) -> tuple[float | None, np.ndarray]:
@@ -397,7 +398,7 @@ def heard_when(
 
     async def heard() -> tuple[float | None, np.ndarray]:
         changed = asyncio.Event()
-        it = engine.VoiceEngine(config_of(paths), paths, changed.set)
+        it = VoiceEngine(config_of(paths), paths, changed.set)
         running = asyncio.ensure_future(it.run())
         await it.settle(PATIENCE_S)
         recorder = PairRecorder(headless, *PORTS)
