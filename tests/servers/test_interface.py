@@ -18,6 +18,7 @@ from rwc_pw.names import BUS_NAME, INTERFACE, OBJECT_PATH
 from rwc_pw.status import Status
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.servers.program import config_file
+from tests.servers.pulse_client import Listening
 from tests.servers.session import ours
 
 Story = Callable[["Window"], Coroutine[None, None, None]]
@@ -183,14 +184,16 @@ def test_a_microphone_is_chosen_by_the_description_that_mixers_show(tell):
     tell(story)
 
 
-def test_mute_and_bypass_are_told(tell):
+def test_mute_and_bypass_are_told(tell, headless):
     async def story(window: Window) -> None:
         await window.voice.call_set_mute(True)
-        assert await window.change("Muted") is True
+        while not await window.change("Muted"):
+            pass
         await window.voice.call_set_bypass(True)
         assert await window.change("Bypass") is True
 
-    tell(story)
+    with Listening(headless, "rwc_voice"):  # PipeWire 1.4 tells a mute of what nobody has used yet at its first use
+        tell(story)
 
 
 async def end_of(levels: "asyncio.Queue[tuple[float, float]]") -> None:
