@@ -4,7 +4,7 @@ APPLICATION_ID = BUS_NAME = "io.github.rwcpw.Voice"
 OBJECT_PATH = "/io/github/rwcpw/Voice"
 INTERFACE = "io.github.rwcpw.Voice1"
 ERROR_PREFIX = f"{BUS_NAME}.Error."
-"""Of the names of errors on the bus; the class's name follows."""
+"""Beginning of an error's name on the bus; the name of its class follows."""
 
 SOURCE_NODE = "rwc_voice"
 """The node name of the microphone "RWC Voice", as the drop-in declares it."""

@@ -13,7 +13,7 @@ from dbus_next.constants import MessageFlag
 
 from rwc_pw import errors
 from rwc_pw.control.bus import BUS, CALL_TIMEOUT_S, DEPARTURES, bus_call, connect
-from rwc_pw.control.properties import SIGNATURES, status_of
+from rwc_pw.control.properties import as_variants, status_of
 from rwc_pw.errors import NoBusError, RwcPwError, UnavailableError
 from rwc_pw.names import BUS_NAME, ERROR_PREFIX, INTERFACE, OBJECT_PATH
 from rwc_pw.status import State, Status
@@ -57,8 +57,7 @@ class Client:
 
     async def set(self, changes: Mapping[str, Any]) -> bool:
         """Change settings; return whether a daemon runs, which otherwise nobody has done."""
-        values = {key: Variant(SIGNATURES[type(value)], value) for key, value in changes.items()}
-        return await self._ask("Set", values, signature="a{sv}") is not None
+        return await self._ask("Set", as_variants(changes), signature="a{sv}") is not None
 
     async def reload(self) -> bool:
         """Make the daemon read its configuration again; return whether one runs."""

@@ -9,7 +9,7 @@ from dbus_next.introspection import Interface
 from dbus_next.service import ServiceInterface, dbus_property, method, signal
 
 from rwc_pw.control.levels import LevelWatch
-from rwc_pw.control.properties import PROPERTIES, SIGNATURES, carried, properties_of
+from rwc_pw.control.properties import PROPERTIES, as_variants, carried, properties_of
 from rwc_pw.errors import RwcPwError
 from rwc_pw.names import ERROR_PREFIX, INTERFACE
 from rwc_pw.status import Status
@@ -207,12 +207,6 @@ class _Documented(Interface):
             SubElement(member, "annotation", name=DOC_STRING, value=told)
         SubElement(found, "annotation", name=DOC_STRING, value=" ".join((Voice1.__doc__ or "").split()))
         return found
-
-
-def as_variants(values: Values) -> dict[str, Variant]:
-    """The values with their D-Bus types."""
-    known = {key: carried(value) if isinstance(value, str) else value for key, value in values.items()}
-    return {key: Variant(SIGNATURES[type(value)], value) for key, value in known.items()}
 
 
 async def _or_refusal(answer: Awaitable[T]) -> T:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from dbus_next import Variant
+
 from rwc_pw.status import State, Status
 
 NO_LATENCY_MS = -1.0
@@ -72,6 +74,11 @@ def _carried(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(map(carried, value))
     return carried(value) if isinstance(value, str) else value
+
+
+def as_variants(values: Mapping[str, Any]) -> dict[str, Variant]:
+    """The values with their D-Bus types."""
+    return {key: Variant(SIGNATURES[type(value)], _carried(value)) for key, value in values.items()}
 
 
 def _field(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a conversion is computed on."""
+"""The device that a conversion is computed on."""
 
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.rvc import gpu

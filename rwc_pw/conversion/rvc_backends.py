@@ -57,17 +57,21 @@ class RvcBackend:
 
     def detector(self, f0_method: str) -> PitchDetector:
         """The pitch detector that ``f0_method`` means; ``UsageError`` if this backend does not have it."""
-        known = {AUTO: self.usual_detector, **{detector.name: detector for detector in self.detectors}}
-        if f0_method not in known:
+        if not self.has(f0_method):
             raise UsageError(
                 f"The backend {self.name} does not find the pitch with {f0_method!r}.",
-                f"Choose one of {', '.join(known)}.",
+                f"Choose one of {', '.join(self._known)}.",
             )
-        return known[f0_method]
+        return self._known[f0_method]
 
     def has(self, f0_method: str) -> bool:
         """Return whether it can find the pitch in that way."""
-        return f0_method == AUTO or any(detector.name == f0_method for detector in self.detectors)
+        return f0_method in self._known
+
+    @property
+    def _known(self) -> dict[str, PitchDetector]:
+        """The detector that each f0_method means."""
+        return {AUTO: self.usual_detector, **{detector.name: detector for detector in self.detectors}}
 
 
 BATCH = RvcBackend(

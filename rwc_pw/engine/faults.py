@@ -1,4 +1,4 @@
-"""Whether converted sound flows, and what is wrong first of all if it does not: pure."""
+"""The state of the sound, and the fault that matters most if it does not flow: pure."""
 
 from rwc_pw.audio.samples import milliseconds
 from rwc_pw.engine.voice_state import VoiceState, Why

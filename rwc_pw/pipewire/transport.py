@@ -63,7 +63,7 @@ class Transport:
         downmix: Downmix,
         on_failure: Callable[[], object],
     ) -> None:
-        """What is captured has ``channels`` channels, of which ``downmix`` makes one.
+        """Capture ``channels`` channels, of which ``downmix`` makes one.
 
         ``on_failure`` is called in the thread when it can no longer carry sound.
         """
