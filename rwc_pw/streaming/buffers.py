@@ -35,9 +35,6 @@ class BufferHealth:
 
     input_samples: int
     output_samples: int
-    input_fill: float
-    """0 (empty) to 1 (full)."""
-    output_fill: float
     dropped_samples: int
     """Discarded because a buffer was full."""
     late_samples: int
@@ -72,13 +69,13 @@ class BufferManager:
         self._gap_samples = 0  # dropped from the input; their silence is not in the output yet
         self._converting_samples = 0
         self._overdue_samples = 0
-        self._delay_samples = 0
+        self.delay_samples = 0  # of the output behind the input
         self._held_back_samples = 0  # silence still to be read before the output
 
     @property
-    def delay_samples(self) -> int:
-        """Delay of the output behind the input."""
-        return self._delay_samples
+    def has_chunk(self) -> bool:
+        """Return whether there are ``chunk_size`` samples to convert."""
+        return len(self._input) >= self.config.chunk_size
 
     def write_input(self, audio: Samples) -> None:
         """Append captured sound, (n,); if the buffer is full, the oldest chunks are dropped and counted."""
@@ -93,7 +90,7 @@ class BufferManager:
 
     def read_chunk_for_processing(self) -> Samples | None:
         """The next ``chunk_size`` samples, or None while there are fewer; ``write_output`` must follow."""
-        if len(self._input) < self.config.chunk_size:
+        if not self.has_chunk:
             return None
         if self._gap_samples:
             self._append_silence(self._gap_samples)
@@ -113,7 +110,7 @@ class BufferManager:
 
     def hold_back(self, samples: int) -> None:
         """Lengthen the delay by putting silence before all buffered output: time for a slow converter."""
-        self._delay_samples += samples
+        self.delay_samples += samples
         self._held_back_samples += samples
 
     def align(self, block_samples: int) -> bool:
@@ -127,7 +124,7 @@ class BufferManager:
         before, after = self._input.pull(skipped), self._input.pull(len(self._input))
         self._input.push(crossfade(before, after))
         self._dropped_samples += skipped
-        self._delay_samples -= skipped
+        self.delay_samples -= skipped
         return True
 
     def shorten(self, samples: int, size: int) -> bool:
@@ -139,10 +136,8 @@ class BufferManager:
         self._held_back_samples -= silence
         ready = len(self._output) - max(0, size - self._held_back_samples)
         skipped = self._output.pull(max(0, min(samples - silence, ready)))
-        if len(skipped):
-            self._dropped_samples += int(np.count_nonzero(~np.isnan(skipped)))
-            self._declick.break_off()
-        self._delay_samples -= silence + len(skipped)
+        self._note_dropped(skipped)
+        self.delay_samples -= silence
         return silence + len(skipped) == samples
 
     def is_due(self, size: int) -> bool:
@@ -152,7 +147,7 @@ class BufferManager:
     def read_output(self, size: int) -> Samples:
         """The next ``size`` samples of the timeline, (size,); silence replaces what is missing."""
         unborn = max(0, size - self._held_back_samples - self._convertible_samples())
-        self._delay_samples += unborn
+        self.delay_samples += unborn
         early = min(size, self._held_back_samples + unborn)
         self._held_back_samples -= early - unborn
         ready = self._output.pull(size - early)
@@ -165,8 +160,6 @@ class BufferManager:
         return BufferHealth(
             input_samples=len(self._input),
             output_samples=len(self._output),
-            input_fill=len(self._input) / self._input.capacity_samples,
-            output_fill=len(self._output) / self._output.capacity_samples,
             dropped_samples=self._dropped_samples,
             late_samples=self._late_samples,
             overdue_samples=self._overdue_samples,
@@ -182,11 +175,11 @@ class BufferManager:
     def _append(self, audio: Samples) -> None:
         late = self._take_overdue(len(audio))
         self._late_samples += late
-        self._push_output(audio[late:])
+        self._note_dropped(self._output.push(audio[late:]))
 
     def _append_silence(self, samples: int) -> None:
         """Not counted as a loss: that is counted where the sound was lost."""
-        self._push_output(_silence(samples - self._take_overdue(samples)))
+        self._note_dropped(self._output.push(_silence(samples - self._take_overdue(samples))))
 
     def _take_overdue(self, samples: int) -> int:
         """Number of the next samples that were already replaced with silence."""
@@ -194,11 +187,11 @@ class BufferManager:
         self._overdue_samples -= late
         return late
 
-    def _push_output(self, timeline: Samples) -> None:
-        dropped = self._output.push(timeline)
-        if len(dropped):
-            self._dropped_samples += int(np.count_nonzero(~np.isnan(dropped)))
-            self._delay_samples -= len(dropped)
+    def _note_dropped(self, output: Samples) -> None:
+        """Count what was taken from the front of the output, silence apart: the delay is shorter by all of it."""
+        if len(output):
+            self._dropped_samples += int(np.count_nonzero(~np.isnan(output)))
+            self.delay_samples -= len(output)
             self._declick.break_off()
 
 

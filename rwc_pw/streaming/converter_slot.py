@@ -84,6 +84,12 @@ class ConverterSlot:
         self.fault = None
         self._retry_at_s = 0.0
 
+    def refuse(self, fault: Fault) -> None:
+        """Report why a chunk is given to no converter."""
+        if not self.fault:
+            self.fault = fault
+            log.error("%s", fault.reason)
+
     def convert(self, work: Work) -> Samples | None:
         """The converted chunk, or None (silence) while the converter is failing."""
         predecessor = self._take_over()

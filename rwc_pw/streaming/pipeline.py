@@ -12,16 +12,14 @@ from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples, milliseconds
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.errors import Fault
-from rwc_pw.streaming.buffers import BufferConfig, BufferHealth, BufferManager
+from rwc_pw.streaming.buffers import BufferConfig, BufferHealth
 from rwc_pw.streaming.conversion_times import PATIENCE, ConversionTimes
 from rwc_pw.streaming.converter_slot import ConverterSlot, Work
-from rwc_pw.streaming.delay import Delay
+from rwc_pw.streaming.sound_in_flight import SoundInFlight
 from rwc_pw.system.priority import raise_priority
 
 METRICS_INTERVAL_S = 0.5
 STOP_TIMEOUT_S = 2.0
-PAUSE_CHUNKS = 2  # of silence: no other sound is in flight
-CONTEXT_SAMPLES = 8192  # 170 ms of the past, given to a converter that takes over
 LOUDEST = 1e3  # +60 dBFS; a sample beyond it, or NaN, is an error
 
 log = logging.getLogger(__name__)
@@ -62,29 +60,21 @@ class StreamingPipeline:
         """``times`` were measured on ``backend``, which is then already initialised."""
         self.times = times or ConversionTimes(buffer_config.chunk_size)
         self._slot = ConverterSlot(backend)
-        self._buffers = BufferManager(buffer_config)
-        self._delay = Delay(self._buffers)
+        self._sound = SoundInFlight(buffer_config)
         self._on_metrics_update = on_metrics_update
-        lock = threading.Lock()
-        self._input_written = threading.Condition(lock)
-        self._output_written = threading.Condition(lock)
         self._thread: threading.Thread | None = None
-        self._stopping = False
-        self._history = np.zeros(0, np.float32)
-        self._begins = True  # the next chunk begins a stream
-        self._silent_chunks = 1  # since the last sound; one before there is any
         self._chunks_processed = 0
         self._published_at_s = 0.0
 
     @property
     def chunk_size(self) -> int:
         """Samples per conversion."""
-        return self._buffers.config.chunk_size
+        return self._sound.chunk_size
 
     @property
     def is_silent(self) -> bool:
         """Return whether the last converted chunk is silent, or there is none yet."""
-        return self._silent_chunks > 0
+        return self._sound.is_silent
 
     def start(self) -> None:
         """Begin to convert; first initialise and time the converter, unless ``times`` are known.
@@ -105,10 +95,7 @@ class StreamingPipeline:
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        with self._input_written:
-            self._stopping = True
-            self._input_written.notify_all()
-            self._output_written.notify_all()
+        self._sound.close()
         thread.join(STOP_TIMEOUT_S)
         if thread.is_alive():
             log.warning("the converter did not return within %g s", STOP_TIMEOUT_S)
@@ -119,10 +106,7 @@ class StreamingPipeline:
         audio = np.asarray(audio, np.float32)
         if audio.ndim != 1:
             raise ValueError(f"expected mono samples of shape (n,), got {audio.shape}")
-        with self._input_written:
-            self._buffers.write_input(audio)
-            self._delay.align()
-            self._input_written.notify()
+        self._sound.write_input(audio)
 
     def get_output(self, size: int, timeout_s: float | None = None) -> Samples:
         """The next ``size`` converted samples, (size,) float32, with silence for those that come too late.
@@ -131,22 +115,15 @@ class StreamingPipeline:
         """
         if timeout_s is None:
             timeout_s = PATIENCE * size / SAMPLE_RATE_HZ
-        with self._output_written:
-            self._delay.lengthen(size, self.times, is_pause=self._silent_chunks >= PAUSE_CHUNKS)
-            surplus = self._delay.surplus(self.times)
-            self._output_written.wait_for(lambda: self._stopping or not self._buffers.is_due(size + surplus), timeout_s)
-            self._delay.shorten(surplus, size)
-            return self._buffers.read_output(size)
+        return self._sound.read_output(size, self.times, timeout_s)
 
     def change_block(self, block_samples: int) -> None:
         """From now on sound comes in blocks of this size: let the delay be no longer than that takes."""
-        with self._input_written:
-            self._delay.change_block(block_samples)
+        self._sound.change_block(block_samples)
 
     def wait_for_silence(self, timeout_s: float) -> None:
         """Wait until nothing is to be heard, the pipeline stops, or the time is up."""
-        with self._output_written:
-            self._output_written.wait_for(lambda: self._stopping or self.is_silent, timeout_s)
+        self._sound.wait_for_silence(timeout_s)
 
     def adjust(self, config: ConversionConfig) -> bool:
         """Adjust the converter to ``config``; False if that takes a new converter."""
@@ -155,29 +132,19 @@ class StreamingPipeline:
     def replace_backend(self, backend: ConversionBackend) -> None:
         """Let ``backend``, initialised by the caller, take over at the next chunk boundary, without a click."""
         self._slot.put(backend)
-        with self._input_written:
-            self._input_written.notify_all()
+        self._sound.look_again()
 
     def reset(self) -> None:
         """Discard all sound in flight; the next block begins a new stream."""
-        with self._input_written:
-            self._buffers.reset()
-            self._delay.reset()
-            self._history = np.zeros(0, np.float32)
-            self._begins = True
-            self._silent_chunks = 1
-            self._slot.forgive()
-            self._input_written.notify_all()  # a successor need not wait any more
-            self._output_written.notify_all()
+        self._sound.reset()
+        self._slot.forgive()
 
     def get_metrics(self) -> PipelineMetrics:
         """The measurements so far."""
-        with self._input_written:
-            health = self._buffers.get_buffer_health()
-            latency_samples = self._buffers.delay_samples + self._slot.backend.latency_samples
+        health = self._sound.health()
         return PipelineMetrics(
             processing_time_ms=self.times.last_s * 1000,
-            total_latency_ms=milliseconds(latency_samples),
+            total_latency_ms=milliseconds(self._sound.delay_samples + self._slot.backend.latency_samples),
             real_time_factor=self.times.real_time_factor,
             chunks_processed=self._chunks_processed,
             dropped_ms=milliseconds(health.dropped_samples),
@@ -188,54 +155,34 @@ class StreamingPipeline:
 
     def _run(self) -> None:
         raise_priority()
-        while work := self._next_work():
-            started_s, has_failed, had_fault = time.monotonic(), self._slot.has_failed, self._slot.fault
-            converted = self._convert(work)
-            is_silent = converted is None or not converted.any()
-            if not is_silent and not has_failed:  # after a failure the time includes initialising
-                self.times.add(time.monotonic() - started_s)
-            with self._output_written:
-                self._silent_chunks = self._silent_chunks + 1 if is_silent or self._begins else 0
-                self._buffers.write_output(converted)
-                self._output_written.notify_all()
-            self._slot.give_back_replaced()
-            self._chunks_processed += 1
-            if self._slot.fault and not had_fault:
-                self._published_at_s = 0.0  # so that it is published at once
-            self._publish_metrics()
-
-    def _next_work(self) -> Work | None:
-        while True:
-            with self._input_written:
-                if self._stopping:
-                    return None
-                if (chunk := self._buffers.read_chunk_for_processing()) is not None:
-                    work = Work(chunk, self._history, self._begins)
-                    self._history = np.concatenate([self._history, chunk])[-CONTEXT_SAMPLES:]
-                    self._begins = False
-                    return work
-                if not (self._begins and self._slot.has_successor):
-                    self._input_written.wait()
-                    continue
+        while self._sound.wait_for_work(lambda: self._slot.has_successor):
+            if work := self._sound.take_work():
+                self._carry(work)
+            else:
                 self._slot.exchange()
             self._slot.give_back_replaced()
             self._publish_metrics()
+
+    def _carry(self, work: Work) -> None:
+        """Convert a chunk, and put out the result, or silence."""
+        started_s, has_failed, had_fault = time.monotonic(), self._slot.has_failed, self._slot.fault
+        converted = self._convert(work)
+        is_silent = converted is None or not converted.any()
+        if not is_silent and not has_failed:  # after a failure the time includes initialising
+            self.times.add(time.monotonic() - started_s)
+        self._sound.write_output(converted, is_silent=is_silent)
+        self._chunks_processed += 1
+        if self._slot.fault and not had_fault:
+            self._published_at_s = 0.0  # so that it is published at once
 
     def _convert(self, work: Work) -> Samples | None:
         """The converted chunk, or None (silence) while the converter is failing."""
         if np.abs(work.chunk).max() < LOUDEST:  # which NaN is not, either
             return self._slot.convert(work)
-        self._leave_out(work.chunk)
+        # given to no converter, nor any of it as context: the converter goes on as if it were silence
+        self._sound.leave_out(work.chunk)
+        self._slot.refuse(Fault("the microphone's sound has values that are not finite or far too large"))
         return None
-
-    def _leave_out(self, chunk: Samples) -> None:
-        """Give it to no converter, nor any of it as context: the converter goes on as if it were silence."""
-        if not self._slot.fault:
-            self._slot.fault = Fault("the microphone's sound has values that are not finite or far too large")
-            log.error("%s", self._slot.fault.reason)
-        with self._input_written:
-            self._history[-len(chunk) :] = 0.0
-            self._begins = True
 
     def _publish_metrics(self) -> None:
         now_s = time.monotonic()

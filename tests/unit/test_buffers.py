@@ -302,7 +302,7 @@ def test_a_full_output_counts_the_sound_that_goes_and_not_the_silence():
         assert buffers.read_chunk_for_processing() is not None
         buffers.write_output(chunk_becomes)
     assert buffers.get_buffer_health().dropped_samples == 200
-    assert buffers.get_buffer_health().output_fill == 1.0
+    assert buffers.get_buffer_health().output_samples == 200
 
 
 def test_a_long_stall_costs_no_memory():

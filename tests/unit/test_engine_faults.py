@@ -16,7 +16,7 @@ from rwc_pw.streaming.pipeline import PipelineMetrics
 VOICE = VoiceState(Config(voice="Otto"), speaking="Otto")
 LOADING = replace(VOICE, speaking="", load=Why.CHOSEN)
 NODES = NodeState(fault=None, listeners=("Zoom",), flows=True)
-HEALTH = BufferHealth(0, 0, 0.0, 0.0, 0, 0, 0)
+HEALTH = BufferHealth(0, 0, 0, 0, 0)
 METRICS = PipelineMetrics(1.0, 20.0, 0.5, 10, 0.0, 0.0, HEALTH, None)
 NO_MEMORY, NO_MICROPHONE, NO_SOUND = Fault("no memory"), Fault("no microphone"), Fault("the converter failed")
 NO_NODES = replace(NODES, fault=NO_MICROPHONE)

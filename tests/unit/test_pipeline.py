@@ -392,13 +392,13 @@ def test_a_converter_that_is_replaced_just_before_the_stream_ends_is_given_back_
     first = Probe()
     it = bench(first)
     it.speak()
-    wait = it.pipeline._input_written.wait
+    wait = it.pipeline._sound._input_written.wait
 
-    def tell_and_wait() -> bool:
+    def tell_and_wait(timeout_s: float | None = None) -> bool:
         waits.release()
-        return wait()
+        return wait(timeout_s)
 
-    monkeypatch.setattr(it.pipeline._input_written, "wait", tell_and_wait)
+    monkeypatch.setattr(it.pipeline._sound._input_written, "wait", tell_and_wait)
     monkeypatch.setattr(first, "cleanup", given_back.set)
     it.pipeline.replace_backend(Probe())
     assert waits.acquire(timeout=PATIENCE_S)  # for the next chunk, which does not come
@@ -577,7 +577,7 @@ def test_one_waits_for_most_of_what_the_block_lasts(bench, monkeypatch):
     it = bench(gate)
     gate.hold()
     waited_s = []
-    monkeypatch.setattr(it.pipeline._output_written, "wait_for", lambda _, timeout_s: waited_s.append(timeout_s))
+    monkeypatch.setattr(it.pipeline._sound._output_written, "wait_for", lambda _, timeout_s: waited_s.append(timeout_s))
     it.pipeline.process_input(hum(0, CHUNK))
     it.pipeline.get_output(480)
     it.pipeline.get_output(480, 0.25)
