@@ -11,14 +11,14 @@ from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.displaced import DisplacedApps
 from rwc_pw.pipewire.flow import FlowWatch
 from rwc_pw.pipewire.graph import Graph, Node
+from rwc_pw.pipewire.idle import IdleWatch
 from rwc_pw.pipewire.inputs import choose_microphone
 from rwc_pw.pipewire.link_limit import LinkLimit
-from rwc_pw.pipewire.source import removal
+from rwc_pw.pipewire.source_keeper import SourceKeeper
 from rwc_pw.pipewire.unlinked import UnlinkedApps
 from rwc_pw.pipewire.volumes import VolumeKeeper, silence_in, turned_down
 from rwc_pw.pipewire.wiring import channel_fault, fault_in, intrusion_in, plan_wiring
 
-SUSPEND_AFTER_S = 5.0  # as WirePlumber does for devices; at once would hit apps that stop and start within 10 ms
 INTRUSION_TOLD_S = 10.0
 LOOK_AGAIN_S = 1.0  # whether links last by now, or have been made, and apps have been moved back
 MOST_LINKS = 4  # at once; the graph shows them, and then come the next, unless something else is more urgent
@@ -97,7 +97,8 @@ class Supervision:
         self.flow = FlowWatch()
         self.has_streams = False
         """True if both streams have appeared in the graph."""
-        self._source_properties = source_properties
+        self._source = SourceKeeper(source_properties)
+        self._idle = IdleWatch()
         self._downmix = downmix
         self._microphone = ""
         self._volumes = VolumeKeeper()
@@ -106,14 +107,12 @@ class Supervision:
         self._unlinked = UnlinkedApps()
         self._intrusion: tuple[Fault | None, float] = None, 0.0
         """The last link past the converter, and until when it is told."""
-        self._source_requested = False
-        self._destroyed_ids: set[int] = set()
-        self._idle_since_s: float | None = None
 
     def begin_streams(self) -> None:
         """Expect new streams of ours."""
-        self.has_streams = self._source_requested = False
-        self._idle_since_s = None
+        self.has_streams = False
+        self._source.begin()
+        self._idle.begin()
         self.flow.begin()
 
     def channels(self, graph: Graph, circumstances: Circumstances) -> int:
@@ -141,11 +140,11 @@ class Supervision:
         self._volumes.pinned = circumstances.pin_volume
         commands = [
             *(argv.unlink(*pair) for pair in destroy),
-            *self._source_commands(graph),
+            *self._source.commands(graph),
             *(argv.move(node.id, SOURCE_NODE) for node in moved),
             *(argv.link(*pair) for pair in links),
             *_volume_commands(self._volumes.wrong(graph, now_s)),
-            *(argv.suspend(node.id) for node in self._idle_for_long(graph, streams, now_s)),
+            *(argv.suspend(node.id) for node in self._idle.observe(streams.nodes(graph), now_s)),
         ]
         state = NodeState(
             fault=fault or self.flow.fault or silence_in(graph, microphone),
@@ -210,42 +209,12 @@ class Supervision:
         fault, until_s = self._intrusion
         return fault if now_s < until_s else None
 
-    def _source_commands(self, graph: Graph) -> list[list[str]]:
-        if graph.voice_nodes():
-            self._source_requested = False  # if it is removed later, it is created again
-            surplus = graph.surplus_voice_nodes()
-            self._destroyed_ids &= {node.id for node in surplus}
-            commands = [removal(node) for node in surplus if node.id not in self._destroyed_ids]
-            # only once: its id may soon be another object's
-            self._destroyed_ids |= {node.id for node in surplus if node.state == "suspended"}
-            return commands
-        if self._source_requested:
-            return []
-        self._source_requested = True
-        return [argv.create_source(self._source_properties)]
-
-    def _idle_for_long(self, graph: Graph, streams: OwnStreams, now_s: float) -> list[Node]:
-        """Our streams that have been idle for a while: the session manager suspends devices, but not streams.
-
-        PipeWire's own ``node.suspend-on-idle`` would not do: if an app starts, stops and starts a stream at once
-        (Chromium does), it is suspended while its link is negotiated, and carries silence from then on (0.3.65).
-        """
-        idle = [node for node in streams.nodes(graph) if node.state == "idle"]
-        if not idle:
-            self._idle_since_s = None
-        elif self._idle_since_s is None:
-            self._idle_since_s = now_s
-        elif now_s >= self._idle_since_s + SUSPEND_AFTER_S:
-            return idle
-        return []
-
     def _look_again_s(self, now_s: float) -> float | None:
-        moments_s = [self._intrusion[1]]
+        moments_s = [self._intrusion[1], *self._volumes.next_looks_s]
         if self._link_limit.is_reached or self._unlinked.are_any or self._displaced.are_to_be_moved:
             moments_s.append(now_s + LOOK_AGAIN_S)
-        if self._idle_since_s is not None:
-            moments_s.append(self._idle_since_s + SUSPEND_AFTER_S)
-        moments_s += self._volumes.next_looks_s
+        if (idle_s := self._idle.next_look_s) is not None:
+            moments_s.append(idle_s)
         return min((moment_s for moment_s in moments_s if moment_s > now_s), default=None)
 
 

@@ -5,11 +5,11 @@ from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire import argv
 from rwc_pw.pipewire.flow import LOOK_S, Flow
 from rwc_pw.pipewire.graph import Graph, Link, Node, Port
+from rwc_pw.pipewire.idle import SUSPEND_AFTER_S
 from rwc_pw.pipewire.supervision import (
     INTRUSION_TOLD_S,
     LINKS_REMOVED,
     LOOK_AGAIN_S,
-    SUSPEND_AFTER_S,
     Circumstances,
     Decision,
     OwnStreams,
