@@ -10,6 +10,7 @@ import numpy as np
 
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.conversion.backend import ConversionBackend
+from rwc_pw.conversion.block_resampler import BlockResampler
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.conversion.device import device_of
 from rwc_pw.conversion.stored_voice import StoredVoice
@@ -19,17 +20,15 @@ from rwc_pw.rvc.compiled import VoiceCompiler, VoiceSources
 from rwc_pw.rvc.cpu_step import CpuStep, DetectPitch
 from rwc_pw.rvc.live import RvcStream
 from rwc_pw.rvc.pitch import SalienceDetector, detect_pitch
-from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ, Plan
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.step import Step, StepSettings
-from rwc_pw.system.extra import load_module
 from rwc_pw.voices.index import BadIndexError
 from rwc_pw.voices.rvc_voice import INDEX_FILE
 
 log = logging.getLogger(__name__)
 
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 100
-MARGINS_PER_S = 400  # 1/400 s before an input block, and after an output block, is resampled with it and cut off again
 REMOVE_AND_ADD = "Remove the voice, and add it again."
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError)  # what damaged files raise
 
@@ -44,17 +43,14 @@ class StreamingConverter(ConversionBackend):
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES, config.look_ahead_frames)
         sources, ahead = (self._voice.folder, self._voice.assets_dir), config.look_ahead_frames
         self._compiler = VoiceCompiler(*sources, config.detector, ahead, self._voice.compiled_dir)
-        self._rate_hz = self._voice.facts.sample_rate_hz
-        self._margin_samples = 0 if self._rate_hz == SAMPLE_RATE_HZ else SAMPLE_RATE_HZ // MARGINS_PER_S
+        self._resampler = BlockResampler(self._voice.facts.sample_rate_hz)
         self._stream: RvcStream | None = None
         self._is_on_gpu = False
-        self._past_input: Samples
-        self._past_output: Samples
 
     @property
     def latency_samples(self) -> int:
         """The look-ahead; half a frame, since a frame represents the sound at its beginning; and the resampling."""
-        return self._plan.delay_frames * FRAME_SAMPLES + FRAME_SAMPLES // 2 + self._margin_samples
+        return self._plan.delay_frames * FRAME_SAMPLES + FRAME_SAMPLES // 2 + self._resampler.delay_samples
 
     def initialize(self) -> None:
         """Load the voice, compiling it if needed; ``UnavailableError`` without the extra or ContentVec."""
@@ -72,8 +68,6 @@ class StreamingConverter(ConversionBackend):
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         """Convert (``chunk_samples``,) to as many; ``UsageError`` for any other length."""
-        import soxr
-
         stream = self._stream
         if stream is None:
             raise ConversionError("the voice is not loaded")
@@ -84,15 +78,11 @@ class StreamingConverter(ConversionBackend):
         with self._gpu_watched():
             if context is not None:
                 self._reset(stream, context)
-            recent = np.concatenate([self._past_input, audio_chunk])
-            self._past_input = recent[-len(self._past_input) :]
-            resampled: Samples = soxr.resample(recent, SAMPLE_RATE_HZ, CONTENT_RATE_HZ)
-            # the previous block's end was resampled as if silence followed, so it is given again
-            return self._at_48_khz(stream.convert(resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]))
+            return self._resampler.give_out(stream.convert(self._resampler.take_in(audio_chunk)))
 
     def fade_out(self, audio_chunk: Samples) -> Samples:
         """The 10 ms already predicted with the previous block."""
-        return self._at_48_khz(self._stream.foreseen) if self._stream else np.zeros(0, np.float32)
+        return self._resampler.give_out(self._stream.foreseen) if self._stream else np.zeros(0, np.float32)
 
     def adjust(self, config: ConversionConfig) -> bool:
         """Change pitch, index rate or protection from the next chunk on; anything else takes a new converter."""
@@ -178,19 +168,4 @@ class StreamingConverter(ConversionBackend):
         stream.settings = StepSettings(2 ** (config.pitch_shift / 12), config.index_rate, config.protect)
 
     def _reset(self, stream: RvcStream, before: Samples) -> None:
-        soxr = load_module("soxr")
-        stream.reset(np.asarray(soxr.resample(before, SAMPLE_RATE_HZ, CONTENT_RATE_HZ), np.float32))
-        margins = 2 * SAMPLE_RATE_HZ // MARGINS_PER_S
-        self._past_input = np.concatenate([np.zeros(margins, np.float32), before])[-margins:]
-        self._past_output = np.zeros(2 * self._rate_hz // MARGINS_PER_S, np.float32)
-
-    def _at_48_khz(self, block: Samples) -> Samples:
-        """The block, resampled, ending one margin earlier: continuous resampling needs the sound that follows."""
-        import soxr
-
-        if not self._margin_samples:
-            return block
-        joined = np.concatenate([self._past_output, block])
-        self._past_output = joined[-len(self._past_output) :]
-        resampled: Samples = soxr.resample(joined, self._rate_hz, SAMPLE_RATE_HZ)
-        return resampled[self._margin_samples : -self._margin_samples]
+        stream.reset(self._resampler.reset(before))
