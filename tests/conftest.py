@@ -6,12 +6,16 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import chain, compress, groupby, zip_longest
+from operator import not_
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from rwc_pw.headless.conf import DIRECTORIES, private_environment
+
+pytest_plugins = ("tests.servers.fixtures", "tests.rvc.fixtures")
 
 settings.register_profile(
     "repeatable",
@@ -33,6 +37,15 @@ def pytest_configure() -> None:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
     settings.load_profile("repeatable")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a file that needs servers, and mostly waits, alternate with one that does not, and mostly computes."""
+    files = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    waits = [any(test.get_closest_marker("needs_servers") for test in tests) for tests in files]
+    turns = zip_longest(compress(files, map(not_, waits)), compress(files, waits), fillvalue=[])
+    items[:] = chain.from_iterable(chain.from_iterable(turns))
 
 
 @pytest.fixture(autouse=True)

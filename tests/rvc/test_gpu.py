@@ -17,9 +17,9 @@ from rwc_pw.rvc.step import StepSettings
 from rwc_pw.streaming import ConversionConfig, StreamingConverter
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
+from tests.conversion.test_rvc_batch import pitch_hz, spoken
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.synthesizer import FEATURES
-from tests.rvc.test_batch import pitch_hz, spoken
 from tests.rvc.tone import tone
 
 pytestmark = pytest.mark.needs_rvc

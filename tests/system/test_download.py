@@ -17,8 +17,8 @@ import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.system import download, pace
+from tests.file_server import CONTENT, Server, serving
 from tests.patience import PATIENCE_S
-from tests.system.file_server import CONTENT, Server, serving
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 MOST = 1 << 20

@@ -7,7 +7,7 @@ from rwc_pw.conversion.backend import IdentityBackend
 from rwc_pw.engine.trial import load
 from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
-from tests.unit.clock import Clock
+from tests.clock import Clock
 
 
 class Slow(IdentityBackend):

@@ -95,14 +95,16 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def _whole(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The extra is whole, and is not imported after each failure: test_broken_extra.py has one that is not."""
+    if not request.node.get_closest_marker("needs_rvc"):
+        return
     for module in (doctor, importing, proof, rvc_compiled, ultimate):
         monkeypatch.setattr(module, "check_extra", lambda: None)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _quiet() -> Iterator[None]:
+def _quiet(_nobodys_session: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in QUIET.items():
             patch.setenv(name, value)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[1]
 BENCHMARKS_DIR = CHECKOUT / "tests/benchmarks"
 EXTRA = {"rvc_project", "sola_stream"}  # they import torch
 BENCHMARKS = [

@@ -65,6 +65,11 @@ def test_all_rooms_have_their_limits():
     assert {room(module) for module in MODULES} - {"__init__", "__main__"} == set(ROOMS)
 
 
+def test_a_test_is_in_the_room_that_it_tests():
+    tests = Path(__file__).parent
+    assert {path.parent.name for path in tests.glob("*/test_*.py")} - {"servers"} <= set(ROOMS)
+
+
 def test_nothing_but_the_command_line_knows_it_or_the_daemon():
     assert importers("rwc_pw.cli") <= {"rwc_pw.__main__", *COMMAND_LINE}
     assert importers("rwc_pw.daemon") == {"rwc_pw.cli.microphone"}

@@ -15,8 +15,8 @@ from rwc_pw.errors import Fault, RwcPwError
 from rwc_pw.streaming import ConversionConfig
 from rwc_pw.system.backoff import Backoff
 from rwc_pw.voices.rvc_voice import RvcVoice
+from tests.installed import InstalledPaths
 from tests.patience import PATIENCE_S
-from tests.system.voices import InstalledPaths
 
 NO_MEMORY = RwcPwError("There is no memory.", "Close something.")
 

@@ -26,10 +26,10 @@ from rwc_pw.streaming import (
 from rwc_pw.streaming.conversion_times import ConversionTimes
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
+from tests.conversion.test_rvc_batch import pitch_hz, spoken
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.synthesizer import FEATURES
-from tests.rvc.test_batch import pitch_hz, spoken
 from tests.rvc.tone import tone
 from tests.rvc.warble import delay_samples, warble
 

@@ -17,6 +17,14 @@ DROP_IN = Path(__file__).parents[2] / "pipewire-conf" / "50-rwc-voice.conf"
 Start = Callable[..., HeadlessPipeWire]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs servers, before it is selected or not."""
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker("needs_servers")
+
+
 @pytest.fixture(scope="session")
 def servers() -> None:
     """PipeWire's programs are installed, or the test is skipped."""

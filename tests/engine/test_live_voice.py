@@ -18,8 +18,8 @@ from rwc_pw.engine.live_voice import LiveVoice
 from rwc_pw.errors import RwcPwError
 from rwc_pw.streaming import ConversionConfig
 from rwc_pw.voices.rvc_voice import RvcVoice
+from tests.installed import InstalledPaths
 from tests.patience import PATIENCE_S
-from tests.system.voices import InstalledPaths
 
 CHUNK = 4800
 NO_MEMORY = RwcPwError("There is no memory.", "Close something.")

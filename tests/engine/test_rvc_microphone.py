@@ -27,16 +27,16 @@ from rwc_pw.status import State
 from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
 from rwc_pw.system.paths import Paths
+from tests.demo.test_demo import MEASURED, nothing_left_behind, recording
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.rvc.checkable import make_voice
 from tests.servers import chromium
-from tests.servers.conftest import program, servers, start_headless  # noqa: F401 - fixtures
+from tests.servers.fixtures import program, servers, start_headless  # noqa: F401 - fixtures
 from tests.servers.program import configure
 from tests.servers.pulse_client import Listening, record
 from tests.servers.session import processes
 from tests.servers.sound import RATE_HZ, PairRecorder, Player, undisturbed
-from tests.servers.test_demo import MEASURED, nothing_left_behind, recording
-from tests.servers.test_voice import PITCH_HZ, pitch_hz, voiced
+from tests.test_daemon import PITCH_HZ, pitch_hz, voiced
 
 pytestmark = pytest.mark.needs_rvc
 

@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[1] / "README.md"
 
 
 def test_the_python_example_runs_as_it_stands():

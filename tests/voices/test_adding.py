@@ -17,10 +17,10 @@ from rwc_pw.errors import RwcPwError, UsageError
 from rwc_pw.voices.adding import add as importing
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
+from tests.file_server import serving
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.hostile import gadgets, lies, with_pickle
 from tests.rvc.synthesizer import UPSAMPLING
-from tests.system.file_server import serving
 
 pytestmark = pytest.mark.needs_rvc
 

@@ -15,11 +15,11 @@ from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire import default_source, devices
 from rwc_pw.streaming import IdentityBackend
 from tests.patience import PATIENCE_S
+from tests.pipewire.test_guards import links_of
 from tests.servers.program import configure
 from tests.servers.pulse_client import Listening
 from tests.servers.rig import Rig
 from tests.servers.session import ours
-from tests.servers.test_guards import links_of
 
 
 def test_without_a_session_bus(program):

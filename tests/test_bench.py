@@ -10,7 +10,7 @@ import pytest
 from rwc_pw import bench as benching
 from rwc_pw.bench import ChunkFigures, bench, recommended
 from rwc_pw.streaming import ConversionConfig, IdentityBackend, conversion_times
-from tests.unit.clock import Clock
+from tests.clock import Clock
 
 TAKES_S = 0.006
 

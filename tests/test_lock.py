@@ -6,7 +6,7 @@ import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[1]
 LOCK = Path(os.environ.get("RWC_PW_LOCK", CHECKOUT / "requirements.lock"))
 REQUIREMENT = re.compile(r"([a-z0-9-]+)==([a-z0-9.+!]+)( ; [^\\]+)? \\")
 HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.patience import PATIENCE_S
 
-INSTALL = Path(__file__).parents[2] / "install.sh"
+INSTALL = Path(__file__).parents[1] / "install.sh"
 NEEDED_PROGRAMS = ("awk", "bash", "cat", "dirname", "env", "mkdir", "mktemp", "mv", "rm", "sort", "tail", "tr")
 EXIT_USAGE, EXIT_UNAVAILABLE = 2, 69
 RUN_PROGRAMS = ("pipewire", "pipewire-pulse", "wireplumber", "pw-cat", "pw-cli", "pw-dump", "pw-link", "dbus-daemon")

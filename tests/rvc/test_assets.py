@@ -11,7 +11,7 @@ from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
 from rwc_pw.rvc import assets
 from rwc_pw.system import extra
 from rwc_pw.system.download import locked
-from tests.system.file_server import CONTENT, serving
+from tests.file_server import CONTENT, serving
 
 SHAPE = next(asset for asset in assets.ASSETS if asset.path.endswith("config.json"))
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

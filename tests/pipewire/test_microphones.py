@@ -7,13 +7,13 @@ import pytest
 
 from rwc_pw.headless.recording import AppRecorder
 from rwc_pw.streaming import IdentityBackend
+from tests.channels.test_channel_choice import speech
 from tests.patience import PATIENCE_S
+from tests.pipewire.test_guards import links_of
 from tests.servers.program import config_file, configure
 from tests.servers.pulse_client import Listening
 from tests.servers.rig import Rig
 from tests.servers.sound import RATE_HZ, VOICE_PORT, WINDOW, Player, delay_samples, is_loud, tone, undisturbed
-from tests.servers.test_guards import links_of
-from tests.unit.test_channel_choice import speech
 
 
 def test_a_microphone_may_be_called_what_mixers_call_it(program):
