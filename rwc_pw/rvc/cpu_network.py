@@ -1,55 +1,37 @@
-"""Runs a network that ``rwc_pw.rvc.network.export`` wrote, on the CPU."""
+"""Runs a network on the CPU, by OpenVINO."""
 
-import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, ClassVar
 
+from rwc_pw.rvc.network.openvino_operations import OpenvinoOperations
 from rwc_pw.system.extra import load_module
 
 THREADS = min(4, len(os.sched_getaffinity(0)))
-MADV_PAGEOUT = 21  # from <asm-generic/mman-common.h>, since Linux 5.4; older kernels refuse it, without harm
 
 
 class CpuNetwork:
-    """A network in OpenVINO, in bfloat16 where the CPU supports it."""
+    """A network in OpenVINO, in bfloat16 where the CPU supports it; its state stays within."""
 
     settings: ClassVar[dict[str, object]] = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY"}
 
-    def __init__(self, path: Path, lengths: Sequence[int]) -> None:
-        """``lengths`` are the block lengths of the first inputs; the other inputs are state."""
+    def __init__(self, build: Callable[[OpenvinoOperations], Any]) -> None:
+        """``build`` makes the graph."""
         # OpenVINO (2026.4) gives the thread that first uses its CPU plugin a stack for signals, and unmaps it later;
         # from then on, any signal to that thread would end the process. This thread has ended by then.
         with ThreadPoolExecutor(1) as thread:
-            self._request = thread.submit(self._compiled, path, lengths).result()
-        self.state_shapes = [tuple(port.shape) for port in self._request.model_inputs[len(lengths) :]]
-        _page_out(path.with_suffix(".bin"))
+            self._request = thread.submit(self._compiled, build).result()
 
-    def _compiled(self, path: Path, lengths: Sequence[int]) -> Any:
+    def _compiled(self, build: Callable[[OpenvinoOperations], Any]) -> Any:
         core = load_module("openvino").Core()
-        model = core.read_model(path)
-        inputs = zip(model.inputs, lengths, strict=False)
-        model.reshape({port: _fixed(port.partial_shape, length) for port, length in inputs})
-        return core.compile_model(model, "CPU", self.settings).create_infer_request()
+        return core.compile_model(build(OpenvinoOperations()), "CPU", self.settings).create_infer_request()
 
     def __call__(self, *values: Any) -> list[Any]:
-        """The outputs, which the next call overwrites."""
+        """The outputs."""
         result = self._request.infer(list(values), share_inputs=True)
         return [result[port] for port in self._request.model_outputs]
 
-
-def _fixed(shape: Any, length: int) -> list[int]:
-    return [length if size.is_dynamic else size.get_length() for size in shape]
-
-
-def _page_out(file: Path) -> None:
-    """Page out a mapped file: OpenVINO works on a copy in its own layout, but keeps both in memory."""
-    madvise = ctypes.CDLL(None).madvise
-    madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-    name = str(file.resolve())
-    for line in Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines():
-        if line.endswith(name):
-            start, end = (int(address, 16) for address in line.split(maxsplit=1)[0].split("-"))
-            madvise(start, end - start, MADV_PAGEOUT)
+    def reset(self) -> None:
+        """Set the state to zeros."""
+        self._request.reset_state()

@@ -1,78 +1,104 @@
-"""Detects the pitch of sound at 16 kHz, (n,), in one of three ways: times in s, and Hz, 0 where unvoiced."""
+"""Finds the pitch of sound at 16 kHz, (n,): one value in Hz every 10 ms, 0 where unvoiced."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 from rwc_pw.system.extra import load_module
 
 LEAST_CONFIDENCE = 0.5
 SPECTRUM_SAMPLES = 1024
+PITCHES = 360  # that a network rates
 REACH = 4
-NEIGHBOUR_BINS = np.arange(-REACH, REACH + 1)
+LEAST_WEIGHT = 1e-30
 
 Array = NDArray[np.float32]
-Pitch = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def detect_pitch(sound: Array) -> Pitch:
-    """The pitch by SwiftF0 (Nieradzik, 2025), whose weights come with its package."""
-    found = _swift_f0().detect(sound, CONTENT_RATE_HZ)
-    return found.timestamps, np.where(found.confidence >= LEAST_CONFIDENCE, found.pitch_hz, 0)
+@dataclass(frozen=True)
+class SalienceFacts:
+    """Facts of a network that rates the salience of pitches."""
 
+    padding_samples: int
+    """Before and after the sound, by reflection."""
+    multiple_frames: int
+    """The network takes multiples of so many frames."""
+    least_salience: float
+    """Of a voiced frame."""
+    least_cents: float
+    """The first pitch, in cents above 10 Hz; the others follow evenly."""
+    most_cents: float
 
-def frame_counts(window_samples: int, facts: Mapping[str, float]) -> tuple[int, int]:
-    """Number of frames of a padded window, and number missing to the multiple that the network needs."""
-    padded_samples = window_samples + 2 * int(facts["padding_samples"])
-    frames = (padded_samples - SPECTRUM_SAMPLES) // CONTENT_FRAME_SAMPLES + 1
-    return frames, -frames % int(facts["multiple_frames"])
+    def frames(self, window_samples: int) -> tuple[int, int]:
+        """Number of frames of a window, and number missing to the multiple that the network takes."""
+        frames = (window_samples + 2 * self.padding_samples - SPECTRUM_SAMPLES) // CONTENT_FRAME_SAMPLES + 1
+        return frames, -frames % self.multiple_frames
 
 
 class SalienceDetector:
-    """The pitch by RMVPE (Wei et al., 2023) or FCPE (Luo et al., 2025), which rate the salience of 360 pitches."""
+    """The pitch by the networks of ``rwc_pw.rvc.network.salience``, in numpy's functions or torch's.
 
-    def __init__(self, compiled: Path, window_samples: int) -> None:
-        """``compiled`` is what ``rwc_pw.rvc.network.export`` wrote; all windows have ``window_samples``."""
-        facts = json.loads((compiled / "facts.json").read_text())
-        self._padding_samples: int = facts["padding_samples"]
-        self._least_salience: float = facts["least_salience"]
-        self._frames, self._missing_frames = frame_counts(window_samples, facts)
-        self._network = CpuNetwork(compiled / "salience.xml", [self._frames + self._missing_frames])
-        self._cents = facts["least_cents"], facts["most_cents"]
+    Both networks were trained with frame k at k · 10 ms, whatever their padding.
+    """
 
-    def __call__(self, window: Array) -> Pitch:
-        """One pitch every 10 ms; both networks were trained with frame k at k · 10 ms, whatever their padding."""
-        magnitudes = np.pad(self._magnitudes(window), ((0, self._missing_frames), (0, 0)), mode="reflect")
-        salience = self._network(magnitudes[None])[0][0, : self._frames].astype(np.float64)
-        if not np.isfinite(salience).all():  # otherwise all would be taken for unvoiced
-            raise RuntimeError("the pitch detector returned numbers that are not finite")
-        return np.arange(self._frames, dtype=np.float64) * (CONTENT_FRAME_SAMPLES / CONTENT_RATE_HZ), self._pitch_hz(
-            salience
-        )
+    def __init__(
+        self,
+        functions: Any,
+        array: Callable[[NDArray[Any]], Any],
+        network: Callable[[Any], Any],
+        facts: SalienceFacts,
+        window_samples: int,
+    ) -> None:
+        """``functions`` is numpy or torch, ``array`` makes its arrays; all windows have ``window_samples``."""
+        self._functions = functions
+        self._network = network
+        self._least_salience = facts.least_salience
+        self._frames, missing = facts.frames(window_samples)
+        pad = facts.padding_samples
+        samples = np.pad(np.arange(window_samples), pad, mode="reflect")
+        frames = np.pad(np.arange(self._frames), (0, missing), mode="reflect")
+        # the samples of each frame, with padding and frames that are missing: one indexing does it all
+        self._samples = array(samples[frames[:, None] * CONTENT_FRAME_SAMPLES + np.arange(SPECTRUM_SAMPLES)])
+        self._hann = array(_HANN)
+        self._reach = array(np.arange(-REACH, REACH + 1))
+        self._rows = array(np.arange(self._frames)[:, None] * PITCHES)
+        self._range_cents = facts.least_cents, facts.most_cents
 
-    def _magnitudes(self, window: Array) -> Array:
-        """(frames, 513)."""
-        padded = np.pad(window, self._padding_samples, mode="reflect")
-        frames = sliding_window_view(padded, SPECTRUM_SAMPLES)[::CONTENT_FRAME_SAMPLES]
-        magnitudes: Array = np.abs(np.fft.rfft(frames * _HANN)).astype(np.float32)
-        return magnitudes
+    def __call__(self, window: Any) -> Any:
+        """(window_samples,) to Hz, (frames,)."""
+        xp = self._functions
+        magnitudes = xp.abs(xp.fft.rfft(window[self._samples] * self._hann))
+        salience = self._network(xp.asarray(magnitudes, dtype=xp.float32)[None])[0][: self._frames]
+        return self._pitch_hz(xp.asarray(salience, dtype=xp.float64))
 
-    def _pitch_hz(self, salience: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _pitch_hz(self, salience: Any) -> Any:
         """Each frame's weighted mean of the most salient pitch and its neighbours; cents are relative to 10 Hz."""
-        pitches = salience.shape[1]
-        at = salience.argmax(axis=1)[:, None] + NEIGHBOUR_BINS
-        weights = np.take_along_axis(np.pad(salience, ((0, 0), (REACH, REACH))), at + REACH, axis=1)
-        known_cents = np.linspace(*self._cents, pitches)[np.clip(at, 0, pitches - 1)]
-        cents = (weights * known_cents).sum(axis=1) / np.maximum(weights.sum(axis=1), np.finfo(np.float64).tiny)
-        return np.where(salience.max(axis=1) > self._least_salience, 10 * 2 ** (cents / 1200), 0)
+        xp = self._functions
+        at = salience.argmax(1)[:, None] + self._reach
+        inside = xp.clip(at, 0, PITCHES - 1)
+        weights = xp.where(at == inside, salience.reshape(-1)[self._rows + inside], 0.0)
+        least, most = self._range_cents
+        known_cents = least + (most - least) / (PITCHES - 1) * inside
+        cents = (weights * known_cents).sum(1) / xp.clip(weights.sum(1), LEAST_WEIGHT, None)
+        voiced = xp.amax(salience, 1) > self._least_salience
+        return xp.asarray(xp.where(voiced, 10 * 2 ** (cents / 1200), 0.0), dtype=xp.float32)
+
+
+def detect_by_swift_f0(window: Array) -> Array:
+    """The pitch by SwiftF0 (Nieradzik, 2025), whose weights come with its package."""
+    found = _swift_f0().detect(window, CONTENT_RATE_HZ)
+    voiced = found.confidence >= LEAST_CONFIDENCE
+    at_s = np.arange(len(window) // CONTENT_FRAME_SAMPLES) * (CONTENT_FRAME_SAMPLES / CONTENT_RATE_HZ)
+    if not voiced.any():
+        return np.zeros(len(at_s), np.float32)
+    line = np.exp(np.interp(at_s, found.timestamps[voiced], np.log(found.pitch_hz[voiced])))
+    nearest = np.abs(at_s[:, None] - found.timestamps[None]).argmin(axis=1)
+    return np.where(voiced[nearest], line, 0).astype(np.float32)
 
 
 @cache

@@ -1,8 +1,4 @@
-"""The interface for computing one block of a voice, on the CPU (`cpu_step`) or a GPU (`gpu_step`).
-
-The recipe is RVC's: ContentVec's features, moved towards the index; the pitch; the text encoder's frames, with noise;
-flow and generator, driven by a source of sine and noise.
-"""
+"""The interface for computing one block of a voice, on the CPU (`cpu_voice`) or a GPU (`gpu_voice`)."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,13 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-NOISE_SCALE = 0.66666
-SINE_AMPLITUDE = 0.1
-VOICED_NOISE = 0.003
-UNVOICED_NOISE = SINE_AMPLITUDE / 3
-LEAST_MEL, MOST_MEL = (1127 * float(np.log1p(hz / 700)) for hz in (50.0, 1100.0))
-PITCH_BINS = 255  # on the mel scale; the first means unvoiced
-NO_PROTECTION = 0.5
+from rwc_pw.rvc.block import NO_PROTECTION
 
 Array = NDArray[np.float32]
 
@@ -30,6 +20,10 @@ class StepSettings:
     """The share of the features that comes from the index."""
     protect: float = NO_PROTECTION
     """The index's share in unvoiced frames; from ``NO_PROTECTION`` on, the same as in voiced frames."""
+
+    def numbers(self) -> Array:
+        """Ratio, rate and protection, (3,)."""
+        return np.array([self.pitch_ratio, self.index_rate, self.protect], np.float32)
 
 
 @dataclass(frozen=True)

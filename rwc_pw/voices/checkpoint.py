@@ -166,7 +166,7 @@ def read_stored(voice_folder: Path) -> tuple["dict[str, torch.Tensor]", dict[str
     """A stored voice's weights and their safetensors metadata: ``config`` in JSON, ``version``, ``f0``."""
     from safetensors import safe_open
 
-    with safe_open(voice_folder / MODEL_FILE, "pt") as model:
+    with safe_open(voice_folder / MODEL_FILE, "np") as model:
         return {name: model.get_tensor(name) for name in model.keys()}, model.metadata()  # noqa: SIM118 - it is not a dict
 
 

@@ -1,1 +1,1 @@
-"""RVC's synthesiser, block by block: every frame is computed once."""
+"""The networks of RVC, each defined once, over operations that OpenVINO and torch both have."""
