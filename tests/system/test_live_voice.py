@@ -169,7 +169,7 @@ def test_what_was_on_its_way_when_the_bypass_ends_is_not_heard(tmp_path):
         assert voice.pipeline is not bypassed
         delay_ms = bypassed.get_metrics().total_latency_ms
         assert delay_ms > 0
-        assert voice.running.dropped_ms == pytest.approx(delay_ms, abs=0.05)
+        assert voice.running.get_metrics().dropped_ms == pytest.approx(delay_ms, abs=0.05)
 
     in_studio(tmp_path, story)
 
