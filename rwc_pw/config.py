@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rwc_pw.channels import options as channel_options
-from rwc_pw.conversion.rvc_backends import RVC_BACKENDS, STREAMING
+from rwc_pw.conversion.rvc_backends import RVC_BACKENDS, STREAMING, RvcBackend
 from rwc_pw.errors import ConfigError, UsageError
 from rwc_pw.rvc.detectors import AUTO, F0_METHODS
 from rwc_pw.system.paths import Paths
@@ -91,6 +91,11 @@ class Config:
         return self.voice not in BUILTIN_VOICES
 
     @property
+    def rvc_converter(self) -> RvcBackend:
+        """The converter for RVC voices, and everything about it."""
+        return RVC_BACKENDS[self.rvc_backend]
+
+    @property
     def chunk_size_key(self) -> str:
         """The key of the setting that holds this voice's chunk size."""
         return "rvc_chunk_size" if self.is_rvc else "chunk_size"
@@ -100,7 +105,7 @@ class Config:
             whole = self.pitch == round(self.pitch)
             problems = [] if whole else [f"pitch: RVC voices move by whole semitones, and {self.pitch:g} is not whole."]
             try:
-                RVC_BACKENDS[self.rvc_backend].detector(self.f0_method)
+                self.rvc_converter.detector(self.f0_method)
             except UsageError as error:
                 problems.append(f"f0_method: {error.message} {error.remedy}")
             return problems

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import partial
+from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from rwc_pw.system.paths import Paths
 from rwc_pw.system.sound_file import BLOCK_FRAMES, not_sound, open_sound, read_mono
 from rwc_pw.voices.adding.stored_folder import stored_folder
 from rwc_pw.voices.options import INDEX_RATE, PROTECT
-from rwc_pw.voices.rvc_voice import RvcVoice, check_weights
 from rwc_pw.voices.store import VoiceStore
+from rwc_pw.voices.stored_voice import StoredVoice
 
 WHOLE_S = 600.0  # a longer file is converted piece by piece: ultimate-rvc's memory grows with the length
 WHOLE_NUMBERS = 600 * 96_000  # as is one with more samples, of all channels together
@@ -35,14 +35,13 @@ class VoiceConverter:
     """Converts files with ultimate-rvc's ``convert()``, in one voice."""
 
     def __init__(self, model_path: Path | str, assets_dir: Path | None = None) -> None:
-        """``model_path``: a stored voice's folder, or a ``.pth``, which is imported first.
+        """``model_path``: a stored voice's folder, or a ``.pth``, which the first conversion imports.
 
         ``assets_dir`` has ContentVec and the pitch models; by default where `rwc-pw setup` puts them.
-        ``UsageError`` if there is no such voice.
         """
         paths = Paths.from_environment(os.environ)
-        self._folder = stored_folder(Path(model_path), VoiceStore(paths.voices_dir))
-        check_weights(self._folder)
+        self._model_path = Path(model_path)
+        self._store = VoiceStore(paths.voices_dir)
         self._assets_dir = (assets_dir or paths.assets_dir).absolute()
 
     def convert_voice(
@@ -61,18 +60,24 @@ class VoiceConverter:
 
         ``pitch_shift`` is in semitones; ``sample_rate`` is in Hz, by default the voice's own; the output's suffix
         chooses the format. ``on_progress`` receives the fraction done. The output is written whole or not at all.
-        ``UsageError`` for files that cannot be read or written, ``ConversionError`` if ultimate-rvc fails.
+        ``UsageError`` if there is no such voice, and for files that cannot be read or written, ``ConversionError`` if
+        ultimate-rvc fails.
         """
+        voice = StoredVoice.read(self._folder)
         settings = RvcSettings(pitch_shift, BATCH.detector(f0_method).name, index_rate, protect)
         target = Path(output_audio)
-        rate_hz = sample_rate or RvcVoice.read(self._folder).sample_rate_hz
+        rate_hz = sample_rate or voice.facts.sample_rate_hz
         _check_format(target, rate_hz)
         with _open(Path(input_audio)) as source, _written_whole(target) as unfinished:
             is_long = source.frames > WHOLE_S * source.samplerate or source.frames * source.channels > WHOLE_NUMBERS
-            rvc = UltimateRvc(self._folder, self._assets_dir, settings, is_live=False, is_long=is_long)
+            rvc = UltimateRvc(self._assets_dir, settings, is_live=False, is_long=is_long)
             with closing(rvc):
-                rvc.start()
+                rvc.start(voice)
                 _write(unfinished, _converted(source, rvc, is_long, on_progress), rate_hz)
+
+    @cached_property
+    def _folder(self) -> Path:
+        return stored_folder(self._model_path, self._store)
 
 
 def _converted(

@@ -181,9 +181,9 @@ def test_chosen_chunks_that_are_none_are_chosen_again(tmp_path: Path, text: str)
 @pytest.mark.parametrize(
     "open_voice",
     [
-        VoiceConverter,
-        lambda folder: StreamingConverter(ConversionConfig(model_path=folder, backend="streaming")),
-        lambda folder: BatchConverter(ConversionConfig(model_path=folder)),
+        lambda folder: VoiceConverter(folder).convert_voice("said.wav", "heard.wav"),
+        lambda folder: StreamingConverter(ConversionConfig(model_path=folder, backend="streaming")).initialize(),
+        lambda folder: BatchConverter(ConversionConfig(model_path=folder)).initialize(),
     ],
     ids=["file", "streaming", "batch"],
 )

@@ -132,5 +132,6 @@ def test_a_pth_is_brought_in_first_and_only_once(voice_file, tmp_path, monkeypat
 
     monkeypatch.setattr(Paths, "voices_dir", tmp_path / "models")
     for _ in range(2):
-        VoiceConverter(voice_file)
+        with pytest.raises(UsageError, match=r"said\.wav"):
+            VoiceConverter(voice_file).convert_voice(tmp_path / "said.wav", tmp_path / "heard.wav")
     assert VoiceStore(tmp_path / "models").names() == ["Checkable"]

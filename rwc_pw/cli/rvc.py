@@ -7,7 +7,7 @@ import typer
 
 from rwc_pw.cli.printing import print
 from rwc_pw.cli.progress import bytes_done, share_done
-from rwc_pw.cli.shared import INDEX_RATE_HELP, assets_dir, config
+from rwc_pw.cli.shared import INDEX_RATE_HELP, assets_dir, config, store
 from rwc_pw.errors import EXIT_FAILED
 from rwc_pw.voices.options import INDEX_RATE, PITCH
 
@@ -51,9 +51,10 @@ def convert(
     from rwc_pw.conversion.rvc_backends import BATCH
     from rwc_pw.rvc.detectors import AUTO
     from rwc_pw.voice_converter import VoiceConverter
+    from rwc_pw.voices.adding.stored_folder import stored_folder
 
     settings = config()
-    converter = VoiceConverter(Path(voice), assets_dir())
+    converter = VoiceConverter(stored_folder(Path(voice), store()), assets_dir())
     with share_done(input.name) as on_progress:
         converter.convert_voice(
             input,

@@ -118,10 +118,9 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Delete i
 
 def _can_speak(name: str) -> bool:
     """Compile the voice; if that is not possible yet, say what is missing: it is compiled when it first speaks."""
-    from rwc_pw.conversion.rvc_backends import RVC_BACKENDS
     from rwc_pw.engine.request import conversion_of
 
-    compile_ahead = RVC_BACKENDS[config().rvc_backend].compile
+    compile_ahead = config().rvc_converter.compile
     if compile_ahead is None:
         return True
     wanted = config().changed({"voice": name, "pitch": 0.0}, store().names())

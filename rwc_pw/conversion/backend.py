@@ -24,6 +24,11 @@ class ConversionBackend(ABC):
         """The algorithm's delay: how many samples the output lies behind the input."""
         return 0
 
+    @property
+    def kind(self) -> object:
+        """A value that equals another converter's if both take the same time per chunk and have the same delay."""
+        return self
+
     @abstractmethod
     def initialize(self) -> None:
         """Make ready, the first time or again after an error; all carried state is discarded."""

@@ -9,7 +9,7 @@ from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.audio.sola import Sola
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.config import ConversionConfig
-from rwc_pw.conversion.stored_voice import StoredVoice
+from rwc_pw.conversion.wanted_voice import WantedVoice
 from rwc_pw.errors import ConversionError
 from rwc_pw.rvc.ultimate import UltimateRvc
 from rwc_pw.system.extra import load_module
@@ -27,9 +27,9 @@ class BatchConverter(ConversionBackend):
     """
 
     def __init__(self, config: ConversionConfig) -> None:
-        """``config.model_path`` names the voice; ``UsageError`` if there is no such voice."""
-        self._voice = StoredVoice(config)
-        self._rvc = UltimateRvc(self._voice.folder, self._voice.assets_dir, config.rvc_settings(), is_live=True)
+        """``config.model_path`` names the voice, which is found once it is asked for."""
+        self._voice = WantedVoice(config)
+        self._rvc = UltimateRvc(self._voice.assets_dir, config.rvc_settings(), is_live=True)
         self._sola = Sola()
         self._reset()
 
@@ -38,12 +38,20 @@ class BatchConverter(ConversionBackend):
         """Samples that SOLA currently holds back."""
         return self._sola.latency_samples
 
+    @property
+    def kind(self) -> object:
+        return self._voice.kind
+
     def initialize(self) -> None:
-        """Load the voice, unless it is loaded; ``UnavailableError`` without the extra."""
+        """Load the voice, unless it is loaded.
+
+        ``UsageError`` if there is no such voice, ``UnavailableError`` without the extra.
+        """
+        voice = self._voice.stored
         load_module("soxr")
         self._reset()
         if not self._rvc.is_alive:
-            self._rvc.start()
+            self._rvc.start(voice)
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         """Convert (n,) to (n,); ``ConversionError`` if ultimate-rvc fails."""

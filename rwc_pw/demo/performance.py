@@ -10,7 +10,6 @@ from pathlib import Path
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.channels.options import AUTO
 from rwc_pw.config import Config, assets_dir_of, save_config
-from rwc_pw.conversion.rvc_backends import RVC_BACKENDS
 from rwc_pw.desktop import launcher
 from rwc_pw.errors import RwcPwError
 from rwc_pw.headless.conf import MICROPHONE
@@ -77,7 +76,7 @@ def _daemon(headless: HeadlessPipeWire, config: Config, paths: Paths) -> Iterato
 def _furnish(there: Paths, config: Config, paths: Paths) -> None:
     """Provide the user's settings and voices ``there``, in the private session."""
     shared = [(there.voices_dir, paths.voices_dir)] if config.is_rvc else []
-    if config.is_rvc and RVC_BACKENDS[config.rvc_backend].compile:
+    if config.is_rvc and config.rvc_converter.compile:
         shared.append((there.compiled_dir, paths.compiled_dir))
     for link, folder in shared:
         if link != folder:

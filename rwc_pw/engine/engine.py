@@ -59,9 +59,8 @@ class VoiceEngine:
             return
 
     def status(self) -> Status:
-        voice, pipeline, nodes = self._voice.state, self._voice.pipeline, self._nodes.state
-        metrics = pipeline.get_metrics()
-        fault = fault_in(voice, nodes, metrics, pipeline.is_silent)
+        voice, nodes, metrics = self._voice.state, self._nodes.state, self._voice.running.get_metrics()
+        fault = fault_in(voice, nodes, metrics, self._voice.pipeline.is_silent)
         mended = fault or next(iter(nodes.turned_down), None)
         return Status(
             state=state_of(nodes, fault),
@@ -74,8 +73,8 @@ class VoiceEngine:
             input_channels=nodes.channels,
             listeners=nodes.listeners,
             latency_ms=self._latency_ms(metrics),
-            dropped_ms=round(self._voice.running.dropped_ms, 1),
-            late_ms=round(self._voice.running.late_ms + milliseconds(self._nodes.skipped_samples), 1),
+            dropped_ms=round(metrics.dropped_ms, 1),
+            late_ms=round(metrics.late_ms + milliseconds(self._nodes.skipped_samples), 1),
             bypass=voice.bypass,
             muted=nodes.muted,
             turned_down=tuple(found.reason for found in nodes.turned_down),

@@ -10,7 +10,7 @@ from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.conversion.device import device_of
 from rwc_pw.engine.chunk_size import ChosenChunks
 from rwc_pw.engine.request import conversion_of, is_chunk_ours
-from rwc_pw.engine.trial import CreateBackend, clean_up, kind_of, least_chunk, load
+from rwc_pw.engine.trial import CreateBackend, clean_up, least_chunk, load
 from rwc_pw.engine.voice_state import LoadedVoice
 from rwc_pw.errors import Fault, RwcPwError, fault_of
 from rwc_pw.rvc import gpu
@@ -104,9 +104,10 @@ class VoiceLoader:
                 conversion = replace(conversion, chunk_size=await least_chunk(conversion, self._create))
                 self._chosen_chunks.keep(conversion, conversion.chunk_size)
                 self._in_work = conversion
-            device, kind = device_of(conversion), kind_of(conversion)
+            backend, device = self._create(conversion), device_of(conversion)
+            kind = backend.kind
             chunks = 1 if self._customer.speaks_like(kind) else TRIAL_CHUNKS
-            backend, times = await load(conversion, self._create, chunks)
+            times = await load(backend, conversion.chunk_samples, chunks)
         except Exception as error:  # the boundary to the converter: whatever it raises becomes the reason
             log.debug("the voice could not be loaded", exc_info=error)
             self._fail(error, device)

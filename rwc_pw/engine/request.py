@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from rwc_pw.config import Config, assets_dir_of
 from rwc_pw.conversion.config import ConversionConfig
-from rwc_pw.conversion.rvc_backends import RVC_BACKENDS
 from rwc_pw.engine.chunk_size import ChosenChunks
 from rwc_pw.system.paths import Paths
 
@@ -25,7 +24,7 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
         conversion,
         model_path=paths.voices_dir / config.voice,
         assets_dir=assets_dir_of(config, paths),
-        chunk_size=config.rvc_chunk_size or RVC_BACKENDS[config.rvc_backend].first_chunk,
+        chunk_size=config.rvc_chunk_size or config.rvc_converter.first_chunk,
         backend=config.rvc_backend,
         index_rate=config.index_rate,
         protect=config.protect,
@@ -39,4 +38,4 @@ def conversion_of(config: Config, chosen_chunks: ChosenChunks, paths: Paths) -> 
 
 def is_chunk_ours(config: Config) -> bool:
     """Return whether we choose the chunk size: the user pinned none."""
-    return config.is_rvc and RVC_BACKENDS[config.rvc_backend].adapts_chunk and not config.rvc_chunk_size
+    return config.is_rvc and config.rvc_converter.adapts_chunk and not config.rvc_chunk_size

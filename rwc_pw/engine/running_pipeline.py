@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.streaming.buffers import BufferConfig
@@ -29,15 +30,11 @@ class RunningPipeline:
         self._dropped_ms = self._late_ms = 0.0  # in replaced pipelines
         self.now = self._new(backend, chunk_size)
 
-    @property
-    def dropped_ms(self) -> float:
-        """Sound that was dropped, in all pipelines so far."""
-        return self._dropped_ms + self.now.get_metrics().dropped_ms
-
-    @property
-    def late_ms(self) -> float:
-        """Sound that was late, in all pipelines so far."""
-        return self._late_ms + self.now.get_metrics().late_ms
+    def get_metrics(self) -> PipelineMetrics:
+        """The measurements so far; what was dropped or late is that of all pipelines."""
+        metrics = self.now.get_metrics()
+        dropped_ms, late_ms = self._dropped_ms + metrics.dropped_ms, self._late_ms + metrics.late_ms
+        return replace(metrics, dropped_ms=dropped_ms, late_ms=late_ms)
 
     def take_over(self, backend: ConversionBackend, chunk_size: int) -> None:
         """Speak through a converter that initialises at once, without a click if the chunk size stays the same."""

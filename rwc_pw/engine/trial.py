@@ -4,26 +4,22 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from rwc_pw.conversion.backend import ConversionBackend
 from rwc_pw.conversion.config import ConversionConfig
 from rwc_pw.conversion.device import device_of
 from rwc_pw.engine.chunk_size import chunk_sizes, keeps_up
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS, ConversionTimes
-from rwc_pw.voices.rvc_voice import RvcVoice
 
 CreateBackend = Callable[[ConversionConfig], ConversionBackend]
 
 
-async def load(
-    conversion: ConversionConfig, create: CreateBackend, chunks: int = TRIAL_CHUNKS
-) -> tuple[ConversionBackend, ConversionTimes]:
-    """The initialised converter, and the times it took for ``chunks`` trial chunks.
+async def load(backend: ConversionBackend, chunk_samples: int, chunks: int = TRIAL_CHUNKS) -> ConversionTimes:
+    """Initialise the converter; the times that it then took for ``chunks`` trial chunks.
 
-    Raises whatever the converter raises.
+    Raises whatever the converter raises, which is then cleaned up.
     """
-    backend, times = create(conversion), ConversionTimes(conversion.chunk_samples)
+    times = ConversionTimes(chunk_samples)
     trial = asyncio.ensure_future(asyncio.to_thread(times.try_out, backend, chunks, in_real_time=True))
     try:
         await asyncio.shield(trial)
@@ -33,7 +29,7 @@ async def load(
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([trial])
         raise
-    return backend, times
+    return times
 
 
 async def clean_up(backend: ConversionBackend) -> None:
@@ -44,15 +40,10 @@ async def clean_up(backend: ConversionBackend) -> None:
 async def least_chunk(conversion: ConversionConfig, create: CreateBackend) -> int:
     """The smallest chunk size with which the machine keeps up, found by trial; the largest if there is none."""
     for size in chunk_sizes(device_of(conversion)):
-        backend, times = await load(replace(conversion, chunk_size=size), create)
+        tried = replace(conversion, chunk_size=size)
+        backend = create(tried)
+        times = await load(backend, tried.chunk_samples)
         await clean_up(backend)
         if keeps_up(times):
             break
     return size
-
-
-def kind_of(conversion: ConversionConfig) -> object:
-    """Everything that the time per chunk and the delay depend on."""
-    voice = RvcVoice.read(Path(conversion.model_path or ""))
-    computed = conversion.backend, conversion.chunk_samples, conversion.look_ahead_frames, conversion.detector.name
-    return *computed, device_of(conversion), voice.version, voice.sample_rate_hz, voice.has_pitch, voice.has_index

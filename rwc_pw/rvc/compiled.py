@@ -19,6 +19,7 @@ from rwc_pw.system.extra import check_extra, package_folder
 from rwc_pw.system.private_folder import LOCK, PrivateFolder
 from rwc_pw.system.writing import refusal
 from rwc_pw.voices.rvc_voice import MODEL_FILE, RvcVoice
+from rwc_pw.voices.stored_voice import StoredVoice
 
 EXPORT = ("-P", "-m", "rwc_pw.rvc.network.export")
 FORMAT = 3  # of what is written; raising it recompiles everything
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 class VoiceSources:
     """Files that a voice needs besides its own weights."""
 
-    voice: RvcVoice
     contentvec: Path
     """A folder."""
     detector: Path | None
@@ -41,13 +41,10 @@ class VoiceSources:
 
 
 class VoiceCompiler:
-    """Compiles one voice, once, in a separate process, which takes tens of seconds."""
+    """Compiles a voice, once, in a separate process, which takes tens of seconds."""
 
-    def __init__(
-        self, voice_folder: Path, assets_dir: Path, detector: PitchDetector, look_ahead_frames: int, kept: Path
-    ) -> None:
-        """``voice_folder`` is a stored voice's, ``assets_dir`` has ultimate-rvc's layout; ``kept`` gets the result."""
-        self._voice_folder = voice_folder
+    def __init__(self, assets_dir: Path, detector: PitchDetector, look_ahead_frames: int, kept: Path) -> None:
+        """``assets_dir`` has ultimate-rvc's layout; ``kept`` gets the result."""
         self._assets_dir = assets_dir
         self._detector = detector
         self._look_ahead_frames = look_ahead_frames
@@ -55,32 +52,32 @@ class VoiceCompiler:
         self._process: subprocess.Popen[str] | None = None
         self.cancelled = False
 
-    def sources(self) -> VoiceSources:
-        """The voice's sources; ``UnavailableError`` if the extra or one of them is missing."""
+    def sources(self, voice: RvcVoice) -> VoiceSources:
+        """Sources of ``voice``; ``UnavailableError`` if the extra or one of them is missing."""
         for package in ("torch", "openvino", "swift_f0"):
             package_folder(package)
-        voice = RvcVoice.read(self._voice_folder)
         detector = self._detector if voice.has_pitch else None
         require(self._assets_dir, detector.asset if detector else None)
         weights = detector.weights(self._assets_dir) if detector else None
-        return VoiceSources(voice, contentvec_folder(self._assets_dir), weights)
+        return VoiceSources(contentvec_folder(self._assets_dir), weights)
 
-    def compile(self, on_progress: Callable[[float], None] = lambda _: None) -> tuple[Path, Path, Path | None]:
+    def compile(
+        self, voice: StoredVoice, on_progress: Callable[[float], None] = lambda _: None
+    ) -> tuple[Path, Path, Path | None]:
         """The folders of the compiled ContentVec, which voices share, of the voice, and of a detector with a file.
 
         ``on_progress`` receives the fraction done. ``UnavailableError`` without the extra or what it needs,
         ``RwcPwError`` if the voice cannot be compiled.
         """
-        sources = self.sources()
-        voice, contentvec = sources.voice, sources.contentvec
-        name = f".contentvec-{voice.version}"  # never a voice's name
-        content = self._compiled(name, contentvec, contentvec / "pytorch_model.bin", [voice.version], None)
+        facts = voice.facts
+        sources = self.sources(facts)
+        contentvec, found = sources.contentvec, sources.detector
+        name = f".contentvec-{facts.version}"  # never a voice's name
+        content = self._compiled(name, contentvec, contentvec / "pytorch_model.bin", [facts.version], None)
         on_progress(1 / 3)
-        weights = self._voice_folder / MODEL_FILE
-        what, facts = ["voice", str(self._look_ahead_frames)], asdict(replace(voice, licence=""))
-        network = self._compiled(voice.name, self._voice_folder, weights, what, facts)
+        what, own = ["voice", str(self._look_ahead_frames)], asdict(replace(facts, licence=""))
+        network = self._compiled(facts.name, voice.folder, voice.folder / MODEL_FILE, what, own)
         on_progress(2 / 3)
-        found = sources.detector
         detector = found and self._compiled(f".{self._detector.name}", found, found, [self._detector.name], None)
         on_progress(1.0)
         return content, network, detector

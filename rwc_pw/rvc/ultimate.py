@@ -17,7 +17,7 @@ from rwc_pw.rvc.assets import require
 from rwc_pw.rvc.detectors import detector_named
 from rwc_pw.system.extra import check_extra, package_folder
 from rwc_pw.system.private_folder import PrivateFolder
-from rwc_pw.voices.rvc_voice import RvcVoice
+from rwc_pw.voices.stored_voice import StoredVoice
 
 WORKER = ("-P", "-m", "rwc_pw.rvc.worker")
 
@@ -46,10 +46,8 @@ class UltimateRvc:
     holds the GIL while the transport waits for it. It ends with us, when its standard input closes.
     """
 
-    def __init__(
-        self, voice_folder: Path, assets_dir: Path, settings: RvcSettings, *, is_live: bool, is_long: bool = False
-    ) -> None:
-        """``voice_folder`` is a stored voice's, ``assets_dir`` has ultimate-rvc's layout.
+    def __init__(self, assets_dir: Path, settings: RvcSettings, *, is_live: bool, is_long: bool = False) -> None:
+        """``assets_dir`` has ultimate-rvc's layout.
 
         ``is_live`` trades a slightly different sound for speed; otherwise a file is converted exactly as ultimate-rvc
         does it, with a fixed seed. ``is_long`` returns memory to the system between segments and is a little slower.
@@ -58,7 +56,6 @@ class UltimateRvc:
         """Settings for the next sound; all but ``f0_method`` may be changed at any time."""
         self._is_live = is_live
         self._is_long = is_long
-        self._voice_folder = voice_folder
         self._assets_dir = assets_dir
         self._scratch: PrivateFolder | None = None
         self._memory: BinaryIO | None = None
@@ -76,17 +73,16 @@ class UltimateRvc:
     def is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Load the voice, which takes seconds; call it again if the process has ended.
+    def start(self, voice: StoredVoice) -> None:
+        """Load ``voice``, which takes seconds; call it again if the process has ended.
 
         ``UnavailableError`` without the extra or what every voice needs, ``RwcPwError`` if the voice fails to load.
         """
         package_folder("ultimate_rvc")
         require(self._assets_dir, detector_named(self.settings.f0_method).asset)
-        voice = RvcVoice.read(self._voice_folder)
-        if not voice.has_pitch:
+        if not voice.facts.has_pitch:
             raise UsageError(
-                f"{voice.name} does not follow the pitch, and ultimate-rvc cannot speak in such voices.",
+                f"{voice.facts.name} does not follow the pitch, and ultimate-rvc cannot speak in such voices.",
                 "Choose a voice that was trained with f0.",
             )
         self._end()
@@ -107,7 +103,7 @@ class UltimateRvc:
                 raise ConversionError("the converter has been closed")
             self._ask(
                 {
-                    "voice": str(self._voice_folder),
+                    "voice": str(voice.folder),
                     "scratch": str(scratch.path),
                     "live": self._is_live,
                     "settings": asdict(self.settings),

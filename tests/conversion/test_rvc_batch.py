@@ -177,9 +177,10 @@ def test_everything_is_private_and_goes_even_when_both_are_killed(assets_dir, st
 import os, sys, signal
 from pathlib import Path
 from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
+from rwc_pw.voices.stored_voice import StoredVoice
 
-rvc = UltimateRvc(Path({str(stored)!r}), Path({str(assets_dir)!r}), RvcSettings(0, "fcpe", 0.75, 0.33), is_live=True)
-rvc.start()
+rvc = UltimateRvc(Path({str(assets_dir)!r}), RvcSettings(0, "fcpe", 0.75, 0.33), is_live=True)
+rvc.start(StoredVoice.read(Path({str(stored)!r})))
 print(rvc.folder, rvc._process.pid, flush=True)
 signal.pause()
 """
@@ -202,9 +203,10 @@ def test_when_only_we_are_killed_the_worker_ends_and_takes_its_files_along(asset
 import signal
 from pathlib import Path
 from rwc_pw.rvc.ultimate import RvcSettings, UltimateRvc
+from rwc_pw.voices.stored_voice import StoredVoice
 
-rvc = UltimateRvc(Path({str(stored)!r}), Path({str(assets_dir)!r}), RvcSettings(0, "fcpe", 0.75, 0.33), is_live=True)
-rvc.start()
+rvc = UltimateRvc(Path({str(assets_dir)!r}), RvcSettings(0, "fcpe", 0.75, 0.33), is_live=True)
+rvc.start(StoredVoice.read(Path({str(stored)!r})))
 print(rvc._process.pid, flush=True)
 signal.pause()
 """

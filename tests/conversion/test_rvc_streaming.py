@@ -288,10 +288,11 @@ import os, signal, sys, threading
 from pathlib import Path
 from rwc_pw.rvc.compiled import VoiceCompiler
 from rwc_pw.rvc.detectors import FCPE
+from rwc_pw.voices.stored_voice import StoredVoice
 
 voice, assets, kept = map(Path, sys.argv[1:])
-compiler = VoiceCompiler(voice, assets, FCPE, 1, kept)
-threading.Thread(target=compiler.compile, daemon=True).start()
+compiler = VoiceCompiler(assets, FCPE, 1, kept)
+threading.Thread(target=compiler.compile, args=(StoredVoice.read(voice),), daemon=True).start()
 while compiler._process is None:
     os.sched_yield()
 print(compiler._process.pid, flush=True)

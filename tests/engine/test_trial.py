@@ -5,7 +5,6 @@ import pytest
 from rwc_pw.audio.samples import Samples
 from rwc_pw.conversion.backend import IdentityBackend
 from rwc_pw.engine.trial import load
-from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
 from tests.clock import Clock
 
@@ -34,7 +33,7 @@ def clock(monkeypatch) -> Clock:
 @pytest.mark.parametrize(("taken_s", "begin_s"), [((), [1, 1.1, 1.2]), ((0.5,), [1, 1.5, 1.6])])
 def test_each_chunk_of_the_trial_waits_for_its_sound(clock, taken_s, begin_s):
     backend = Slow(clock, 1.0, *taken_s)  # the first one does not count
-    _, times = asyncio.run(load(ConversionConfig(chunk_size=4800), lambda _: backend))
+    times = asyncio.run(load(backend, 4800))
     assert backend.begun_s[1:4] == pytest.approx(begin_s)
     assert times.count <= TRIAL_CHUNKS
     assert times.percentile_s(0) == pytest.approx(0.01)

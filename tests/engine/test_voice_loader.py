@@ -14,7 +14,6 @@ from rwc_pw.engine.voice_state import LoadedVoice
 from rwc_pw.errors import Fault, RwcPwError
 from rwc_pw.streaming import ConversionConfig
 from rwc_pw.system.backoff import Backoff
-from rwc_pw.voices.rvc_voice import RvcVoice
 from tests.installed import InstalledPaths
 from tests.patience import PATIENCE_S
 
@@ -69,9 +68,6 @@ class Studio:
         self.changed = asyncio.Event()
         self.backoff = Pauses()
         paths = InstalledPaths.from_environment({"HOME": str(home)})
-        for name in ("Otto", "Bert"):
-            (folder := paths.voices_dir / name).mkdir(parents=True)
-            RvcVoice(name, "v2", 40_000, True, 1, False, "").write(folder)
         self.loader = VoiceLoader(paths, ChosenChunks(paths.chunks_file), self, self.make, self.backoff)
 
     def make(self, conversion: ConversionConfig) -> Converter:

@@ -17,6 +17,7 @@ from rwc_pw.system.paths import Paths
 from rwc_pw.voices.adding import add as importing
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
+from rwc_pw.voices.stored_voice import StoredVoice
 from tests.rvc.checkable import make_assets, make_voice
 
 QUIET = {"URVC_NO_LOGGING": "1", "OMP_NUM_THREADS": "1"}
@@ -69,7 +70,9 @@ def compiled(once: Once, stored: Path, assets_dir: Path, tmp_path_factory: pytes
 
     Other workers have voices of the same names.
     """
-    first = once("compiled", lambda folder: VoiceCompiler(stored, assets_dir, FCPE, 1, folder).compile())
+    first = once(
+        "compiled", lambda folder: VoiceCompiler(assets_dir, FCPE, 1, folder).compile(StoredVoice.read(stored))
+    )
     return shutil.copytree(first, tmp_path_factory.mktemp("compiled"), dirs_exist_ok=True)
 
 

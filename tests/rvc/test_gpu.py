@@ -69,8 +69,9 @@ def test_it_says_what_the_cpu_says(config, monkeypatch):
     from rwc_pw.rvc.gpu_step import GpuStep
 
     converter = StreamingConverter(config)
-    sources = converter._compiler.sources()
-    content, voice, detector = converter._compiler.compile()
+    stored, compiler = converter._voice.stored, converter._loader._compiler
+    sources = compiler.sources(stored.facts)
+    content, voice, detector = compiler.compile(stored)
     monkeypatch.setattr(cpu_step, "CpuNetwork", ExactNetwork)
     retrieval = Retrieval(config.model_path / "model.index")
     on_cpu = cpu_step.CpuStep(
@@ -90,7 +91,7 @@ def test_it_says_what_the_cpu_says(config, monkeypatch):
     features = network._past_features[0].numpy()
     assert np.sqrt(np.mean((features - on_cpu._features) ** 2) / np.mean(on_cpu._features**2)) < 0.005
     np.testing.assert_allclose(network._past_pitch_hz.numpy(), on_cpu._pitch_hz, rtol=3e-4)  # half a cent
-    assert (network._past_pitch_hz > 0).any() == converter._voice.facts.has_pitch
+    assert (network._past_pitch_hz > 0).any() == stored.facts.has_pitch
     # the phases come apart: the compiled detector has its weights in float16
     assert np.sqrt(np.mean((gpu_sound - cpu) ** 2) / np.mean(cpu**2)) < 0.05
 
@@ -103,7 +104,8 @@ def test_all_of_it_can_be_told_at_once_in_half_precision(config, detector, tmp_p
 
     from rwc_pw.rvc.network.whole import WholeVoice
 
-    sources = StreamingConverter(config)._compiler.sources()
+    converter = StreamingConverter(config)
+    sources = converter._loader._compiler.sources(converter._voice.stored.facts)
     weights = sources.detector
     if weights and detector == "rmvpe":
         torch.save(E2E(4, 1, (2, 2)).state_dict(), weights := tmp_path / "rmvpe.pt")
@@ -128,15 +130,15 @@ def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, fails, 
     it = StreamingConverter(config)
     it.initialize()
     heard = spoken(it, tone(1.5), CHUNK)
-    assert it._is_on_gpu
+    assert it._loader.is_on_gpu
     monkeypatch.setattr(it._stream._step, fails, lost)
     with pytest.raises(ConversionError, match="GPU failed: CUDA error"):
         it.convert_chunk(tone(1)[:CHUNK], context)
     assert gpu.device() is None
     it.initialize()
-    assert not it._is_on_gpu
+    assert not it._loader.is_on_gpu
     again = spoken(it, tone(1.5), CHUNK)
-    if it._voice.facts.has_pitch:
+    if it._voice.stored.facts.has_pitch:
         expected_hz = pytest.approx(170 * 2 ** (3 / 12), rel=0.01)
         assert (pitch_hz(heard), pitch_hz(again)) == (expected_hz, expected_hz)
     assert np.abs(again[-CHUNK:]).max() > 0

@@ -21,6 +21,10 @@ class VoiceChain(ConversionBackend):
         """The sum of the stages' delays."""
         return self.converter.latency_samples + sum(effect.latency_samples for effect in self._effects())
 
+    @property
+    def kind(self) -> object:
+        return self.converter.kind
+
     def initialize(self) -> None:
         self.converter.initialize()
         self._reset()
