@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 48_000
+SAMPLE_BYTES = 4  # float32
 
 Samples = NDArray[np.float32]
 """Mono sound: shape (n,), float32, full scale ±1, at ``SAMPLE_RATE_HZ``."""

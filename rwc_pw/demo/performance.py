@@ -14,7 +14,8 @@ from rwc_pw.desktop import launcher
 from rwc_pw.errors import RwcPwError
 from rwc_pw.headless.conf import MICROPHONE
 from rwc_pw.headless.recording import AppRecorder, Frames, Player
-from rwc_pw.headless.session import HeadlessPipeWire, end
+from rwc_pw.headless.servers import end
+from rwc_pw.headless.session import HeadlessPipeWire
 from rwc_pw.names import SOURCE_NODE
 from rwc_pw.pipewire.argv import DIES_WITH_US
 from rwc_pw.pipewire.graph import Graph

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 MICROPHONE = "headless_microphone"
 SPEAKERS = "headless_speakers"
+MICROPHONE_PRIORITY = 2000
 
 DIRECTORIES = {"HOME": "home", "XDG_RUNTIME_DIR": "run"} | {
     f"XDG_{kind}_HOME": kind.lower() for kind in ("CONFIG", "STATE", "DATA", "CACHE")
@@ -84,29 +85,37 @@ def configuration(root: Path, *, quantum: int, devices: Iterable[str]) -> dict[P
     } | {config / "wireplumber" / name: text for name, text in WIREPLUMBER_CONF.items()}
 
 
-def microphone_arguments(
-    name: str, description: str, channels: Sequence[str] = ("MONO",), media_class: str = "Audio/Source/Virtual"
-) -> str:
-    """The arguments of a fake microphone, which hears what is played into its input ports, one for each channel."""
-    return NULL_NODE.format(
-        media_class=media_class,
-        priority=2000,
-        name=name,
-        description=description,
-        channels=len(channels),
-        position=" ".join(channels),
+def microphone_arguments() -> str:
+    """The arguments of the fake microphone, which hears what is played into its input port."""
+    return node_arguments(
+        MICROPHONE,
+        "Headless microphone",
+        media_class="Audio/Source/Virtual",
+        channels=("MONO",),
+        priority=MICROPHONE_PRIORITY,
     )
 
 
 def speakers_arguments() -> str:
-    """The arguments of fake speakers, stereo."""
-    return NULL_NODE.format(
+    """The arguments of the fake speakers, stereo."""
+    return node_arguments(
+        SPEAKERS,
+        "Headless speakers",
         media_class="Audio/Sink",
+        channels=("FL", "FR"),
         priority=1000,  # as devices' have it: at the same as the microphone's, what they play may be the default source
-        name=SPEAKERS,
-        description="Headless speakers",
-        channels=2,
-        position="FL FR",
+    )
+
+
+def node_arguments(name: str, description: str, *, media_class: str, channels: Sequence[str], priority: int) -> str:
+    """The arguments of a fake device, whose ports are one for each channel and direction."""
+    return NULL_NODE.format(
+        media_class=media_class,
+        priority=priority,
+        name=name,
+        description=description,
+        channels=len(channels),
+        position=" ".join(channels),
     )
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
 from rwc_pw.errors import RwcPwError
 from rwc_pw.headless.conf import MICROPHONE, SPEAKERS
-from rwc_pw.headless.session import DEADLINE_S, HeadlessPipeWire, end
+from rwc_pw.headless.servers import end
+from rwc_pw.headless.session import DEADLINE_S, HeadlessPipeWire
 from rwc_pw.pipewire.argv import DIES_WITH_US
 from rwc_pw.pipewire.graph import Graph, Port
 from rwc_pw.pipewire.pw_cat import PwCat

@@ -6,9 +6,8 @@ import fcntl
 import os
 import termios
 
-from rwc_pw.audio.samples import Samples
+from rwc_pw.audio.samples import SAMPLE_BYTES, Samples
 
-SAMPLE_BYTES = 4  # float32
 SILENT_PAGE = bytes(4096)  # the unit in which the kernel frees pipe space
 
 

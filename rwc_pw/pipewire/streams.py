@@ -11,8 +11,9 @@ from rwc_pw.errors import UnavailableError
 from rwc_pw.pipewire.player_pipe import PlayerPipe
 from rwc_pw.pipewire.process import start, terminate, wait_or_kill
 from rwc_pw.pipewire.pw_cat import PwCat
+from rwc_pw.pipewire.recorder_pipe import RecorderPipe, pipe_bytes
 from rwc_pw.pipewire.supervision import OwnStreams
-from rwc_pw.pipewire.transport import Transport, pipe_bytes
+from rwc_pw.pipewire.transport import Transport
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.system.priority import raise_priority
 
@@ -64,11 +65,9 @@ class Streams:
             os.close(playback_read)
         loop = asyncio.get_running_loop()
         self.transport = Transport(
-            capture_read,
+            RecorderPipe(capture_read, self.own.channels, self._downmix),
             PlayerPipe(playback_write, drain),
             self._pipeline,
-            self.own.channels,
-            self._downmix,
             on_failure=lambda: loop.call_soon_threadsafe(self._failed.set),
         )
 

@@ -4,24 +4,21 @@ import logging
 import os
 import select
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import mode
 
 import numpy as np
 
-from rwc_pw.audio.declick import Declick
 from rwc_pw.audio.samples import SAMPLE_RATE_HZ, Samples
-from rwc_pw.channels.downmix import Downmix
-from rwc_pw.pipewire.player_pipe import SAMPLE_BYTES, PlayerPipe
+from rwc_pw.pipewire.block_length import BlockLength
+from rwc_pw.pipewire.playback import Playback
+from rwc_pw.pipewire.player_pipe import PlayerPipe
 from rwc_pw.pipewire.playout import PlayoutQueue
+from rwc_pw.pipewire.recorder_pipe import RecorderPipe
 from rwc_pw.streaming.conversion_times import PATIENCE
 from rwc_pw.streaming.pipeline import StreamingPipeline
 from rwc_pw.system.priority import raise_priority
 
-PIPE_BYTES = 65536  # for one channel
-MOST_PIPE_BYTES = 1 << 20  # that users may have
 IDLE_S = 0.1  # without samples for this long, and for IDLE_BLOCKS: the graph is idle, or there is no microphone
 IDLE_BLOCKS = 4
 GRAPH_CYCLES = 1  # from the player's buffer to the app; measured on 0.3.65 and 1.4.2
@@ -32,11 +29,6 @@ log = logging.getLogger(__name__)
 def least_latency_samples(quantum: int) -> int:
     """From the microphone to us and from us to the app, with the usual reserve of one block."""
     return (GRAPH_CYCLES + 1) * quantum
-
-
-def pipe_bytes(channels: int) -> int:
-    """Capacity of a pipe for so many channels."""
-    return min(channels * PIPE_BYTES, MOST_PIPE_BYTES)
 
 
 @dataclass(frozen=True)
@@ -56,38 +48,26 @@ class Transport:
 
     def __init__(
         self,
-        capture_fd: int,
+        recorder: RecorderPipe,
         player: PlayerPipe,
         pipeline: StreamingPipeline,
-        channels: int,
-        downmix: Downmix,
         on_failure: Callable[[], object],
     ) -> None:
-        """Capture ``channels`` channels, of which ``downmix`` makes one.
-
-        ``on_failure`` is called in the thread when it can no longer carry sound.
-        """
-        self.skipped_samples = 0
-        """Skipped because the player had fallen behind."""
+        """``on_failure`` is called in the thread when it can no longer carry sound."""
         self.captured_samples = 0
         self.is_flowing = False
         self.pipeline: StreamingPipeline
         """The pipeline that converts; it may be replaced while sound flows."""
         self._levels = Levels()
-        self._capture_fd = capture_fd
+        self._recorder = recorder
         self._player = player
+        self._queue = PlayoutQueue()
+        self._playback = Playback(player, self._queue)
         self._stop_fd = os.eventfd(0)
         self.pipeline = self._carried_through = pipeline
-        self._channels = channels
-        self._downmix = downmix
         self._on_failure = on_failure
-        self._queue = PlayoutQueue()
-        self._block_lengths: deque[int] = deque(maxlen=9)
-        self._steady_block = 0
-        self._partial = b""
-        self._declick = Declick()
+        self._block = BlockLength()
         self._is_mid_cycle = False
-        self._is_first_cycle = False
         self._thread = threading.Thread(target=self._run_or_fail, name="transport", daemon=True)
 
     def start(self) -> None:
@@ -103,6 +83,11 @@ class Transport:
     def latency_samples(self) -> int:
         """From the microphone to us and from us to the app, in samples."""
         return GRAPH_CYCLES * self._queue.block_samples + self._queue.reserve_samples
+
+    @property
+    def skipped_samples(self) -> int:
+        """Samples that were skipped because the player had fallen behind."""
+        return self._playback.skipped_samples
 
     @property
     def taken_samples(self) -> int:
@@ -129,19 +114,20 @@ class Transport:
             if self._stop_fd in arrived:
                 return
             if arrived:
-                if not (data := os.read(self._capture_fd, pipe_bytes(self._channels))):
+                if (captured := self._recorder.read()) is None:
                     return  # the recorder has ended, which the node manager also notices
-                self._carry(self._decode(data))
+                self._carry(captured)
             elif player_took_silence:
                 self._player.fill_with_silence()
             elif self._is_mid_cycle:
-                self._look_at_queue()
+                self._is_mid_cycle = False
+                self._playback.look()
             else:
                 self._fall_idle()
 
     def _wait(self) -> tuple[list[int], list[int]]:
         """Bytes that have arrived, and whether the player reads while idle; neither after a timeout."""
-        watched = [self._capture_fd, self._stop_fd]
+        watched = [self._recorder.read_fd, self._stop_fd]
         if not self.is_flowing:
             arrived, took, _ = select.select(watched, [self._player.write_fd], [])
             return arrived, took
@@ -152,13 +138,6 @@ class Transport:
         )
         return arrived, []
 
-    def _decode(self, data: bytes) -> Samples:
-        data = self._partial + data
-        frame_bytes = SAMPLE_BYTES * self._channels
-        whole = len(data) // frame_bytes * frame_bytes
-        self._partial = data[whole:]
-        return self._downmix.process(np.frombuffer(data[:whole], np.float32).reshape(-1, self._channels))
-
     def _carry(self, captured: Samples) -> None:
         if not len(captured):
             return
@@ -166,7 +145,7 @@ class Transport:
         self._note_block_length(len(captured))
         if (pipeline := self.pipeline) is not self._carried_through:
             self._carried_through = pipeline
-            self._declick.break_off()
+            self._playback.break_off()
         pipeline.process_input(captured)
         patience_s = PATIENCE * self._queue.block_samples / SAMPLE_RATE_HZ  # even if several blocks arrive as one
         converted = pipeline.get_output(len(captured), patience_s)
@@ -174,44 +153,18 @@ class Transport:
             captured=max(self._levels.captured, float(np.abs(captured).max())),
             played=max(self._levels.played, float(np.abs(converted).max())),
         )
-        self._play(converted)
+        self._playback.play(converted)
         self._is_mid_cycle = True
 
-    def _note_block_length(self, length: int) -> None:
-        self._block_lengths.append(length)
-        usual = mode(self._block_lengths)  # after a delay, several blocks arrive as one
-        if usual != self._queue.block_samples:
-            self._queue.set_block(usual)
-        if self._block_lengths.count(usual) == self._block_lengths.maxlen and usual != self._steady_block:
-            if self._steady_block:
-                self.pipeline.change_block(usual)
-            self._steady_block = usual
+    def _note_block_length(self, samples: int) -> None:
+        is_another = self._block.observe(samples)
+        if self._block.usual != self._queue.block_samples:
+            self._queue.set_block(self._block.usual)
+        if is_another:
+            self.pipeline.change_block(self._block.usual)
         if not self.is_flowing:
-            self.is_flowing = self._is_first_cycle = True
-            self._player.leave(usual)
-
-    def _play(self, samples: Samples) -> None:
-        correction = self._queue.correction(self._player.queued_samples(), len(samples))
-        if correction > 0:
-            self.skipped_samples += correction
-            samples = samples[correction:]
-            self._declick.break_off()
-        elif correction < 0:
-            samples = np.concatenate([np.full(-correction, np.nan, np.float32), samples])
-        self._write(self._declick.process(samples))
-
-    def _write(self, samples: Samples) -> None:
-        written = self._player.write(samples)
-        if written < len(samples):
-            self.skipped_samples += len(samples) - written
-            self._declick.break_off()
-
-    def _look_at_queue(self) -> None:
-        self._is_mid_cycle = False
-        if self._is_first_cycle:
-            self._is_first_cycle = False
-            self._player.leave(self._queue.block_samples)  # what is removed is silence from before the stream
-        self._queue.observe(self._player.queued_samples())
+            self.is_flowing = True
+            self._playback.begin()
 
     def _fall_idle(self) -> None:
         """Nothing arrives any more: nobody listens, or there is no microphone. Discard this stream's state.
@@ -221,10 +174,6 @@ class Transport:
         """
         self.is_flowing = False
         self.pipeline.reset()
-        self._downmix.rest()
-        self._block_lengths.clear()
-        self._steady_block = 0
-        self._partial = b""
-        self._declick = Declick()
-        self._player.leave(0)
-        self._player.fill_with_silence()
+        self._recorder.rest()
+        self._block = BlockLength()
+        self._playback.rest()

@@ -23,7 +23,7 @@ from rwc_pw.headless.session import HeadlessPipeWire
 from rwc_pw.streaming import IdentityBackend
 from tests.servers.program import Program
 from tests.servers.rig import Rig, Stalling
-from tests.servers.session import are_at_rest, processes, states
+from tests.servers.session import Session, are_at_rest, processes, states
 from tests.servers.sound import (
     MICROPHONE_PORT,
     RATE_HZ,
@@ -54,13 +54,13 @@ def main() -> None:
 
 
 @contextmanager
-def session(quantum: int = 256) -> Iterator[HeadlessPipeWire]:
-    with tempfile.TemporaryDirectory(prefix="pw-") as root, HeadlessPipeWire(Path(root), quantum=quantum) as headless:
+def session(quantum: int = 256) -> Iterator[Session]:
+    with tempfile.TemporaryDirectory(prefix="pw-") as root, Session(Path(root), quantum=quantum) as headless:
         yield headless
 
 
 @contextmanager
-def enabled() -> Iterator[tuple[HeadlessPipeWire, Program]]:
+def enabled() -> Iterator[tuple[Session, Program]]:
     with session() as headless:
         program = Program(headless)
         program("enable")
@@ -225,7 +225,7 @@ def kill(headless: HeadlessPipeWire, word: str) -> float:
     return since
 
 
-def restart(headless: HeadlessPipeWire, server: str) -> float:
+def restart(headless: Session, server: str) -> float:
     headless.kill(server)
     since = time.monotonic()
     headless.restart(server)

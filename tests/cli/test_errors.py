@@ -87,8 +87,7 @@ def test_without_a_session_manager_both_tell_the_same(headless, program):
 
 def test_without_pipewire_pulse_both_tell_the_same(headless, program):
     program("enable")
-    headless._sockets["pipewire-pulse"].close()
-    headless._end("pipewire-pulse")
+    headless.take_away("pipewire-pulse")
     with program.watched() as watch:
         reason = watch.until(remedy="Start it: `systemctl --user start pipewire-pulse`.")["reason"]
     [check] = [check for check in json.loads(program("doctor", "--json", code=1)) if check["name"] == "pipewire-pulse"]

@@ -75,7 +75,7 @@ def test_a_thousand_who_ask_at_once_are_all_answered(headless, program):
 def test_while_the_bus_stands_still_that_is_told_and_afterwards_all_is_as_before(headless, program):
     program("enable")
     daemon = ours(headless, "rwc_pw daemon")
-    bus = headless._servers["dbus-daemon"].pid
+    bus = headless.pid_of("dbus-daemon")
     os.kill(bus, signal.SIGSTOP)
     try:
         assert "session bus did not answer" in program.complaint("status", code=69)

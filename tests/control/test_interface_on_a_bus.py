@@ -145,7 +145,7 @@ def test_many_settings_are_refused_at_once_and_no_refusal_is_logged_as_an_error_
 
 
 def test_while_pipewire_pulse_stands_still_that_is_told_and_all_else_goes_on(tell, headless):
-    pulse = headless._servers["pipewire-pulse"].pid
+    pulse = headless.pid_of("pipewire-pulse")
 
     async def story(window: Window) -> None:
         asked = [asyncio.ensure_future(window.voice.call_devices()) for _ in range(10)]

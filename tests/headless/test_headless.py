@@ -9,7 +9,8 @@ import pytest
 
 from rwc_pw.errors import RwcPwError, UnavailableError
 from rwc_pw.headless.recording import pw_cat_of
-from rwc_pw.headless.session import MICROPHONE, SERVERS, SPEAKERS, HeadlessPipeWire
+from rwc_pw.headless.servers import SERVERS
+from rwc_pw.headless.session import MICROPHONE, SPEAKERS, HeadlessPipeWire
 from tests.patience import PATIENCE_S, wait_for_end
 from tests.servers.session import processes, traces
 
@@ -98,6 +99,15 @@ def test_what_never_comes_is_an_error_at_the_deadline(headless):
     assert time.monotonic() - begun >= 0.6
 
 
+def test_a_server_that_ended_by_itself_is_named_with_its_log(headless):
+    wireplumber = headless.pid_of("wireplumber")
+    descriptor = os.pidfd_open(wireplumber)
+    os.kill(wireplumber, signal.SIGKILL)
+    wait_for_end(descriptor)
+    with pytest.raises(RwcPwError, match=rf" wireplumber ended with -9: see {headless.root}/wireplumber\.log\.$"):
+        headless.wait_for(lambda graph: graph.named("nobody"), timeout_s=0.3)
+
+
 def test_a_tool_that_fails_says_why(headless):
     with pytest.raises(RwcPwError, match="pw-link nobody:a nobody:b ended with"):
         headless.run("pw-link", "nobody:a", "nobody:b")
@@ -137,7 +147,7 @@ def test_the_servers_die_with_their_parent(tmp_path_factory):
     program = (
         "import sys; from pathlib import Path; from rwc_pw.headless.session import HeadlessPipeWire;"
         "headless = HeadlessPipeWire(Path(sys.argv[1])); headless.start();"
-        "print(*(server.pid for server in headless._servers.values()), flush=True); sys.stdin.read()"
+        "print(*(server.pid for server in headless._servers.processes.values()), flush=True); sys.stdin.read()"
     )
     argv = (sys.executable, "-c", program, str(root))
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:

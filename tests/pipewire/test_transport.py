@@ -66,11 +66,11 @@ def test_a_visit_of_another_quantum_leaves_the_delay_as_it_was(headless):
             a_second_later()
             force_quantum(headless, 0)
             for _ in range(10):  # a busy machine misses cycles now and then
-                after = np.median(delays(a_second_later()))
-                if after <= before:
+                after, declared = np.median(delays(a_second_later())), rig.declared_samples()
+                if after <= before and declared <= before + RATE_HZ // 1000:
                     break
             assert after <= before
-            assert rig.declared_samples() <= before + RATE_HZ // 1000
+            assert declared <= before + RATE_HZ // 1000
 
 
 def test_every_sample_of_speech_arrives_once_and_in_order(start_headless, speech):

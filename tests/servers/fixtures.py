@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rwc_pw.headless.session import SERVERS, TOOLS, HeadlessPipeWire
+from rwc_pw.headless.servers import SERVERS
+from rwc_pw.headless.session import TOOLS
 from tests.conftest import require
 from tests.servers.program import Program
-from tests.servers.session import traces
+from tests.servers.session import Session, traces
 from tests.servers.sound import real_speech
 
 DROP_IN = Path(__file__).parents[2] / "pipewire-conf" / "50-rwc-voice.conf"
-Start = Callable[..., HeadlessPipeWire]
+Start = Callable[..., Session]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,11 +35,11 @@ def servers() -> None:
 @pytest.fixture
 def start_headless(servers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:  # noqa: ARG001
     """Starts private sessions, with the drop-in when ``rwc_voice=True``; they must end without a trace."""
-    started: list[HeadlessPipeWire] = []
+    started: list[Session] = []
 
-    def start(*, rwc_voice: bool = False, quantum: int = 256, microphone: bool = True) -> HeadlessPipeWire:
+    def start(*, rwc_voice: bool = False, quantum: int = 256, microphone: bool = True) -> Session:
         root = tmp_path_factory.mktemp("pw")  # not tmp_path: a long test name would make the sockets' paths too long
-        headless = HeadlessPipeWire(root, quantum=quantum, microphone=microphone)
+        headless = Session(root, quantum=quantum, microphone=microphone)
         if rwc_voice:
             conf_d = Path(headless.environment["XDG_CONFIG_HOME"], "pipewire", "pipewire.conf.d")
             conf_d.mkdir(parents=True)
@@ -54,19 +55,19 @@ def start_headless(servers: None, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-def headless(start_headless: Start, request: pytest.FixtureRequest) -> HeadlessPipeWire:
+def headless(start_headless: Start, request: pytest.FixtureRequest) -> Session:
     """A started private session with a fake microphone and fake speakers, at the quantum that a test asks for."""
     return start_headless(quantum=getattr(request, "param", 256))
 
 
 @pytest.fixture
-def voiced(start_headless: Start) -> HeadlessPipeWire:
+def voiced(start_headless: Start) -> Session:
     """The same with the microphone RWC Voice, into which nobody plays."""
     return start_headless(rwc_voice=True)
 
 
 @pytest.fixture
-def program(headless: HeadlessPipeWire) -> Iterator[Program]:
+def program(headless: Session) -> Iterator[Program]:
     """``rwc-pw`` in a private session; switched off at the end."""
     program = Program(headless)
     yield program

@@ -18,7 +18,7 @@ from tests.benchmarks.campaign.schedule import MICROPHONES, Fault
 from tests.benchmarks.campaign.speaking import Speaker
 from tests.benchmarks.campaign.verdict import Done, Heard, Interval, Record
 from tests.servers.program import Program
-from tests.servers.session import ours, processes
+from tests.servers.session import Session, ours, processes
 
 SPEECH_S = 120.0
 FLOWING_S = 0.5
@@ -37,7 +37,7 @@ WORDS = {"daemon": "rwc_pw daemon", "recorder": "rwc_pw.capture", "player": "rwc
 class World:
     """RWC Voice is on, two microphones hear the real voice, and an app records, which opens again when it is ended."""
 
-    def __init__(self, headless: HeadlessPipeWire) -> None:
+    def __init__(self, headless: Session) -> None:
         self.headless = headless
         self.program = Program(headless)
         self.apps: list[App] = []
@@ -340,7 +340,7 @@ FAULTS: dict[str, Callable[[World, Fault], None]] = {
 @contextmanager
 def new_world(root: Path) -> Iterator[World]:
     """For the length of a ``with``; its servers end after it, and nothing else is ended by us."""
-    headless = HeadlessPipeWire(root)
+    headless = Session(root)
     conf_d = Path(headless.environment["XDG_CONFIG_HOME"], "pipewire", "pipewire.conf.d")
     conf_d.mkdir(parents=True)
     (conf_d / "20-campaign.conf").write_text(QUANTUM_CONF)
