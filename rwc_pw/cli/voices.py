@@ -23,6 +23,7 @@ from rwc_pw.system.writing import make_folder
 from rwc_pw.voices.adding.source import LARGEST_FILE_BYTES, place_of
 from rwc_pw.voices.builtin import BUILTIN_VOICES
 from rwc_pw.voices.catalogue import catalogue
+from rwc_pw.voices.rvc_voice import RvcVoice
 from rwc_pw.voices.voice_name import fitting_name
 
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -94,15 +95,13 @@ def add(
     for sentence in told:
         print(sentence, file=sys.stderr)
     print(f"{voice.name} is here: {voice.description}", flush=True)
-    if _can_speak(voice.name):
+    if _can_speak(voice):
         print(f"Speak in it with `rwc-pw use {shlex.quote(voice.name)}`.")
 
 
 @voices.command()
 def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Delete it without asking.")] = False) -> None:
     """Delete one of your own voices."""
-    from rwc_pw.rvc.compiled import forget
-
     if name in BUILTIN_VOICES:
         raise UsageError(f"{name} is built in.", "Your own voices can be removed.")
     store().check_there(name)
@@ -111,23 +110,20 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Delete i
     if not yes:
         typer.confirm(f"Delete {name}?", abort=True)
     store().remove(name)
-    forget(paths().compiled_dir, name)
     chosen_chunks().forget(name)
     print(f"{name} is gone.")
 
 
-def _can_speak(name: str) -> bool:
-    """Compile the voice; if that is not possible yet, say what is missing: it is compiled when it first speaks."""
+def _can_speak(voice: RvcVoice) -> bool:
+    """Return whether ``voice`` has all that it needs; if not, say what is missing."""
+    from rwc_pw.config import assets_dir_of
     from rwc_pw.engine.request import conversion_of
+    from rwc_pw.rvc.assets import require
 
-    compile_ahead = config().rvc_converter.compile
-    if compile_ahead is None:
-        return True
-    wanted = config().changed({"voice": name, "pitch": 0.0}, store().names())
-    conversion = conversion_of(wanted, chosen_chunks(), paths())
+    wanted = config().changed({"voice": voice.name, "pitch": 0.0}, store().names())
     try:
-        with share_done("Compiling") as on_progress:
-            compile_ahead(conversion, on_progress)
+        detector = conversion_of(wanted, chosen_chunks(), paths()).detector
+        require(assets_dir_of(config(), paths()), detector.asset if voice.has_pitch else None)
     except RwcPwError as error:
         print(f"It cannot speak yet: {error.message} {error.remedy}")
         return False

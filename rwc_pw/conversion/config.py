@@ -45,7 +45,7 @@ class ConversionConfig:
     gate_db: float = options.GATE_DB.default
     """The level in dBFS below which the microphone counts as silent."""
     paths: Paths | None = None
-    """The places of stored and of compiled voices; by default those of the user."""
+    """The places of stored voices and of what they need; by default those of the user."""
 
     def __post_init__(self) -> None:
         if self.model_path is None:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from rwc_pw.conversion.backend import ConversionBackend
     from rwc_pw.conversion.config import ConversionConfig
 
-OnProgress = Callable[[float], None]
-
 
 def _batch(config: "ConversionConfig") -> "ConversionBackend":
     from rwc_pw.conversion.rvc_batch import BatchConverter
@@ -25,12 +23,6 @@ def _streaming(config: "ConversionConfig") -> "ConversionBackend":
     from rwc_pw.conversion.rvc_streaming import StreamingConverter
 
     return StreamingConverter(config)
-
-
-def _compile_streaming(config: "ConversionConfig", on_progress: OnProgress) -> None:
-    from rwc_pw.conversion.rvc_streaming import StreamingConverter
-
-    StreamingConverter(config).compile(on_progress)
 
 
 @dataclass(frozen=True)
@@ -50,8 +42,6 @@ class RvcBackend:
     """The chunk size in samples where the user has set none."""
     adapts_chunk: bool = False
     """True if the chunk size then follows the machine's load."""
-    compile: Callable[["ConversionConfig", OnProgress], None] | None = None
-    """Does ahead of use what takes long, and tells the fraction done; None if nothing does."""
     uses_gpu: bool = False
     """True if it computes on a GPU of the process that it runs in."""
 
@@ -88,7 +78,6 @@ STREAMING = RvcBackend(
     chunk_step=960,  # blocks of 20 ms
     first_chunk=4800,
     adapts_chunk=True,
-    compile=_compile_streaming,
     uses_gpu=True,
 )
 RVC_BACKENDS = {backend.name: backend for backend in (BATCH, STREAMING)}

@@ -1,6 +1,6 @@
 """StreamingConverter: the voice's own network, block by block, every frame computed once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -31,6 +31,7 @@ class StreamingConverter(ConversionBackend):
         self._plan = Plan(config.chunk_samples // FRAME_SAMPLES, config.look_ahead_frames)
         self._loader = NetworkLoader(config, self._voice, self._plan)
         self._stream: RvcStream | None = None
+        self._is_closed = False
 
     @property
     def latency_samples(self) -> int:
@@ -42,21 +43,17 @@ class StreamingConverter(ConversionBackend):
         return self._voice.kind
 
     def initialize(self) -> None:
-        """Load the voice, compiling it if needed.
+        """Load the voice.
 
         ``UsageError`` if there is no such voice, ``UnavailableError`` without the extra or ContentVec.
         """
         stream = self._stream or self._loader.load()
-        if self._loader.is_cancelled:
+        if self._is_closed:
             raise ConversionError("the converter has been closed")
         self._set(stream, self._config)
         self._stream = stream
         with self._gpu_watched():
             self._reset(stream, np.zeros(0, np.float32))
-
-    def compile(self, on_progress: Callable[[float], None]) -> None:
-        """Compile the voice ahead of use, unless it is compiled; raises what ``initialize`` raises."""
-        self._loader.compile(on_progress)
 
     def convert_chunk(self, audio_chunk: Samples, context: Samples | None = None) -> Samples:
         """Convert (``chunk_samples``,) to as many; ``UsageError`` for any other length."""
@@ -87,7 +84,7 @@ class StreamingConverter(ConversionBackend):
 
     def cleanup(self) -> None:
         """End it for good; may be called from another thread while the voice is being loaded."""
-        self._loader.cancel()
+        self._is_closed = True
         self._stream = None
 
     @contextmanager

@@ -100,9 +100,7 @@ def coarse(functions: Any, pitch_hz: Array) -> Array:
     return xp.asarray(xp.round(xp.clip(scaled, 1, PITCH_BINS)), dtype=xp.int64)
 
 
-def _features(
-    networks: Networks, plan: Plan, window: Array, pitch_hz: Array, index_rate: Any, protect: Any
-) -> Array:
+def _features(networks: Networks, plan: Plan, window: Array, pitch_hz: Array, index_rate: Any, protect: Any) -> Array:
     """The features of the decoded frames, (decoded_frames, width)."""
     xp = networks.functions
     content = networks.content(window)[plan.new_content]
@@ -120,10 +118,8 @@ def _in_frames(functions: Any, plan: Plan, content: Array) -> Array:
     return functions.stack([content, content], 1).reshape(-1, content.shape[1])[-plan.decoded_frames :]
 
 
-def _source(
-    networks: Networks, plan: Plan, phase: Array, pitch_hz: Array, normal: Array
-) -> tuple[Array, Array]:
-    """Sine and noise of the decoded frames, and the phase at the block's end; it continues across blocks, in float64."""
+def _source(networks: Networks, plan: Plan, phase: Array, pitch_hz: Array, normal: Array) -> tuple[Array, Array]:
+    """Sine and noise of the decoded frames, and the phase at the block's end, with which the next one goes on."""
     xp, per_frame = networks.functions, networks.samples_per_frame
     turns = xp.asarray(pitch_hz, dtype=xp.float64) / (100 * per_frame)
     turns = xp.broadcast_to(turns[:, None], (turns.shape[0], per_frame)).reshape(-1)

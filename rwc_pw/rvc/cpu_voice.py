@@ -15,7 +15,7 @@ from rwc_pw.rvc.network.decoder import Decoder
 from rwc_pw.rvc.network.openvino_operations import OpenvinoOperations
 from rwc_pw.rvc.network.salience import NETWORKS
 from rwc_pw.rvc.network.text_encoder import TextEncoder
-from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES, Array, SalienceDetector, SalienceFacts, detect_by_swift_f0
+from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES, Array, SalienceDetector, detect_by_swift_f0
 from rwc_pw.rvc.plan import Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.sources import VoiceSources
@@ -23,19 +23,18 @@ from rwc_pw.rvc.step import StepNoise, StepSettings
 from rwc_pw.rvc.weights import read_weights
 from rwc_pw.voices.architecture import FEATURES
 
-SOURCE = "dec.m_source.l_linear"
-
 
 class CpuVoice:
     """A ``Step``, and the ``Networks`` of it."""
 
-    functions = np
+    retrieval: Callable[[Array, Any], Array] | None
 
     def __init__(self, sources: VoiceSources, plan: Plan, retrieval: Retrieval | None) -> None:
-        network, weights = sources.voice
+        network, _ = sources.voice
+        self.functions: Any = np
         self.channels = network.inter
         self.samples_per_frame = math.prod(network.upsample_rates)
-        self.source = _source(weights) if network.has_pitch else (0.0, 0.0)
+        self.source = sources.source
         self.retrieval = retrieval.blended if retrieval else None
         self._plan = plan
         self._width = FEATURES[network.version]
@@ -117,13 +116,8 @@ def _text(ops: OpenvinoOperations, sources: VoiceSources, plan: Plan) -> Any:
 def _decoder(ops: OpenvinoOperations, sources: VoiceSources, plan: Plan) -> Any:
     network, weights = sources.voice
     decoder, carry = Decoder(ops, weights, network), Carry(ops, plan.look_ahead_frames)
-    inputs = [ops.input([1, network.inter, plan.decoded_frames])]
-    if network.has_pitch:
-        inputs.append(ops.input([1, 1, plan.decoded_frames * decoder.samples_per_frame]))
-    sound = decoder(*inputs, *([] if network.has_pitch else [None]), carry)
-    return ops.model(inputs, [sound], carry.after)
-
-
-def _source(weights: Any) -> tuple[float, float]:
-    weight, bias = (float(weights[f"{SOURCE}.{part}"].reshape(())) for part in ("weight", "bias"))
-    return weight, bias
+    frames = ops.input([1, network.inter, plan.decoded_frames])
+    samples = plan.decoded_frames * decoder.samples_per_frame
+    source = ops.input([1, 1, samples]) if network.has_pitch else None
+    sound = decoder(frames, source, carry)
+    return ops.model([frames] if source is None else [frames, source], [sound], carry.after)

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from rwc_pw.rvc.assets import contentvec_folder, require
 from rwc_pw.rvc.detectors import PitchDetector
 from rwc_pw.rvc.network.carry import Weights
+from rwc_pw.system.extra import package_folder
 from rwc_pw.voices.architecture import Architecture
 from rwc_pw.voices.checkpoint import read_stored
+from rwc_pw.voices.stored_voice import StoredVoice
+
+SOURCE = "dec.m_source.l_linear"
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,19 @@ class VoiceSources:
     detector_weights: Path | None
     """None if they come with the detector's package."""
 
+    @classmethod
+    def find(cls, voice: StoredVoice, assets_dir: Path, detector: PitchDetector) -> "VoiceSources":
+        """The sources of ``voice``; ``UnavailableError`` if the extra or one of them is missing.
+
+        ``assets_dir`` has ultimate-rvc's layout.
+        """
+        for package in ("openvino", "swift_f0"):
+            package_folder(package)
+        used = detector if voice.facts.has_pitch else None
+        require(assets_dir, used.asset if used else None)
+        weights = used.weights(assets_dir) if used else None
+        return cls(voice.folder, contentvec_folder(assets_dir), used, weights)
+
     @cached_property
     def voice(self) -> tuple[Architecture, Weights]:
         """The voice's network and its weights."""
@@ -31,3 +49,12 @@ class VoiceSources:
         speakers = len(weights["emb_g.weight"])
         config = json.loads(metadata["config"])
         return Architecture.from_config(config, metadata["version"], int(metadata["f0"]), speakers), weights
+
+    @property
+    def source(self) -> tuple[float, float]:
+        """Weight and bias of the linear layer of the sine's source; zeros if the voice has no pitch."""
+        network, weights = self.voice
+        if not network.has_pitch:
+            return 0.0, 0.0
+        weight, bias = (float(weights[f"{SOURCE}.{part}"].reshape(())) for part in ("weight", "bias"))
+        return weight, bias

@@ -10,7 +10,13 @@ def read_weights(path: Path) -> Any:
     import torch
 
     def plain(v):
-        return v.numpy() if isinstance(v, torch.Tensor) else {k: plain(x) for k, x in v.items()} if isinstance(v, dict) else v
+        return (
+            v.numpy()
+            if isinstance(v, torch.Tensor)
+            else {k: plain(x) for k, x in v.items()}
+            if isinstance(v, dict)
+            else v
+        )
 
     try:
         return plain(torch.load(path, map_location="cpu", weights_only=True))

@@ -76,7 +76,7 @@ def make_assets(models_dir: Path, is_small: bool = True) -> None:
     predictors.mkdir(parents=True, exist_ok=True)
     weights = Path(find_spec("torchfcpe").origin).parent / "assets" / "fcpe_c_v001.pt"
     shutil.copyfile(weights, predictors / "fcpe.pt")
-    _make_contentvec(models_dir / "rvc" / "embedders" / "contentvec", is_small)
+    make_contentvec(models_dir / "rvc" / "embedders" / "contentvec", is_small=is_small)
 
 
 def _weight(name: str, noise: "torch.Tensor") -> "torch.Tensor":
@@ -114,13 +114,14 @@ def _let_the_sine_through(weights: dict[str, "torch.Tensor"]) -> None:
     post[0, half:, 3] = -LOUDNESS / SINE_AMPLITUDE / half
 
 
-def _make_contentvec(folder: Path, is_small: bool) -> None:
+def make_contentvec(folder: Path, *, is_small: bool, layers: int = 12) -> None:
     """A HuBERT of ContentVec's outputs (768, and 256 for v1), stride and receptive field; the small one is thin."""
     import torch
     from transformers import HubertConfig, HubertModel
 
     few = {"conv_dim": (16,) * 7, "num_hidden_layers": 1, "intermediate_size": 16, "num_conv_pos_embeddings": 16}
-    config = HubertConfig(classifier_proj_size=FEATURES["v1"], **(few if is_small else {}))
+    size = few if is_small else {"num_hidden_layers": layers}
+    config = HubertConfig(classifier_proj_size=FEATURES["v1"], **size)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = HubertModel(config)

@@ -2,22 +2,16 @@
 
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from rwc_pw import doctor
-from rwc_pw.rvc import compiled as rvc_compiled
 from rwc_pw.rvc import proof, ultimate
-from rwc_pw.rvc.compiled import VoiceCompiler
-from rwc_pw.rvc.detectors import FCPE
-from rwc_pw.system.paths import Paths
 from rwc_pw.voices.adding import add as importing
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
-from rwc_pw.voices.stored_voice import StoredVoice
 from tests.rvc.checkable import make_assets, make_voice
 
 QUIET = {"URVC_NO_LOGGING": "1", "OMP_NUM_THREADS": "1"}
@@ -64,28 +58,6 @@ def stored(once: Once, voice_file: Path) -> Path:
     return once("store", lambda folder: add_voice(voice_file, VoiceStore(folder))) / "Checkable"
 
 
-@pytest.fixture(scope="session")
-def compiled(once: Once, stored: Path, assets_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is compiled, for all tests of a worker, with the stored voice, ContentVec and FCPE from the beginning.
-
-    Other workers have voices of the same names.
-    """
-    first = once(
-        "compiled", lambda folder: VoiceCompiler(assets_dir, FCPE, 1, folder).compile(StoredVoice.read(stored))
-    )
-    return shutil.copytree(first, tmp_path_factory.mktemp("compiled"), dirs_exist_ok=True)
-
-
-@pytest.fixture(scope="module")
-def kept(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where compiled voices are kept by what runs in this process."""
-    folder = tmp_path_factory.mktemp("state")
-    (folder / "compiled").symlink_to(compiled)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Paths, "state_dir", folder)
-        yield folder / "compiled"
-
-
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Small networks gain nothing from torch's other threads, which take minutes beside a busy neighbour."""
@@ -102,7 +74,7 @@ def _whole(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """The extra is whole, and is not imported after each failure: test_broken_extra.py has one that is not."""
     if not request.node.get_closest_marker("needs_rvc"):
         return
-    for module in (doctor, importing, proof, rvc_compiled, ultimate):
+    for module in (doctor, importing, proof, ultimate):
         monkeypatch.setattr(module, "check_extra", lambda: None)
 
 

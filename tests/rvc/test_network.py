@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from rwc_pw.rvc.cpu_network import CpuNetwork
 from tests.rvc.synthesizer import FEATURES, UPSAMPLING, architecture
 
 pytestmark = [
@@ -44,9 +45,8 @@ def reference(request):
             theirs.dec.m_source.forward = lambda *_: (source.transpose(1, 2), None, None)
         sound = theirs.dec(flowed, *([torch.zeros(1, FRAMES)] if has_pitch else []), g=speaker)
     weights = {
-        name.replace("parametrizations.weight.original0", "weight_g").replace(
-            "parametrizations.weight.original1", "weight_v"
-        ): weight
+        name.replace("parametrizations.weight.original0", "weight_g")
+        .replace("parametrizations.weight.original1", "weight_v"): weight.numpy()
         for name, weight in theirs.state_dict().items()
     }
     return SimpleNamespace(theirs=theirs, network=network, weights=weights, frames=frames, source=source, sound=sound)
@@ -58,19 +58,27 @@ def streamed(reference, block: int, look_ahead: int) -> np.ndarray:
 
     from rwc_pw.rvc.network.carry import Carry
     from rwc_pw.rvc.network.decoder import Decoder
+    from rwc_pw.rvc.network.torch_operations import TorchOperations
 
-    decoder = Decoder(reference.weights, reference.network)
+    ops = TorchOperations("cpu", torch.float32)
+    decoder = Decoder(ops, reference.weights, reference.network)
     before, sound = None, []
     with torch.no_grad():
         for start in range(0, FRAMES, block):
             final, end = min(block, FRAMES - start), min(start + block + look_ahead, FRAMES)
             samples = slice(start * decoder.samples_per_frame, end * decoder.samples_per_frame)
             source = None if reference.source is None else reference.source[..., samples]
-            carry = Carry(end - start - final, before)
+            carry = Carry(ops, end - start - final, before)
             said = decoder(reference.frames[..., start:end], source, carry)
             sound.append(said[0, 0, : final * decoder.samples_per_frame])
             before = carry.after
     return torch.cat(sound).numpy()
+
+
+class ExactNetwork(CpuNetwork):
+    """In float32 also where the CPU has bfloat16."""
+
+    settings = {**CpuNetwork.settings, "INFERENCE_PRECISION_HINT": "f32"}  # noqa: RUF012 - as in what it replaces
 
 
 @pytest.mark.parametrize("block", [1, 8, 20, FRAMES])
@@ -87,17 +95,88 @@ def test_the_less_it_looks_ahead_the_more_it_errs(reference):
     assert errors[-1] > 0
 
 
-def test_the_text_encoder_says_what_theirs_says(reference):
+def test_openvino_says_block_by_block_what_the_offline_network_says(reference):
+    from rwc_pw.rvc.network.carry import Carry
+    from rwc_pw.rvc.network.decoder import Decoder
+
+    block, ahead, per_frame = 8, 40, reference.network.sample_rate_hz // 100
+
+    def build(ops):
+        decoder, carry = Decoder(ops, reference.weights, reference.network), Carry(ops, ahead)
+        frames = ops.input([1, reference.network.inter, block + ahead])
+        source = ops.input([1, 1, (block + ahead) * per_frame]) if reference.network.has_pitch else None
+        sound = decoder(frames, source, carry)
+        return ops.model([frames] if source is None else [frames, source], [sound], carry.after)
+
+    network = ExactNetwork(build)
+    for _ in range(2):  # the second time after a reset
+        sound = []
+        for start in range(0, FRAMES - block - ahead + 1, block):
+            given = [reference.frames[..., start : start + block + ahead].numpy()]
+            if reference.source is not None:
+                samples = slice(start * per_frame, (start + block + ahead) * per_frame)
+                given.append(reference.source[..., samples].numpy())
+            sound.append(network(*given)[0][0, 0, : block * per_frame])
+        heard = np.concatenate(sound)
+        np.testing.assert_allclose(heard, reference.sound[0, 0].numpy()[: len(heard)], atol=TOLERANCE)
+        network.reset()
+
+
+@pytest.mark.parametrize("by", ["torch", "openvino"])
+def test_the_text_encoder_says_what_theirs_says(reference, by):
     import torch
 
     from rwc_pw.rvc.network.text_encoder import TextEncoder
+    from rwc_pw.rvc.network.torch_operations import TorchOperations
 
     random = torch.Generator().manual_seed(1)
     features = torch.randn(1, 60, FEATURES[reference.network.version], generator=random)
-    pitch = torch.randint(1, 256, (1, 60), generator=random) if reference.network.has_pitch else None
+    pitch = torch.randint(1, 256, (60,), generator=random) if reference.network.has_pitch else None
     with torch.no_grad():
-        ours = TextEncoder(reference.weights, reference.network)(features, pitch)
-        theirs = reference.theirs.enc_p(features, pitch, torch.tensor([60]))[:2]
+        theirs = reference.theirs.enc_p(features, pitch if pitch is None else pitch[None], torch.tensor([60]))[:2]
+    given = [features] if pitch is None else [features, pitch]
+
+    def build(ops):
+        inputs = [ops.input([1, 60, features.shape[2]]), ops.input([60], np.int64)][: len(given)]
+        return ops.model(inputs, TextEncoder(ops, reference.weights, reference.network, 60)(*inputs), [])
+
+    if by == "torch":
+        ops = TorchOperations("cpu", torch.float32)
+        ours = [told.numpy() for told in TextEncoder(ops, reference.weights, reference.network, 60)(*given)]
+    else:
+        ours = ExactNetwork(build)(*(value.numpy() for value in given))
     for mine, expected in zip(ours, theirs, strict=True):
         assert expected.std() > 0.1
-        np.testing.assert_allclose(mine.numpy(), expected.numpy(), atol=TOLERANCE)
+        np.testing.assert_allclose(mine, expected.numpy(), atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("by", ["torch", "openvino"])
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_content_says_what_transformers_hubert_says(tmp_path, by, version):
+    import torch
+    from transformers import HubertConfig, HubertModel
+
+    from rwc_pw.rvc.network.content import Content
+    from rwc_pw.rvc.network.torch_operations import TorchOperations
+    from tests.rvc.checkable import make_contentvec
+
+    make_contentvec(tmp_path, is_small=False, layers=2)
+    theirs = HubertModel(HubertConfig.from_pretrained(tmp_path)).eval()
+    stored = torch.load(tmp_path / "pytorch_model.bin", weights_only=True)
+    theirs.load_state_dict({name: weight for name, weight in stored.items() if "final_proj" not in name})
+    sound = np.random.default_rng(0).normal(0, 0.1, (1, 6400)).astype(np.float32)
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(sound)).last_hidden_state
+        if version == "v1":
+            expected = torch.nn.functional.linear(expected, stored["final_proj.weight"], stored["final_proj.bias"])
+
+    def build(ops):
+        heard = ops.input([1, 6400])
+        return ops.model([heard], [Content(ops, tmp_path, version)(heard)], [])
+
+    if by == "torch":
+        with torch.no_grad():
+            ours = Content(TorchOperations("cpu", torch.float32), tmp_path, version)(torch.from_numpy(sound)).numpy()
+    else:
+        ours = ExactNetwork(build)(sound)[0]
+    np.testing.assert_allclose(ours, expected.numpy(), atol=10 * TOLERANCE)

@@ -18,9 +18,7 @@ class Carry:
     next block. Beyond the block's end there are zeros.
     """
 
-    def __init__(
-        self, operations: Operations, provisional_frames: int, before: Sequence[Value] | None = None
-    ) -> None:
+    def __init__(self, operations: Operations, provisional_frames: int, before: Sequence[Value] | None = None) -> None:
         """``before`` is the previous block's ``after``; without it, the past is zeros."""
         self.provisional_frames = provisional_frames
         self._operations = operations

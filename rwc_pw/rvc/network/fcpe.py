@@ -79,6 +79,4 @@ class _Conv:
         self._padding = weight.shape[-1] // 2
 
     def __call__(self, frames: Value) -> Value:
-        return self._operations.conv1d(
-            frames, self._weight, self._bias, groups=self._groups, padding=self._padding
-        )
+        return self._operations.conv1d(frames, self._weight, self._bias, groups=self._groups, padding=self._padding)

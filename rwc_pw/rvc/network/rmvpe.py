@@ -39,9 +39,7 @@ class Rmvpe:
         self._scale, self._shift = operations.constant(scale), operations.constant(shift)
         self._down = [_chain(operations, stored, f"unet.encoder.layers.{at}.conv") for at in range(LEVELS)]
         between = _count(stored, "unet.intermediate.layers.{}.conv.0.conv.0.weight")
-        self._between = [
-            _chain(operations, stored, f"unet.intermediate.layers.{at}.conv") for at in range(between)
-        ]
+        self._between = [_chain(operations, stored, f"unet.intermediate.layers.{at}.conv") for at in range(between)]
         self._up = [_Up(operations, stored, f"unet.decoder.layers.{at}") for at in range(LEVELS)]
         self._last = operations.constant(stored["cnn.weight"]), operations.constant(stored["cnn.bias"])
         self._forward, self._backward = (

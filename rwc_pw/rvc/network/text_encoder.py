@@ -69,9 +69,7 @@ def _for_heads(index: NDArray[Any], heads: int) -> NDArray[Any]:
 
 
 class _Layer:
-    def __init__(
-        self, operations: Operations, weights: Weights, number: int, heads: int, positions: Positions
-    ) -> None:
+    def __init__(self, operations: Operations, weights: Weights, number: int, heads: int, positions: Positions) -> None:
         name = "enc_p.encoder"
         self._operations = operations
         self._attention = _Attention(operations, weights, f"{name}.attn_layers.{number}", heads, positions)
@@ -106,9 +104,7 @@ class _Conv:
 class _Attention:
     """Self-attention with relative positions (Shaw et al., 2018), which reach ``FARTHEST`` frames."""
 
-    def __init__(
-        self, operations: Operations, weights: Weights, name: str, heads: int, positions: Positions
-    ) -> None:
+    def __init__(self, operations: Operations, weights: Weights, name: str, heads: int, positions: Positions) -> None:
         self._operations = operations
         self._query, self._key, self._value, self._out = (
             Linear(operations, weights, f"{name}.conv_{part}") for part in "qkvo"
