@@ -14,7 +14,6 @@ from rwc_pw.rvc import proof, ultimate
 from rwc_pw.rvc.compiled import VoiceCompiler
 from rwc_pw.rvc.detectors import FCPE
 from rwc_pw.system.paths import Paths
-from rwc_pw.voices.adding import add as importing
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
@@ -99,7 +98,7 @@ def _whole(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """The extra is whole, and is not imported after each failure: test_broken_extra.py has one that is not."""
     if not request.node.get_closest_marker("needs_rvc"):
         return
-    for module in (doctor, importing, proof, rvc_compiled, ultimate):
+    for module in (doctor, proof, rvc_compiled, ultimate):
         monkeypatch.setattr(module, "check_extra", lambda: None)
 
 

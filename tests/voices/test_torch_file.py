@@ -1,6 +1,8 @@
 """PyTorch's files are read as torch reads them, and nothing else is: nothing is run, or made larger than the file."""
 
 import pickletools
+import subprocess
+import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -317,6 +319,14 @@ def test_whatever_the_opcodes_they_make_plain_values_or_are_refused(tmp_path, co
     except BadTorchFileError:
         return
     assert type(made) is tuple
+
+
+def test_nothing_is_imported(tmp_path):
+    path = older(tmp_path / "x", {"weight": tensor(STORED, 0, (12,), (1,))})
+    program = "import sys, pathlib, rwc_pw.voices.adding.inspector, rwc_pw.rvc.weights as w;"
+    program += "w.read_weights(pathlib.Path(sys.argv[1])); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    assert {"torch", "safetensors", "faiss"} & set(done.stdout.split()) == set()
 
 
 def same(ours: object, theirs: object) -> bool:

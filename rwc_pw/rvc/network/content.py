@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from rwc_pw.rvc.network.stored import tensors
 from rwc_pw.rvc.weights import read_weights
 from rwc_pw.voices.architecture import FEATURES
 
@@ -18,7 +19,7 @@ class Content(nn.Module):
         config = HubertConfig.from_pretrained(folder)
         config._attn_implementation = "eager"
         self._hubert = HubertModel(config)
-        weights = read_weights(folder / "pytorch_model.bin")
+        weights = tensors(read_weights(folder / "pytorch_model.bin"))
         own = {name: weight for name, weight in weights.items() if not name.startswith("final_proj.")}
         self._hubert.load_state_dict(own, strict=False)
         self._projection = nn.Identity()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rwc_pw.rvc.detectors import FCPE, RMVPE
+from rwc_pw.rvc.network.stored import tensors
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 from rwc_pw.rvc.weights import read_weights
@@ -30,7 +31,7 @@ class Rmvpe(nn.Module):
         super().__init__()
         self._mel = MelSpectrogram(N_MELS, CONTENT_RATE_HZ, SPECTRUM_SAMPLES, CONTENT_FRAME_SAMPLES, None, 30, 8000)
         self._network = E2E(4, 1, (2, 2))
-        self._network.load_state_dict(read_weights(path))
+        self._network.load_state_dict(tensors(read_weights(path)))
         self.facts = {
             "padding_samples": SPECTRUM_SAMPLES // 2,
             "multiple_frames": 32,
@@ -54,7 +55,7 @@ class Fcpe(nn.Module):
         super().__init__()
         stored = read_weights(path)
         with redirect_stdout(None):  # it prints which settings are its defaults
-            whole = InferCFNaiveMelPE(DotDict(stored["config_dict"]), stored["model"])
+            whole = InferCFNaiveMelPE(DotDict(stored["config_dict"]), tensors(stored["model"]))
         self._mel = whole.wav2mel.mel_extractor
         self._network = whole.model
         cents = self._network.cent_table
