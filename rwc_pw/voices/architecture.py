@@ -60,9 +60,11 @@ class Architecture:
         _check(
             isinstance(config, list) and len(config) == CONFIG_LENGTH, f"its config is not {CONFIG_LENGTH} entries long"
         )
-        _check(version in FEATURES and isinstance(version, str), "it is neither of version v1 nor v2")
-        _check(has_pitch in (0, 1), "it does not say whether it follows the pitch")
-        _check(config[9] == "1", "its residual blocks are not of kind 1")
+        _check(isinstance(version, str) and version in FEATURES, "it is neither of version v1 nor v2")
+        _check(
+            isinstance(has_pitch, int | float) and has_pitch in (0, 1), "it does not say whether it follows the pitch"
+        )
+        _check(isinstance(config[9], str) and config[9] == "1", "its residual blocks are not of kind 1")
         architecture = cls(
             version=version,
             has_pitch=bool(has_pitch),

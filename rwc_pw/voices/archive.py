@@ -22,6 +22,8 @@ def opened_archive(file: BufferedReader) -> Iterator[zipfile.ZipFile]:
     with _ShortReads(file.raw) as short, zipfile.ZipFile(short) as archive:
         if len(archive.infolist()) > MOST_ENTRIES:
             raise TooManyEntriesError
+        if any(entry.header_offset < 0 for entry in archive.infolist()):  # zipfile would find out as an OSError
+            raise zipfile.BadZipFile
         yield archive
 
 

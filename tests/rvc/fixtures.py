@@ -9,7 +9,6 @@ import pytest
 
 from rwc_pw import doctor
 from rwc_pw.rvc import proof, ultimate
-from rwc_pw.voices.adding import add as importing
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
@@ -74,7 +73,7 @@ def _whole(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     """The extra is whole, and is not imported after each failure: test_broken_extra.py has one that is not."""
     if not request.node.get_closest_marker("needs_rvc"):
         return
-    for module in (doctor, importing, proof, ultimate):
+    for module in (doctor, proof, ultimate):
         monkeypatch.setattr(module, "check_extra", lambda: None)
 
 

@@ -112,6 +112,9 @@ def lies(checkpoint: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "a weight is missing", changed(lambda voice: voice["weight"].pop("dec.conv_pre.bias"))
     yield "another embedder", changed(lambda voice: voice.update(embedder_model="japanese-hubert-base"))
     yield "a list for an embedder", changed(lambda voice: voice.update(embedder_model=["contentvec"]))
+    yield "a tensor for an embedder", changed(lambda voice: voice.update(embedder_model=torch.ones(3)))
+    yield "a list that is long to tell", changed(lambda voice: voice.update(embedder_model=endless()))
+    yield "a tensor for a vocoder", changed(lambda voice: voice.update(vocoder=torch.ones(3)))
     yield "no speakers", changed(lambda voice: voice["weight"].pop("emb_g.weight"))
     yield "one weight more", changed(lambda voice: voice["weight"].update(extra=torch.zeros(1)))
     yield "a number for a name", changed(lambda voice: voice["weight"].update({1: torch.zeros(1)}))
@@ -137,6 +140,9 @@ def lies(checkpoint: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "resblocks of kind 2", config(9, "2")
     yield "a third version", changed(lambda voice: voice.update(version="v3"))
     yield "the other version", changed(lambda voice: voice.update(version="v1"))
+    yield "a list for a version", changed(lambda voice: voice.update(version=["v2"]))
+    yield "a tensor in the config", config(9, torch.ones(3))
+    yield "a tensor for the pitch", changed(lambda voice: voice.update(f0=torch.ones(3)))
     yield "pitch two", changed(lambda voice: voice.update(f0=2))
     yield "no pitch with pitch weights", changed(lambda voice: voice.update(f0=0))
     yield "another vocoder", changed(lambda voice: voice.update(vocoder="RefineGAN"))
@@ -148,6 +154,14 @@ def shared(weights: dict[str, Any]) -> dict[str, Any]:
 
     longest = torch.zeros(max(weight.numel() for weight in weights.values()))
     return {name: longest[: weight.numel()].reshape(weight.shape) for name, weight in weights.items()}
+
+
+def endless() -> list[Any]:
+    """A list that is small, and long to write out."""
+    lists: list[Any] = []
+    for _ in range(100):
+        lists = [lists, lists]
+    return lists
 
 
 def _reduce(module: str, name: str, arguments: tuple[Any, ...]) -> bytes:

@@ -17,13 +17,13 @@ FAILS = ("-c", "raise OSError('Could not load this library: /usr/lib/libtorchaud
 TOLD = "torchaudio cannot be imported"
 
 
-def broken() -> None:
+def broken(*_: str) -> None:
     raise UnavailableError("The installation of RVC voices is broken: torchaudio cannot be imported.")
 
 
 def test_a_voice_that_cannot_be_read(voice_file, tmp_path, monkeypatch):
     monkeypatch.setattr(importing, "INSPECTOR", FAILS)
-    monkeypatch.setattr(importing, "check_extra", broken)
+    monkeypatch.setattr(importing, "load_module", broken)
     with pytest.raises(UnavailableError, match=TOLD):
         importing.add_voice(voice_file, VoiceStore(tmp_path))
 

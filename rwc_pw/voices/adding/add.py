@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rwc_pw.errors import RwcPwError, missing_extra
-from rwc_pw.system.extra import check_extra
+from rwc_pw.system.extra import load_module
 from rwc_pw.system.private_folder import PrivateFolder
 from rwc_pw.voices.adding.source import Copied, copy_source
 from rwc_pw.voices.rvc_voice import INDEX_FILE, RvcVoice
@@ -78,8 +78,8 @@ def _name_of(copied: Copied, store: VoiceStore, tell: Callable[[str], None]) -> 
 
 def check_can_add(store: VoiceStore, name: str | None) -> None:
     """Raise what ``add_voice`` would raise for any source."""
-    if find_spec("torch") is None or find_spec("safetensors") is None:
-        raise missing_extra("PyTorch")
+    if find_spec("safetensors") is None:
+        raise missing_extra("safetensors")
     if name is not None:
         store.check_new(name)
 
@@ -104,7 +104,7 @@ def _inspect(model: Path, index: Path | None, folder: Path, source: Path) -> dic
         answer = json.loads(done.stdout)
     except ValueError:  # its limits, or what it read, ended it
         if done.returncode == 1:  # an error of Python's
-            check_extra()
+            load_module("safetensors.numpy")
         if index:
             (folder / INDEX_FILE).unlink(missing_ok=True)
             return {**_inspect(model, None, folder, source), "index_problem": "comes with an index that cannot be read"}

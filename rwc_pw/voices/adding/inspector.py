@@ -8,13 +8,14 @@ from pathlib import Path
 
 from rwc_pw.voices.adding.source import LARGEST_FILE_BYTES
 from rwc_pw.voices.architecture import FEATURES
-from rwc_pw.voices.checkpoint import BadVoiceError, look_at, read_checkpoint, store_model
+from rwc_pw.voices.checkpoint import BadVoiceError, read_checkpoint, store_model
 from rwc_pw.voices.index import BadIndexError, VoiceIndex
 from rwc_pw.voices.rvc_voice import INDEX_FILE
 
 LONGEST_CPU_S = 120
 MOST_OPEN_FILES = 128
-MEMORY_BYTES = 4 << 30  # in addition to what torch itself maps
+MEMORY_BYTES = 256 << 20  # for the objects that the largest pickle can make, 100 MB, and for blocks of numbers
+MEMORY_PER_MODEL_BYTE = 4  # where bfloat16 becomes float32, and safetensors copies that
 
 
 def main() -> None:
@@ -41,11 +42,7 @@ def inspect(model: Path, index: Path | None, folder: Path) -> dict[str, object]:
 
     A bad index is left out; ``index_problem`` says why, as the end of a sentence.
     """
-    look_at(model)
-    import torch
-
-    torch.set_num_threads(1)
-    _limit(resource.RLIMIT_AS, _mapped_bytes() + MEMORY_BYTES)
+    _limit(resource.RLIMIT_AS, _mapped_bytes() + _needed_bytes(model, index))
     architecture, weights = read_checkpoint(model)
     store_model(architecture, weights, folder)
     index_problem = ""
@@ -68,6 +65,11 @@ def _store_index(path: Path, features: int, folder: Path) -> None:
     if index.width != features:
         raise BadIndexError(f"an index of {index.width} features, but its own are {features}")
     index.write(folder / INDEX_FILE)
+
+
+def _needed_bytes(model: Path, index: Path | None) -> int:
+    """Memory for a voice of these files; the index is mapped."""
+    return MEMORY_BYTES + MEMORY_PER_MODEL_BYTE * model.stat().st_size + (index.stat().st_size if index else 0)
 
 
 def _limit(what: int, most: int) -> None:
