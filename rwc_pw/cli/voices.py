@@ -102,6 +102,8 @@ def add(
 @voices.command()
 def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Delete it without asking.")] = False) -> None:
     """Delete one of your own voices."""
+    from rwc_pw.rvc.graph_files import forget
+
     if name in BUILTIN_VOICES:
         raise UsageError(f"{name} is built in.", "Your own voices can be removed.")
     store().check_there(name)
@@ -110,6 +112,7 @@ def remove(name: Name, yes: Annotated[bool, typer.Option("--yes", help="Delete i
     if not yes:
         typer.confirm(f"Delete {name}?", abort=True)
     store().remove(name)
+    forget(paths().compiled_dir, name)
     chosen_chunks().forget(name)
     print(f"{name} is gone.")
 

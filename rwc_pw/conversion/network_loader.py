@@ -43,7 +43,7 @@ class NetworkLoader:
                 gpu.give_up(error)
         self.is_on_gpu = False
         try:
-            return self._tried(CpuVoice(sources, self._plan, retrieval))
+            return self._tried(CpuVoice(sources, self._plan, retrieval, self._voice.compiled_dir))
         except DAMAGE as error:
             raise RwcPwError(f"The voice {voice.facts.name} cannot be used: {error}.", REMOVE_AND_ADD) from error
 

@@ -20,6 +20,7 @@ class WantedVoice:
     def __init__(self, config: ConversionConfig) -> None:
         paths = config.places
         self.assets_dir = (config.assets_dir or paths.assets_dir).absolute()
+        self.compiled_dir = paths.compiled_dir
         self._store = VoiceStore(paths.voices_dir)
         self._config = config
 

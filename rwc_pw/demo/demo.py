@@ -45,7 +45,7 @@ def run_demo(config: Config, paths: Paths, input: Path | None, output: Path) -> 
 
     ``paths`` are the user's, with their own voices.
 
-    ``UsageError`` for an input that is not speech; only the three files are left.
+    ``UsageError`` for an input that is not speech; only the three files are left, and a voice's networks.
     """
     speech, rate_hz = _read_speech(input)
     with _folder(output), tempfile.TemporaryDirectory(prefix="rwc-pw-") as scratch:

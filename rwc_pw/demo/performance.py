@@ -76,10 +76,12 @@ def _daemon(headless: HeadlessPipeWire, config: Config, paths: Paths) -> Iterato
 
 def _furnish(there: Paths, config: Config, paths: Paths) -> None:
     """Provide the user's settings and voices ``there``, in the private session."""
-    if config.is_rvc and there.voices_dir != paths.voices_dir:
-        make_folder(paths.voices_dir)
-        there.voices_dir.parent.mkdir(parents=True, exist_ok=True)
-        there.voices_dir.symlink_to(paths.voices_dir)
+    if config.is_rvc:
+        for link, folder in ((there.voices_dir, paths.voices_dir), (there.compiled_dir, paths.compiled_dir)):
+            if link != folder:
+                make_folder(folder)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(folder)
     usual = {"input_device": "", "input_channel": AUTO}
     settings = {**asdict(config), **usual, "rvc_models": str(assets_dir_of(config, paths))}
     save_config(there.config_file, settings, VoiceStore(there.voices_dir).names())

@@ -1,14 +1,16 @@
 """Runs a network on the CPU, by OpenVINO."""
 
+import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, ClassVar
 
-from rwc_pw.rvc.network.openvino_operations import OpenvinoOperations
 from rwc_pw.system.extra import load_module
 
 THREADS = min(4, len(os.sched_getaffinity(0)))
+MADV_PAGEOUT = 21  # from <asm-generic/mman-common.h>, since Linux 5.4; older kernels refuse it, without harm
 
 
 class CpuNetwork:
@@ -16,16 +18,19 @@ class CpuNetwork:
 
     settings: ClassVar[dict[str, object]] = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY"}
 
-    def __init__(self, build: Callable[[OpenvinoOperations], Any]) -> None:
-        """``build`` makes the graph."""
+    def __init__(self, path: Path, shapes: Sequence[Sequence[int]]) -> None:
+        """``path`` is the graph's ``.xml``, ``shapes`` are those of its inputs."""
         # OpenVINO (2026.4) gives the thread that first uses its CPU plugin a stack for signals, and unmaps it later;
         # from then on, any signal to that thread would end the process. This thread has ended by then.
         with ThreadPoolExecutor(1) as thread:
-            self._request = thread.submit(self._compiled, build).result()
+            self._request = thread.submit(self._compiled, path, shapes).result()
+        _page_out(path.with_suffix(".bin"))
 
-    def _compiled(self, build: Callable[[OpenvinoOperations], Any]) -> Any:
+    def _compiled(self, path: Path, shapes: Sequence[Sequence[int]]) -> Any:
         core = load_module("openvino").Core()
-        return core.compile_model(build(OpenvinoOperations()), "CPU", self.settings).create_infer_request()
+        model = core.read_model(path)
+        model.reshape({port: list(shape) for port, shape in zip(model.inputs, shapes, strict=True)})
+        return core.compile_model(model, "CPU", self.settings).create_infer_request()
 
     def __call__(self, *values: Any) -> list[Any]:
         """The outputs."""
@@ -35,3 +40,14 @@ class CpuNetwork:
     def reset(self) -> None:
         """Set the state to zeros."""
         self._request.reset_state()
+
+
+def _page_out(file: Path) -> None:
+    """Page out a mapped file: OpenVINO works on a copy in its own layout, but keeps both in memory."""
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    name = str(file.resolve())
+    for line in Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines():
+        if line.endswith(name):
+            start, end = (int(address, 16) for address in line.split(maxsplit=1)[0].split("-"))
+            madvise(start, end - start, MADV_PAGEOUT)

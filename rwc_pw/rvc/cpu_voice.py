@@ -1,48 +1,50 @@
 """A voice on the CPU: networks in OpenVINO, with numpy in between."""
 
-import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rwc_pw.rvc.block import BlockState, compute
 from rwc_pw.rvc.cpu_network import CpuNetwork
-from rwc_pw.rvc.network.carry import Carry
-from rwc_pw.rvc.network.content import Content
-from rwc_pw.rvc.network.decoder import Decoder
-from rwc_pw.rvc.network.openvino_operations import OpenvinoOperations
+from rwc_pw.rvc.graph_files import GraphFiles
+from rwc_pw.rvc.graphs import content_graphs, salience_graphs, voice_graphs
 from rwc_pw.rvc.network.salience import NETWORKS
-from rwc_pw.rvc.network.text_encoder import TextEncoder
+from rwc_pw.rvc.network.text_encoder import relative_positions
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES, Array, SalienceDetector, detect_by_swift_f0
 from rwc_pw.rvc.plan import Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.sources import VoiceSources
 from rwc_pw.rvc.step import StepNoise, StepSettings
-from rwc_pw.rvc.weights import read_weights
 from rwc_pw.voices.architecture import FEATURES
 
 
 class CpuVoice:
     """A ``Step``, and the ``Networks`` of it."""
 
+    pitch: Callable[[Array], Array] | None
     retrieval: Callable[[Array, Any], Array] | None
 
-    def __init__(self, sources: VoiceSources, plan: Plan, retrieval: Retrieval | None) -> None:
-        network, _ = sources.voice
+    def __init__(self, sources: VoiceSources, plan: Plan, retrieval: Retrieval | None, compiled: Path) -> None:
+        """Networks that are built are kept in the folder ``compiled``."""
+        network, files = sources.network, GraphFiles(compiled)
         self.functions: Any = np
         self.channels = network.inter
-        self.samples_per_frame = math.prod(network.upsample_rates)
+        self.samples_per_frame = network.sample_rate_hz // 100
         self.source = sources.source
         self.retrieval = retrieval.blended if retrieval else None
         self._plan = plan
+        self._has_pitch = network.has_pitch
         self._width = FEATURES[network.version]
+        self._positions = relative_positions(plan.text_frames, network.heads)
         with ThreadPoolExecutor() as pool:
-            content = pool.submit(CpuNetwork, lambda ops: _content(ops, sources, plan))
-            text = pool.submit(CpuNetwork, lambda ops: _text(ops, sources, plan))
-            pitch = pool.submit(open_detector, sources, plan.window_samples)
-            self._decoder = CpuNetwork(lambda ops: _decoder(ops, sources, plan))
+            content = pool.submit(_content, files, sources, plan)
+            pitch = pool.submit(open_detector, files, sources, plan.window_samples)
+            voice = files.find(*voice_graphs(sources, plan.look_ahead_frames))
+            text = pool.submit(self._open_text, voice / "text.xml")
+            self._decoder = self._open_decoder(voice / "decoder.xml")
         self._content, self._text, self.pitch = content.result(), text.result(), pitch.result()
         self.reset()
 
@@ -64,7 +66,7 @@ class CpuVoice:
         return features
 
     def text(self, features: Array, bins: Any) -> tuple[Array, Array]:
-        mean, log_deviation = self._text(features[None], *([] if bins is None else [bins]))
+        mean, log_deviation = self._text(features[None], *self._positions, *([] if bins is None else [bins]))
         return mean[0], log_deviation[0]
 
     def decoded(self, frames: Array, source: Array | None) -> Array:
@@ -72,23 +74,31 @@ class CpuVoice:
         sound: Array = self._decoder(*given, *([] if source is None else [source[None, None]]))[0][0, 0]
         return sound
 
+    def _open_text(self, path: Path) -> CpuNetwork:
+        frames = self._plan.text_frames
+        shapes = [(1, frames, self._width), *(index.shape for index in self._positions)]
+        return CpuNetwork(path, [*shapes, *self._if_pitch((frames,))])
 
-def open_detector(sources: VoiceSources, window_samples: int) -> Callable[[Array], Array] | None:
+    def _open_decoder(self, path: Path) -> CpuNetwork:
+        frames = self._plan.decoded_frames
+        source = self._if_pitch((1, 1, frames * self.samples_per_frame))
+        return CpuNetwork(path, [(1, self.channels, frames), *source])
+
+    def _if_pitch(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+        return [shape] if self._has_pitch else []
+
+
+def open_detector(files: GraphFiles, sources: VoiceSources, window_samples: int) -> Callable[[Array], Array] | None:
     """The voice's way to find the pitch; None if it has no pitch."""
-    if not sources.detector:
+    detector, weights = sources.detector, sources.detector_weights
+    if not detector:
         return None
-    if not sources.detector_weights:
+    if not weights:
         return detect_by_swift_f0
-    stored, facts = read_weights(sources.detector_weights), []
-    make = NETWORKS[sources.detector.name]
-
-    def build(ops: OpenvinoOperations) -> Any:
-        network = make(ops, stored)
-        facts.append(network.facts)
-        magnitudes = ops.input([1, sum(network.facts.frames(window_samples)), SPECTRUM_SAMPLES // 2 + 1])
-        return ops.model([magnitudes], [network(magnitudes)], [])
-
-    network = CpuNetwork(build)
+    facts = NETWORKS[detector.name].facts
+    folder = files.find(*salience_graphs(detector.name, weights))
+    frames = sum(facts.frames(window_samples))
+    network = CpuNetwork(folder / "salience.xml", [(1, frames, SPECTRUM_SAMPLES // 2 + 1)])
 
     def salience(magnitudes: Array) -> Array:
         rated: Array = network(magnitudes)[0]
@@ -96,28 +106,8 @@ def open_detector(sources: VoiceSources, window_samples: int) -> Callable[[Array
             raise RuntimeError("the pitch detector returned numbers that are not finite")
         return rated
 
-    return SalienceDetector(np, np.asarray, salience, facts[0], window_samples)
+    return SalienceDetector(np, np.asarray, salience, facts, window_samples)
 
 
-def _content(ops: OpenvinoOperations, sources: VoiceSources, plan: Plan) -> Any:
-    network, _ = sources.voice
-    sound = ops.input([1, plan.window_samples])
-    return ops.model([sound], [Content(ops, sources.contentvec, network.version)(sound)], [])
-
-
-def _text(ops: OpenvinoOperations, sources: VoiceSources, plan: Plan) -> Any:
-    network, weights = sources.voice
-    inputs = [ops.input([1, plan.text_frames, FEATURES[network.version]])]
-    if network.has_pitch:
-        inputs.append(ops.input([plan.text_frames], np.int64))
-    return ops.model(inputs, TextEncoder(ops, weights, network, plan.text_frames)(*inputs), [])
-
-
-def _decoder(ops: OpenvinoOperations, sources: VoiceSources, plan: Plan) -> Any:
-    network, weights = sources.voice
-    decoder, carry = Decoder(ops, weights, network), Carry(ops, plan.look_ahead_frames)
-    frames = ops.input([1, network.inter, plan.decoded_frames])
-    samples = plan.decoded_frames * decoder.samples_per_frame
-    source = ops.input([1, 1, samples]) if network.has_pitch else None
-    sound = decoder(frames, source, carry)
-    return ops.model([frames] if source is None else [frames, source], [sound], carry.after)
+def _content(files: GraphFiles, sources: VoiceSources, plan: Plan) -> CpuNetwork:
+    return CpuNetwork(files.find(*content_graphs(sources)) / "content.xml", [(1, plan.window_samples)])

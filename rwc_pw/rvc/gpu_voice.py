@@ -1,6 +1,5 @@
 """A voice on a GPU: inputs to the GPU, a single CUDA graph, the result back."""
 
-import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -16,7 +15,7 @@ from rwc_pw.rvc.network.carry import Carry
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
 from rwc_pw.rvc.network.salience import NETWORKS
-from rwc_pw.rvc.network.text_encoder import TextEncoder
+from rwc_pw.rvc.network.text_encoder import TextEncoder, relative_positions
 from rwc_pw.rvc.network.torch_operations import TorchOperations
 from rwc_pw.rvc.pitch import SalienceDetector
 from rwc_pw.rvc.plan import Plan
@@ -35,11 +34,11 @@ class TorchNetworks:
     def __init__(
         self, sources: VoiceSources, plan: Plan, retrieval: Retrieval | None, device: str, precision: torch.dtype
     ) -> None:
-        network, weights = sources.voice
+        network, weights = sources.network, sources.weights()
         ops = TorchOperations(device, precision)
         self.functions: Any = torch
         self.channels = network.inter
-        self.samples_per_frame = math.prod(network.upsample_rates)
+        self.samples_per_frame = network.sample_rate_hz // 100
         self.source = sources.source
         self.pitch: Callable[[Tensor], Tensor] | None = _detector(sources, plan, device)
         self.retrieval: Callable[[Tensor, Tensor], Tensor] | None = None
@@ -49,7 +48,9 @@ class TorchNetworks:
         self._provisional_frames = plan.look_ahead_frames
         self._operations = ops
         self._content = Content(ops, sources.contentvec, network.version)
-        self._text = TextEncoder(ops, weights, network, plan.text_frames)
+        self._text = TextEncoder(ops, weights, network)
+        positions = relative_positions(plan.text_frames, network.heads)
+        self._positions = ops.constant(positions[0]), ops.constant(positions[1])
         self._decoder = Decoder(ops, weights, network)
         self._past = self._first_past(plan, device)
 
@@ -62,7 +63,7 @@ class TorchNetworks:
         return features.float()
 
     def text(self, features: Tensor, bins: Tensor | None) -> tuple[Tensor, Tensor]:
-        mean, log_deviation = self._text(features[None].to(self._precision), bins)
+        mean, log_deviation = self._text(features[None].to(self._precision), self._positions, bins)
         return mean[0].float(), log_deviation[0].float()
 
     def decoded(self, frames: Tensor, source: Tensor | None) -> Tensor:
@@ -163,7 +164,7 @@ class _GpuRetrieval:
 
 def first_state(sources: VoiceSources, plan: Plan, device: str) -> BlockState:
     """The state before any block."""
-    network, _ = sources.voice
+    network = sources.network
     return BlockState(
         torch.zeros(plan.past_frames, FEATURES[network.version], device=device),
         torch.zeros(plan.past_frames, device=device),

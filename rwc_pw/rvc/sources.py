@@ -4,13 +4,15 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rwc_pw.rvc.assets import contentvec_folder, require
 from rwc_pw.rvc.detectors import PitchDetector
 from rwc_pw.rvc.network.carry import Weights
-from rwc_pw.system.extra import package_folder
+from rwc_pw.system.extra import load_module, package_folder
 from rwc_pw.voices.architecture import Architecture
 from rwc_pw.voices.checkpoint import read_stored
+from rwc_pw.voices.rvc_voice import MODEL_FILE
 from rwc_pw.voices.stored_voice import StoredVoice
 
 SOURCE = "dec.m_source.l_linear"
@@ -20,6 +22,7 @@ SOURCE = "dec.m_source.l_linear"
 class VoiceSources:
     """A stored voice, and the files that it needs besides."""
 
+    name: str
     folder: Path
     """The voice's."""
     contentvec: Path
@@ -40,21 +43,29 @@ class VoiceSources:
         used = detector if voice.facts.has_pitch else None
         require(assets_dir, used.asset if used else None)
         weights = used.weights(assets_dir) if used else None
-        return cls(voice.folder, contentvec_folder(assets_dir), used, weights)
+        return cls(voice.facts.name, voice.folder, contentvec_folder(assets_dir), used, weights)
 
     @cached_property
-    def voice(self) -> tuple[Architecture, Weights]:
-        """The voice's network and its weights."""
-        weights, metadata = read_stored(self.folder)
-        speakers = len(weights["emb_g.weight"])
-        config = json.loads(metadata["config"])
-        return Architecture.from_config(config, metadata["version"], int(metadata["f0"]), speakers), weights
+    def network(self) -> Architecture:
+        """The form of the voice's network."""
+        with self._opened() as model:
+            metadata, (speakers, _) = model.metadata(), model.get_slice("emb_g.weight").get_shape()
+        return Architecture.from_config(
+            json.loads(metadata["config"]), metadata["version"], int(metadata["f0"]), speakers
+        )
 
-    @property
+    @cached_property
     def source(self) -> tuple[float, float]:
         """Weight and bias of the linear layer of the sine's source; zeros if the voice has no pitch."""
-        network, weights = self.voice
-        if not network.has_pitch:
+        if not self.network.has_pitch:
             return 0.0, 0.0
+        weights = self.weights()
         weight, bias = (float(weights[f"{SOURCE}.{part}"].reshape(())) for part in ("weight", "bias"))
         return weight, bias
+
+    def weights(self) -> Weights:
+        """The voice's weights."""
+        return read_stored(self.folder)[0]
+
+    def _opened(self) -> Any:
+        return load_module("safetensors").safe_open(self.folder / MODEL_FILE, "np")

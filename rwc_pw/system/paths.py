@@ -70,6 +70,11 @@ class Paths:
         return self.data_dir / "rvc-models"
 
     @property
+    def compiled_dir(self) -> Path:
+        """Networks of RVC voices, built for OpenVINO."""
+        return self.state_dir / "compiled"
+
+    @property
     def chunks_file(self) -> Path:
         """The chunk size chosen for each RVC voice."""
         return self.state_dir / "chunks.json"

@@ -30,8 +30,7 @@ class Carry:
         if not length:
             return block
         ops = self._operations
-        channels = ops.shape(block)[1]
-        before = ops.past([1, channels, length]) if self._before is None else next(self._before)
+        before = ops.past([1, ops.size(block, 1), length]) if self._before is None else next(self._before)
         joined = ops.concat([before, block], 2)
         provisional = self.provisional_frames * per_frame
         self.after.append(ops.part(joined, 2, -provisional - length, -provisional or None))
@@ -86,9 +85,9 @@ class Upsample:
         ops = self._operations
         joined = ops.padded(carry.join(block, self._past, self._per_frame), 2, 0, self._future)
         phases = ops.conv1d(joined, self._weight, self._bias)
-        _, outputs, length = ops.shape(phases)
-        apart = ops.reshaped(phases, [1, outputs // self._rate, self._rate, length])
-        return ops.reshaped(ops.transposed(apart, [0, 1, 3, 2]), [1, outputs // self._rate, length * self._rate])
+        outputs = ops.size(phases, 1) // self._rate
+        apart = ops.reshaped(phases, [1, outputs, self._rate, -1])
+        return ops.reshaped(ops.transposed(apart, [0, 1, 3, 2]), [1, outputs, -1])
 
 
 def without_weight_norm(weights: Weights) -> dict[str, NDArray[Any]]:

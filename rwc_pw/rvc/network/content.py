@@ -89,14 +89,15 @@ class _Positions:
         self._operations = operations
         self._groups = groups
         self._weight, self._bias = (operations.constant(weights[f"{name}.{part}"]) for part in ("weight", "bias"))
-        self._padding = weights[f"{name}.weight"].shape[-1] // 2
+        kernel = weights[f"{name}.weight"].shape[-1]
+        self._padding = kernel // 2
+        self._end = None if kernel % 2 else -1  # an even kernel gives one frame too many
 
     def __call__(self, frames: Value) -> Value:
         ops = self._operations
-        length = ops.shape(frames)[1]
         moved = ops.transposed(frames, [0, 2, 1])
         convolved = ops.conv1d(moved, self._weight, self._bias, groups=self._groups, padding=self._padding)
-        return ops.transposed(ops.gelu(ops.part(convolved, 2, 0, length)), [0, 2, 1])
+        return ops.transposed(ops.gelu(ops.part(convolved, 2, None, self._end)), [0, 2, 1])
 
 
 class _Layer:
@@ -123,6 +124,6 @@ class _Layer:
         query, key, value = (
             split_heads(ops, part(frames), self._heads) for part in (self._query, self._key, self._value)
         )
-        scaled = ops.scaled(query, ops.shape(query)[-1] ** -0.5)
+        scaled = ops.scaled(query, ops.size(query, -1) ** -0.5)
         shares = ops.softmax(ops.matmul(scaled, ops.transposed(key, [0, 1, 3, 2])))
         return self._out(join_heads(ops, ops.matmul(shares, value)))

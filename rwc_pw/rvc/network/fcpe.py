@@ -1,5 +1,7 @@
 """FCPE (Luo et al., 2025), which rates the salience of pitches by convolutions alone."""
 
+import math
+
 import numpy as np
 
 from rwc_pw.rvc.network.carry import Weights, without_weight_norm
@@ -12,23 +14,24 @@ from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 MEL_BANDS, MOST_MEL_HZ = 128, 8000.0
 LEAST_MAGNITUDE = 1e-5
 GROUPS = 4
+LEAST_HZ, MOST_HZ = 32.7, 1975.5
 SLOPE = 0.01
 
 
 class Fcpe:
     """Magnitudes (1, frames, 513) to salience (1, frames, 360); a spectrum begins 432 samples before its frame."""
 
+    facts = SalienceFacts(
+        padding_samples=(SPECTRUM_SAMPLES - CONTENT_FRAME_SAMPLES) // 2,
+        multiple_frames=1,
+        least_salience=0.006,
+        least_cents=1200 * math.log2(LEAST_HZ / 10),
+        most_cents=1200 * math.log2(MOST_HZ / 10),
+    )
+
     def __init__(self, operations: Operations, stored: dict[str, Weights]) -> None:
         """``stored`` is the content of its file."""
         plain = without_weight_norm(stored["model"])
-        cents = plain["cent_table"]
-        self.facts = SalienceFacts(
-            padding_samples=(SPECTRUM_SAMPLES - CONTENT_FRAME_SAMPLES) // 2,
-            multiple_frames=1,
-            least_salience=0.006,
-            least_cents=float(cents[0]),
-            most_cents=float(cents[-1]),
-        )
         filters = mel_filters(CONTENT_RATE_HZ, SPECTRUM_SAMPLES, MEL_BANDS, 0, MOST_MEL_HZ, is_htk=False)
         self._operations = operations
         self._filters = operations.constant(filters)
@@ -61,7 +64,7 @@ class _Layer:
     def __call__(self, frames: Value) -> Value:
         ops = self._operations
         wide = ops.transposed(self._wide(self._norm(frames)), [0, 2, 1])
-        half = ops.shape(wide)[1] // 2
+        half = ops.size(wide, 1) // 2
         gated = ops.part(wide, 1, None, half) * ops.sigmoid(ops.part(wide, 1, half, None))
         convolved = self._conv(gated)
         return self._narrow(ops.transposed(convolved * ops.sigmoid(convolved), [0, 2, 1]))

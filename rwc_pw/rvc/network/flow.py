@@ -55,7 +55,7 @@ class _WaveNet:
 
     def __call__(self, block: Value, carry: Carry) -> Value:
         ops = self._operations
-        hidden = ops.shape(block)[1]
+        hidden = ops.size(block, 1)
         total = None
         for at, (entry, output) in enumerate(zip(self._inputs, self._outputs, strict=True)):
             gated = entry(block, carry) + self._conditions[at]

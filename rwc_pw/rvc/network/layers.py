@@ -42,18 +42,17 @@ class GroupNorm:
 
     def __call__(self, block: Value) -> Value:
         ops = self._operations
-        _, channels, length = ops.shape(block)
-        grouped = ops.reshaped(block, [1, self._groups, channels // self._groups * length])
-        return ops.reshaped(ops.normalized(grouped, [2], 1e-5), [1, channels, length]) * self._scale + self._shift
+        normal = ops.normalized(ops.reshaped(block, [1, self._groups, -1]), [2], 1e-5)
+        return ops.reshaped(normal, [1, ops.size(block, 1), -1]) * self._scale + self._shift
 
 
 def split_heads(operations: Operations, frames: Value, heads: int) -> Value:
     """(1, n, width) to (1, heads, n, width / heads)."""
-    _, length, width = operations.shape(frames)
-    return operations.transposed(operations.reshaped(frames, [1, length, heads, width // heads]), [0, 2, 1, 3])
+    width = operations.size(frames, 2) // heads
+    return operations.transposed(operations.reshaped(frames, [1, -1, heads, width]), [0, 2, 1, 3])
 
 
 def join_heads(operations: Operations, mixed: Value) -> Value:
     """(1, heads, n, width / heads) to (1, n, width)."""
-    _, heads, length, width = operations.shape(mixed)
-    return operations.reshaped(operations.transposed(mixed, [0, 2, 1, 3]), [1, length, heads * width])
+    width = operations.size(mixed, 1) * operations.size(mixed, 3)
+    return operations.reshaped(operations.transposed(mixed, [0, 2, 1, 3]), [1, -1, width])

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from rwc_pw.rvc.network.operations import Value
 from rwc_pw.system.extra import load_module
 
+END = np.iinfo(np.int64).max  # of a slice, however long the axis
+
 
 class OpenvinoOperations:
     """Builds one graph; ``model`` ends it."""
@@ -43,8 +45,8 @@ class OpenvinoOperations:
         self._pasts.append(self.input(shape))
         return self._pasts[-1]
 
-    def shape(self, value: Value) -> tuple[int, ...]:
-        return tuple(value.get_output_shape(0))
+    def size(self, value: Value, axis: int) -> int:
+        return int(value.get_output_shape(0)[axis])
 
     def conv1d(
         self,
@@ -60,12 +62,12 @@ class OpenvinoOperations:
         where = [stride], [padding], [padding], [dilation]
         if groups == 1:
             return self._biased(self._op.convolution(value, weight, *where), bias)
-        out, *rest = self.shape(weight)
+        out, *rest = weight.get_output_shape(0)
         grouped = self.reshaped(weight, [groups, out // groups, *rest])
         return self._biased(self._op.group_convolution(value, grouped, *where), bias)
 
     def conv2d(self, value: Value, weight: Value, bias: Value) -> Value:
-        around = [self.shape(weight)[-1] // 2] * 2
+        around = [self.size(weight, -1) // 2] * 2
         return self._biased(self._op.convolution(value, weight, [1, 1], around, around, [1, 1]), bias)
 
     def conv2d_doubled(self, value: Value, weight: Value, bias: Value) -> Value:
@@ -81,13 +83,13 @@ class OpenvinoOperations:
         hidden = weights[1].shape[1]
         both = [_gates_first(*direction) for direction in (weights, backward)]
         of_input, of_state, biases = (self.constant(np.stack(parts)) for parts in zip(*both, strict=True))
-        start, length = self.constant(np.zeros((1, 2, hidden), np.float32)), self.shape(value)[1]
-        ends = self.constant(np.array([length]))
+        start = self.constant(np.zeros((1, 2, hidden), np.float32))
+        ends = self.taken(self._op.shape_of(value), np.array([1]), 0)
         told = self._op.gru_sequence(
             value, start, ends, of_input, of_state, biases, hidden, "bidirectional", linear_before_reset=True
         )
         by_frame = self.transposed(told.output(0), [0, 2, 1, 3])  # from (1, direction, n, hidden)
-        return self.reshaped(by_frame, [1, length, 2 * hidden])
+        return self.reshaped(by_frame, [1, -1, 2 * hidden])
 
     def matmul(self, left: Value, right: Value) -> Value:
         return self._op.matmul(left, right, False, False)
@@ -100,13 +102,13 @@ class OpenvinoOperations:
         return self._op.concat(list(values), axis)
 
     def part(self, value: Value, axis: int, start: int | None, stop: int | None) -> Value:
-        first, last = slice(start, stop).indices(self.shape(value)[axis])[:2]
+        first, last = start or 0, END if stop is None else stop
         return self._op.slice(value, *(np.array([number]) for number in (first, last, 1, axis)))
 
     def padded(self, value: Value, axis: int, before: int, after: int) -> Value:
         if not before and not after:
             return value
-        around = np.zeros((2, len(self.shape(value))), np.int64)
+        around = np.zeros((2, len(value.get_output_shape(0))), np.int64)
         around[:, axis] = before, after
         return self._op.pad(value, *around, "constant", self._number(0))
 
@@ -161,7 +163,7 @@ class OpenvinoOperations:
     def _biased(self, value: Value, bias: Value | None) -> Value:
         if bias is None:
             return value
-        return value + self.reshaped(bias, [1, -1, *[1] * (len(self.shape(value)) - 2)])
+        return value + self.reshaped(bias, [1, -1, *[1] * (len(value.get_output_shape(0)) - 2)])
 
 
 def _gates_first(

@@ -1,7 +1,8 @@
 """The operations of which all networks here are made.
 
 ``openvino_operations`` has them as nodes of a graph, ``torch_operations`` as calls on tensors. Values of both also have
-``+``, ``-`` and ``*`` with each other. All shapes are known when a network is built.
+``+``, ``-`` and ``*`` with each other. A graph may later be
+given sound of another length, so no operation takes a length that depends on it.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,8 @@ class Operations(Protocol):
     def past(self, shape: Sequence[int]) -> Value:
         """The state before the first block: zeros, to be replaced from block to block."""
 
-    def shape(self, value: Value) -> tuple[int, ...]:
-        """The size of each axis."""
+    def size(self, value: Value, axis: int) -> int:
+        """The size of an axis whose size is always the same."""
 
     def conv1d(
         self,
@@ -63,13 +64,13 @@ class Operations(Protocol):
     def concat(self, values: Sequence[Value], axis: int) -> Value: ...
 
     def part(self, value: Value, axis: int, start: int | None, stop: int | None) -> Value:
-        """``value[start:stop]`` along ``axis``."""
+        """``value[start:stop]`` along ``axis``; each may be None, or negative, and count from the end."""
 
     def padded(self, value: Value, axis: int, before: int, after: int) -> Value:
         """Zeros before and after it along ``axis``."""
 
     def reshaped(self, value: Value, shape: Sequence[int]) -> Value:
-        """Without moving any number; one size may be -1."""
+        """Without moving any number; one size may be -1, and takes what is left."""
 
     def transposed(self, value: Value, order: Sequence[int]) -> Value: ...
 

@@ -23,15 +23,16 @@ GRU_PARTS = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
 class Rmvpe:
     """Magnitudes (1, frames, 513) to salience (1, frames, 360); spectra are centred, frames come in multiples of 32."""
 
+    facts = SalienceFacts(
+        padding_samples=SPECTRUM_SAMPLES // 2,
+        multiple_frames=2**LEVELS,
+        least_salience=0.03,
+        least_cents=LEAST_CENTS,
+        most_cents=LEAST_CENTS + STEP_CENTS * (PITCHES - 1),
+    )
+
     def __init__(self, operations: Operations, stored: Weights) -> None:
         """``stored`` is the content of its file."""
-        self.facts = SalienceFacts(
-            padding_samples=SPECTRUM_SAMPLES // 2,
-            multiple_frames=2**LEVELS,
-            least_salience=0.03,
-            least_cents=LEAST_CENTS,
-            most_cents=LEAST_CENTS + STEP_CENTS * (PITCHES - 1),
-        )
         filters = mel_filters(CONTENT_RATE_HZ, SPECTRUM_SAMPLES, MEL_BANDS, LEAST_MEL_HZ, MOST_MEL_HZ, is_htk=True)
         scale, shift = _batch_norm(stored, "unet.encoder.bn")
         self._operations = operations
@@ -50,10 +51,9 @@ class Rmvpe:
     def __call__(self, magnitudes: Value) -> Value:
         ops = self._operations
         mel = ops.log(ops.at_least(ops.linear(magnitudes, self._filters), LEAST_MAGNITUDE))
-        length = ops.shape(mel)[1]
-        image = ops.reshaped(mel, [1, 1, length, MEL_BANDS]) * self._scale + self._shift
+        image = ops.reshaped(mel, [1, 1, -1, MEL_BANDS]) * self._scale + self._shift
         three = ops.conv2d(self._unet(image), *self._last)
-        frames = ops.reshaped(ops.transposed(three, [0, 2, 1, 3]), [1, length, 3 * MEL_BANDS])
+        frames = ops.reshaped(ops.transposed(three, [0, 2, 1, 3]), [1, -1, 3 * MEL_BANDS])
         return ops.sigmoid(self._out(ops.gru(frames, self._forward, self._backward)))
 
     def _unet(self, image: Value) -> Value:

@@ -24,8 +24,8 @@ class TorchOperations:
     def past(self, shape: Sequence[int]) -> Tensor:
         return torch.zeros(*shape, dtype=self._precision, device=self._device)
 
-    def shape(self, value: Tensor) -> tuple[int, ...]:
-        return tuple(value.shape)
+    def size(self, value: Tensor, axis: int) -> int:
+        return value.shape[axis]
 
     def conv1d(
         self,
