@@ -1,5 +1,7 @@
 """Loads the network of an RVC voice, on a GPU or else on the CPU."""
 
+import logging
+
 import numpy as np
 
 from rwc_pw.conversion.config import ConversionConfig
@@ -8,6 +10,7 @@ from rwc_pw.conversion.wanted_voice import WantedVoice
 from rwc_pw.errors import RwcPwError
 from rwc_pw.rvc import gpu
 from rwc_pw.rvc.cpu_voice import CpuVoice
+from rwc_pw.rvc.graph_files import GraphFiles
 from rwc_pw.rvc.live import RvcStream
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.rvc.retrieval import Retrieval
@@ -19,6 +22,8 @@ from rwc_pw.voices.stored_voice import StoredVoice
 
 REMOVE_AND_ADD = "Remove the voice, and add it again."
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError)  # what damaged files raise
+
+log = logging.getLogger(__name__)
 
 
 class NetworkLoader:
@@ -42,8 +47,14 @@ class NetworkLoader:
             except RuntimeError as error:
                 gpu.give_up(error)
         self.is_on_gpu = False
+        files = GraphFiles(self._voice.compiled_dir)
         try:
-            return self._tried(CpuVoice(sources, self._plan, retrieval, self._voice.compiled_dir))
+            return self._tried(CpuVoice(sources, self._plan, retrieval, files))
+        except DAMAGE as error:
+            log.warning("the voice's networks cannot be used, and are built anew: %s", error)
+        files.discard()
+        try:
+            return self._tried(CpuVoice(sources, self._plan, retrieval, files))
         except DAMAGE as error:
             raise RwcPwError(f"The voice {voice.facts.name} cannot be used: {error}.", REMOVE_AND_ADD) from error
 

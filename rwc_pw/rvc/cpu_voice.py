@@ -27,9 +27,9 @@ class CpuVoice:
     pitch: Callable[[Array], Array] | None
     retrieval: Callable[[Array, Any], Array] | None
 
-    def __init__(self, sources: VoiceSources, plan: Plan, retrieval: Retrieval | None, compiled: Path) -> None:
-        """Networks that are built are kept in the folder ``compiled``."""
-        network, files = sources.network, GraphFiles(compiled)
+    def __init__(self, sources: VoiceSources, plan: Plan, retrieval: Retrieval | None, files: GraphFiles) -> None:
+        """``files`` has the networks, or gets them."""
+        network = sources.network
         self.functions: Any = np
         self.channels = network.inter
         self.samples_per_frame = network.sample_rate_hz // 100

@@ -26,6 +26,7 @@ class GraphFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._found: list[Path] = []
 
     def find(self, name: str, weights: Path, facts: object, builds: Mapping[str, Build]) -> Path:
         """The folder with the graphs of ``builds`` as ``.xml``, made of the file ``weights``.
@@ -37,7 +38,13 @@ class GraphFiles:
         if not kept.is_dir():
             self._write(kept, builds)
             forget(self._folder, name, but=kept)
+        self._found.append(kept)
         return kept
+
+    def discard(self) -> None:
+        """Remove what was found so far: it is damaged."""
+        for kept in self._found:
+            shutil.rmtree(kept, ignore_errors=True)
 
     def _write(self, kept: Path, builds: Mapping[str, Build]) -> None:
         openvino, staging = load_module("openvino"), PrivateFolder(self._folder, STAGING_PREFIX)

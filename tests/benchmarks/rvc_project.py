@@ -21,6 +21,8 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from rwc_pw.rvc.network.export import export_content, export_voice
+from rwc_pw.rvc.network.stored import read_voice
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -30,8 +32,6 @@ from rwc_pw.rvc.live import RvcStream
 from rwc_pw.rvc.network.carry import Carry
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
-from rwc_pw.rvc.network.export import export_content, export_voice
-from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.network.text_encoder import TextEncoder
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from rwc_pw.rvc.cpu_step import coarse
+from rwc_pw.rvc.network.stored import read_voice
 from torch import Tensor, nn
 
-from rwc_pw.rvc.cpu_step import coarse
 from rwc_pw.rvc.network.carry import Carry, without_weight_norm
 from rwc_pw.rvc.network.flow import Flow
 from rwc_pw.rvc.network.generator import Generator
-from rwc_pw.rvc.network.stored import read_voice
 from rwc_pw.rvc.pitch import detect_pitch
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
 from rwc_pw.rvc.step import NOISE_SCALE, SINE_AMPLITUDE, UNVOICED_NOISE, VOICED_NOISE, Array

@@ -113,12 +113,12 @@ class Bench:
 
 def flop(bench: Bench) -> None:
     import torch
+    from rwc_pw.rvc.network.stored import read_voice
     from torch.utils.flop_counter import FlopCounterMode
 
     from rwc_pw.rvc.network.carry import Carry
     from rwc_pw.rvc.network.content import Content
     from rwc_pw.rvc.network.decoder import Decoder
-    from rwc_pw.rvc.network.stored import read_voice
     from rwc_pw.rvc.network.text_encoder import TextEncoder
 
     content = Content(bench.models / "rvc/embedders/contentvec", "v2").eval()  # else it leaves out layers by chance
@@ -141,10 +141,10 @@ def flop(bench: Bench) -> None:
 
 def curve(bench: Bench) -> None:
     import torch
+    from rwc_pw.rvc.network.stored import read_voice
 
     from rwc_pw.rvc.network.carry import Carry
     from rwc_pw.rvc.network.decoder import Decoder
-    from rwc_pw.rvc.network.stored import read_voice
 
     network, weights = read_voice(bench.voice(40_000))
     random = torch.Generator().manual_seed(0)

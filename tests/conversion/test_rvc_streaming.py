@@ -5,16 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rwc_pw.audio.crossfade import FADE_SAMPLES
-from rwc_pw.errors import RwcPwError, UnavailableError, UsageError
-from rwc_pw.rvc import compiled
+from rwc_pw.conversion.network_loader import NetworkLoader
+from rwc_pw.errors import ConversionError, RwcPwError, UnavailableError, UsageError
+from rwc_pw.rvc.graph_files import GraphFiles
 from rwc_pw.streaming import (
     BufferConfig,
     ConversionConfig,
@@ -24,10 +23,12 @@ from rwc_pw.streaming import (
     create_backend,
 )
 from rwc_pw.streaming.conversion_times import ConversionTimes
+from rwc_pw.system.extra import load_module
+from rwc_pw.system.paths import Paths
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.conversion.test_rvc_batch import pitch_hz, spoken
-from tests.patience import PATIENCE_S, wait_for_end
+from tests.patience import PATIENCE_S
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.synthesizer import FEATURES
 from tests.rvc.tone import tone
@@ -129,7 +130,7 @@ def test_swift_f0_finds_the_pitch_as_well_and_as_late(assets_dir, stored):
 
 
 @pytest.mark.usefixtures("kept")
-def test_rmvpe_is_compiled_speaks_and_leaves_no_logs_where_we_were_started(assets_dir, stored, tmp_path, monkeypatch):
+def test_rmvpe_speaks_and_leaves_no_logs_where_we_were_started(assets_dir, stored, tmp_path, monkeypatch):
     """Of random weights, which find some pitch or other."""
     import torch
     from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E
@@ -206,30 +207,33 @@ def test_a_chunk_of_another_length_is_refused(fresh):
         fresh.convert_chunk(tone(0.1)[:100])
 
 
-def test_what_is_compiled_is_kept_and_a_replaced_voice_is_compiled_anew(fresh, config, kept, monkeypatch):  # noqa: ARG001
-    monkeypatch.setattr(compiled, "EXPORT", ("-c", "raise SystemExit('it was to be compiled')"))
+def test_what_is_built_is_kept_and_a_replaced_voice_is_built_anew(fresh, config, kept, monkeypatch):  # noqa: ARG001
+    built = []
+    monkeypatch.setattr(GraphFiles, "_write", lambda *_: built.append(1) or 1 / 0)
     StreamingConverter(config).initialize()
+    assert not built
     model = config.model_path / "model.safetensors"
     written = model.stat()
     model.touch()
-    with pytest.raises(Exception, match="it was to be compiled"):
+    with pytest.raises(ZeroDivisionError):
         StreamingConverter(config).initialize()
-    os.utime(model, ns=(written.st_atime_ns, written.st_mtime_ns))  # for the next tests it is compiled
+    os.utime(model, ns=(written.st_atime_ns, written.st_mtime_ns))  # for the next tests it is built
     assert list(kept.glob(".compiling-*")) == []
     assert not (Path.home() / "intel").exists()  # where openvino notes what it reports to its makers
 
 
-@pytest.fixture
-def recompiled(fresh, kept, tmp_path, monkeypatch) -> None:  # noqa: ARG001
-    """What is compiled from now on is a copy of what is compiled already: it saves minutes."""
-    for what, name in (("v1", ".contentvec-v1-*"), ("voice", "Kind-*"), ("fcpe", ".fcpe-*")):
-        [folder] = kept.glob(name)
-        shutil.copytree(folder, tmp_path / what)
-    copy = f"from sys import argv; from shutil import copytree as copy; copy({str(tmp_path)!r} + '/' + argv[3], argv[2]"
-    monkeypatch.setattr(compiled, "EXPORT", ("-c", f"{copy}, dirs_exist_ok=True)"))
+def test_a_network_that_cannot_be_written_is_told_and_nothing_is_left(config, kept, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(load_module("openvino"), "save_model", fail)
+    with monkeypatch.context() as patch:
+        patch.setattr(Paths, "state_dir", kept.parent / "full")
+        with pytest.raises(RwcPwError, match="No space left"):
+            StreamingConverter(config).initialize()
+    assert list((kept.parent / "full/compiled").iterdir()) == []
 
 
-@pytest.mark.usefixtures("recompiled")
 @pytest.mark.parametrize("config", KINDS[:1], indirect=True, ids=KIND_ID)
 def test_what_was_damaged_is_made_anew(fresh, config, kept):
     def cut(whole: bytes) -> bytes:
@@ -243,7 +247,7 @@ def test_what_was_damaged_is_made_anew(fresh, config, kept):
     for name, damage in (
         ("Kind-*/decoder.bin", cut),
         ("Kind-*/decoder.bin", overwritten),
-        ("Kind-*/facts.json", cut),
+        ("Kind-*/text.xml", cut),
         (".fcpe-*/salience.bin", overwritten),
     ):
         [damaged] = kept.glob(name)
@@ -257,61 +261,19 @@ def test_what_was_damaged_is_made_anew(fresh, config, kept):
         assert np.isfinite(heard).all()
 
 
-def test_who_waits_for_the_compiler_is_released_by_the_cleanup(config, monkeypatch):
-    monkeypatch.setattr(compiled, "EXPORT", ("-c", "import signal; signal.pause()"))
-    (config.model_path / "model.safetensors").touch()
-    one, begun, popen = StreamingConverter(config), threading.Event(), subprocess.Popen
+def test_a_voice_that_is_loaded_after_the_cleanup_is_not_kept(config, monkeypatch):
+    one = StreamingConverter(config)
+    load = NetworkLoader.load
 
-    def begin(*arguments, **options):
-        begun.set()
-        return popen(*arguments, **options)
-
-    monkeypatch.setattr(subprocess, "Popen", begin)
-    with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(one.initialize)
-        assert begun.wait(PATIENCE_S)
+    def load_too_late(loader):
+        stream = load(loader)
         one.cleanup()
-        assert isinstance(waiting.exception(PATIENCE_S), RwcPwError)
+        return stream
 
-
-@OF_ONE_KIND
-def test_the_compiler_ends_with_whoever_asked_for_it(config, tmp_path):
-    arguments = (str(config.model_path), str(tmp_path), "voice", "1")
-    with subprocess.Popen([sys.executable, *compiled.EXPORT, *arguments], stdin=subprocess.PIPE) as process:
-        process.stdin.close()
-        assert process.wait(PATIENCE_S) == 1
-    assert not list(tmp_path.glob("*"))
-
-
-COMPILE = """
-import os, signal, sys, threading
-from pathlib import Path
-from rwc_pw.rvc.compiled import VoiceCompiler
-from rwc_pw.rvc.detectors import FCPE
-from rwc_pw.voices.stored_voice import StoredVoice
-
-voice, assets, kept = map(Path, sys.argv[1:])
-compiler = VoiceCompiler(assets, FCPE, 1, kept)
-threading.Thread(target=compiler.compile, args=(StoredVoice.read(voice),), daemon=True).start()
-while compiler._process is None:
-    os.sched_yield()
-print(compiler._process.pid, flush=True)
-signal.pause()
-"""
-
-
-def test_the_compiler_is_nice_and_ends_with_us_when_we_are_killed(assets_dir, stored, tmp_path):
-    program = (sys.executable, "-c", COMPILE, str(stored), str(assets_dir), str(tmp_path))
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
-        compiler = int(process.stdout.readline())
-        ended = os.pidfd_open(compiler)
-        try:
-            while not os.getpriority(os.PRIO_PROCESS, compiler):
-                os.sched_yield()
-        finally:
-            process.kill()
-    wait_for_end(ended)
-    assert not list(tmp_path.rglob("*.xml"))
+    monkeypatch.setattr(NetworkLoader, "load", load_too_late)
+    with pytest.raises(ConversionError, match="closed"):
+        one.initialize()
+    assert one._stream is None
 
 
 TWO_NETWORKS = """
@@ -323,7 +285,7 @@ from rwc_pw.system.extra import load_module
 openvino, path = load_module("openvino"), Path(sys.argv[1])
 source = openvino.opset13.parameter([-1], name="x")
 openvino.save_model(openvino.Model([openvino.opset13.relu(source)], [source]), path)
-one, other = CpuNetwork(path, [4]), CpuNetwork(path, [4])
+one, other = CpuNetwork(path, [[4]]), CpuNetwork(path, [[4]])
 del one, other  # in this order
 signal.signal(signal.SIGALRM, lambda *_: print("heard"))
 signal.raise_signal(signal.SIGALRM)
@@ -374,12 +336,12 @@ def test_a_voice_may_be_called_contentvec_and_a_damaged_index_is_told(assets_dir
     StreamingConverter(config).initialize()
     index = stored / "model.index"
     whole, middle = index.read_bytes(), index.stat().st_size // 2
-    compiled_before = [(path, path.stat().st_mtime_ns) for path in sorted(kept.rglob("*"))]
+    built_before = [(path, path.stat().st_mtime_ns) for path in sorted(kept.rglob("*"))]
     for damaged in (b"no index", b"", whole[:middle] + b"\xff" * 4096 + whole[middle + 4096 :]):  # faiss takes the last
         index.write_bytes(damaged)
         with pytest.raises(RwcPwError, match=r"ContentVec/model\.index is damaged"):
             StreamingConverter(config).initialize()
-    assert [(path, path.stat().st_mtime_ns) for path in sorted(kept.rglob("*"))] == compiled_before
+    assert [(path, path.stat().st_mtime_ns) for path in sorted(kept.rglob("*"))] == built_before
 
 
 def test_a_backend_that_is_none_is_told(tmp_path):

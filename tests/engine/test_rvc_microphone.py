@@ -28,7 +28,7 @@ from rwc_pw.streaming import ConversionConfig
 from rwc_pw.streaming.conversion_times import TRIAL_CHUNKS
 from rwc_pw.system.paths import Paths
 from tests.demo.test_demo import MEASURED, nothing_left_behind, recording
-from tests.patience import PATIENCE_S, wait_for_end
+from tests.patience import PATIENCE_S
 from tests.rvc.checkable import make_voice
 from tests.servers import chromium
 from tests.servers.fixtures import program, servers, start_headless  # noqa: F401 - fixtures
@@ -54,15 +54,6 @@ rvc_models = "{models}"
 
 
 @pytest.fixture
-def headless(start_headless, compiled):  # noqa: F811
-    session = start_headless()
-    state = Path(session.environment["XDG_STATE_HOME"], "rwc-pw")
-    state.mkdir(parents=True)
-    (state / "compiled").symlink_to(compiled)
-    return session
-
-
-@pytest.fixture
 def checkable(headless, stored) -> Iterator[None]:
     """The voice Checkable, brought in once for all, among the voices of this process and of the programs it starts.
 
@@ -71,7 +62,7 @@ def checkable(headless, stored) -> Iterator[None]:
     paths = Paths.from_environment(headless.environment)
     copies = [folder / stored.name for folder in {paths.voices_dir, paths.data_dir / "models"}]
     for copy in copies:
-        shutil.copytree(stored, copy)  # with its timestamps: what is compiled of it is found again
+        shutil.copytree(stored, copy)
     yield
     for copy in copies:
         shutil.rmtree(copy)
@@ -166,21 +157,6 @@ def test_a_voice_that_cannot_be_loaded_is_told_to_whoever_chooses_it(at_home, tm
     assert "rwc-pw setup" in told
 
 
-def test_a_voice_that_is_given_up_is_compiled_no_more(headless, at_home, assets_dir):
-    configure(at_home, STREAMING.format(models=assets_dir))
-    at_home("enable", "--voice", "Checkable")
-    until_spoken_in(at_home, "Checkable")
-    assert "is being loaded" in at_home("set", "--look-ahead", "80")
-    while not (compilers := [pid for pid, line in processes(headless.root) if "rwc_pw.rvc.network.export" in line]):
-        assert at_home.status()["loading"] == "Checkable"
-    [compiler] = compilers
-    ended = os.pidfd_open(compiler)
-    assert at_home("set", "--look-ahead", "10") == ""
-    wait_for_end(ended)
-    status = at_home.status()
-    assert (status["voice"], status["loading"], status["state"]) == ("Checkable", "", "armed")
-
-
 def test_a_converter_that_dies_is_silence_and_then_speaks_again(headless, at_home):
     at_home("enable", "--voice", "Checkable")
     until_spoken_in(at_home, "Checkable")
@@ -261,7 +237,6 @@ def test_nothing_that_changes_while_people_listen_leaves_a_gap(headless, program
     for seed, name in enumerate(("Anna", "Otto")):
         make_voice(tmp_path / f"{name}.pth", seed=seed)
         program("voices", "add", str(tmp_path / f"{name}.pth"))
-        assert list(Path(program.environment["XDG_STATE_HOME"]).glob(f"rwc-pw/compiled/{name}-*/decoder.xml"))
     try:
         program("enable", "--voice", "Anna")
         until_spoken_in(program, "Anna")

@@ -9,6 +9,7 @@ import pytest
 
 from rwc_pw import doctor
 from rwc_pw.rvc import proof, ultimate
+from rwc_pw.system.paths import Paths
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
 from tests.rvc.checkable import make_assets, make_voice
@@ -55,6 +56,15 @@ def voice_file(once: Once) -> Path:
 def stored(once: Once, voice_file: Path) -> Path:
     """The folder of that voice in a store, as it comes in; nobody changes it."""
     return once("store", lambda folder: add_voice(voice_file, VoiceStore(folder))) / "Checkable"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where networks that were built are kept by what runs in this process."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Paths, "state_dir", folder)
+        yield folder / "compiled"
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from rwc_pw.errors import UnavailableError
-from rwc_pw.rvc import compiled as rvc_compiled
 from rwc_pw.rvc import proof, ultimate
-from rwc_pw.streaming import BatchConverter, ConversionConfig, StreamingConverter
+from rwc_pw.streaming import BatchConverter, ConversionConfig
 from rwc_pw.voices.adding import add as importing
 from rwc_pw.voices.store import VoiceStore
 
@@ -26,15 +25,6 @@ def test_a_voice_that_cannot_be_read(voice_file, tmp_path, monkeypatch):
     monkeypatch.setattr(importing, "load_module", broken)
     with pytest.raises(UnavailableError, match=TOLD):
         importing.add_voice(voice_file, VoiceStore(tmp_path))
-
-
-def test_a_voice_that_cannot_be_compiled(stored, assets_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(rvc_compiled, "EXPORT", FAILS)
-    monkeypatch.setattr(rvc_compiled, "check_extra", broken)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    config = ConversionConfig(model_path=stored, assets_dir=assets_dir, backend="streaming", chunk_size=4800)
-    with pytest.raises(UnavailableError, match=TOLD):
-        StreamingConverter(config).initialize()
 
 
 def test_a_voice_that_ultimate_rvc_cannot_load(stored, assets_dir, monkeypatch):

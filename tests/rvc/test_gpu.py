@@ -1,5 +1,6 @@
 """A voice on a GPU, as far as it can be seen without one: torch computes the same on the CPU."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -7,16 +8,20 @@ import pytest
 
 from rwc_pw import doctor
 from rwc_pw.errors import ConversionError
-from rwc_pw.rvc import cpu_step, gpu
+from rwc_pw.rvc import gpu
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.cpu_voice import CpuVoice
+from rwc_pw.rvc.detectors import FCPE, RMVPE
+from rwc_pw.rvc.graph_files import GraphFiles
 from rwc_pw.rvc.live import RvcStream
-from rwc_pw.rvc.pitch import SalienceDetector
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
 from rwc_pw.rvc.retrieval import Retrieval
+from rwc_pw.rvc.sources import VoiceSources
 from rwc_pw.rvc.step import StepSettings
 from rwc_pw.streaming import ConversionConfig, StreamingConverter
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
+from rwc_pw.voices.stored_voice import StoredVoice
 from tests.conversion.test_rvc_batch import pitch_hz, spoken
 from tests.rvc.checkable import make_index, make_voice
 from tests.rvc.synthesizer import FEATURES
@@ -27,12 +32,6 @@ pytestmark = pytest.mark.needs_rvc
 CHUNK = 1920
 PLAN = Plan(4)
 KINDS = [("v1", 48_000, True), ("v2", 32_000, False)]
-
-
-class ExactNetwork(CpuNetwork):
-    """In float32 also where the CPU has bfloat16."""
-
-    settings = {**CpuNetwork.settings, "INFERENCE_PRECISION_HINT": "f32"}  # noqa: RUF012 - as in what it replaces
 
 
 @pytest.fixture
@@ -65,19 +64,18 @@ def said_by(stream: RvcStream) -> np.ndarray:
     return np.concatenate([stream.convert(heard[at : at + size]) for at in range(0, len(heard) - size + 1, size)])
 
 
-def test_it_says_what_the_cpu_says(config, monkeypatch):
-    from rwc_pw.rvc.gpu_step import GpuStep
+def sources_of(config: ConversionConfig) -> VoiceSources:
+    return VoiceSources.find(StoredVoice.read(config.model_path), config.assets_dir, config.detector)
 
-    converter = StreamingConverter(config)
-    stored, compiler = converter._voice.stored, converter._loader._compiler
-    sources = compiler.sources(stored.facts)
-    content, voice, detector = compiler.compile(stored)
-    monkeypatch.setattr(cpu_step, "CpuNetwork", ExactNetwork)
+
+def test_it_says_what_the_cpu_says(config, kept, monkeypatch):
+    from rwc_pw.rvc.gpu_voice import GpuVoice
+
+    sources = sources_of(config)
+    monkeypatch.setattr(CpuNetwork, "settings", {**CpuNetwork.settings, "INFERENCE_PRECISION_HINT": "f32"})
     retrieval = Retrieval(config.model_path / "model.index")
-    on_cpu = cpu_step.CpuStep(
-        content, voice, PLAN, lambda: detector and SalienceDetector(detector, PLAN.window_samples), retrieval
-    )
-    on_gpu = GpuStep(sources.contentvec, config.model_path, PLAN, sources.detector, retrieval, "cpu")
+    on_cpu = CpuVoice(sources, PLAN, retrieval, GraphFiles(kept))
+    on_gpu = GpuVoice(sources, PLAN, retrieval, "cpu")
     heard = []
     for step in (on_cpu, on_gpu):
         stream = RvcStream(step, PLAN)
@@ -87,37 +85,36 @@ def test_it_says_what_the_cpu_says(config, monkeypatch):
         np.testing.assert_array_equal(said_by(stream), first)
         heard.append(first)
     cpu, gpu_sound = heard
-    network = on_gpu._network
-    features = network._past_features[0].numpy()
-    assert np.sqrt(np.mean((features - on_cpu._features) ** 2) / np.mean(on_cpu._features**2)) < 0.005
-    np.testing.assert_allclose(network._past_pitch_hz.numpy(), on_cpu._pitch_hz, rtol=3e-4)  # half a cent
-    assert (network._past_pitch_hz > 0).any() == stored.facts.has_pitch
-    # the phases come apart: the compiled detector has its weights in float16
+    there, here = on_gpu._state, on_cpu._state
+    assert np.sqrt(np.mean((there.features.numpy() - here.features) ** 2) / np.mean(here.features**2)) < 0.005
+    np.testing.assert_allclose(there.pitch_hz.numpy(), here.pitch_hz, rtol=3e-4)  # half a cent
+    assert (there.pitch_hz > 0).any() == sources.network.has_pitch
+    # the phases come apart: the kept detector has its weights in float16
     assert np.sqrt(np.mean((gpu_sound - cpu) ** 2) / np.mean(cpu**2)) < 0.05
 
 
-@pytest.mark.parametrize("detector", ["fcpe", "rmvpe"])
+@pytest.mark.parametrize("detector", [FCPE, RMVPE], ids=lambda detector: detector.name)
 def test_all_of_it_can_be_told_at_once_in_half_precision(config, detector, tmp_path):
     """On a device that has no numbers whatever reads one fails, and whatever is of another kind."""
     import torch
     from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E
 
-    from rwc_pw.rvc.network.whole import WholeVoice
+    from rwc_pw.rvc.block import compute
+    from rwc_pw.rvc.gpu_voice import TorchNetworks, first_state
 
-    converter = StreamingConverter(config)
-    sources = converter._loader._compiler.sources(converter._voice.stored.facts)
-    weights = sources.detector
-    if weights and detector == "rmvpe":
-        torch.save(E2E(4, 1, (2, 2)).state_dict(), weights := tmp_path / "rmvpe.pt")
-    indexed = torch.from_numpy(Retrieval(config.model_path / "model.index").features)
-    whole = WholeVoice(sources.contentvec, config.model_path, PLAN, weights, indexed).eval()
-    whole.halve()
-    whole.to("meta")
+    sources = sources_of(config)
+    if sources.detector and detector is RMVPE:
+        torch.save(E2E(4, 1, (2, 2)).state_dict(), tmp_path / "rmvpe.pt")
+        sources = dataclasses.replace(sources, detector=RMVPE, detector_weights=tmp_path / "rmvpe.pt")
+    networks = TorchNetworks(sources, PLAN, Retrieval(config.model_path / "model.index"), "meta", torch.float16)
     frames = PLAN.decoded_frames
-    shapes = (PLAN.window_samples,), (frames, whole.channels), (frames, whole.samples_per_frame), (3,)
+    shapes = (PLAN.window_samples,), (frames, networks.channels), (frames, networks.samples_per_frame), (3,)
+    window, frame_noise, source_noise, settings = (torch.zeros(shape, device="meta") for shape in shapes)
     with torch.no_grad():
-        said = whole(*(torch.zeros(shape, device="meta") for shape in shapes))
-    assert said.shape == (frames * whole.samples_per_frame,)
+        said, _ = compute(
+            networks, PLAN, first_state(sources, PLAN, "meta"), window, (frame_noise, source_noise), settings
+        )
+    assert said.shape == (frames * networks.samples_per_frame,)
 
 
 def lost(*_: object) -> None:
@@ -147,10 +144,10 @@ def test_where_it_fails_there_is_silence_and_then_the_cpu_speaks(config, fails, 
 @pytest.mark.usefixtures("gpu_found")
 @pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "not finite"])
 def test_where_it_cannot_compute_a_voice_the_cpu_speaks(config, is_lost, monkeypatch):
-    from rwc_pw.rvc.gpu_step import GpuStep
+    from rwc_pw.rvc.gpu_voice import GpuVoice
 
-    compute = GpuStep._compute
-    monkeypatch.setattr(GpuStep, "_compute", lost if is_lost else lambda step: compute(step) * np.nan)
+    compute = GpuVoice._compute
+    monkeypatch.setattr(GpuVoice, "_compute", lost if is_lost else lambda step: compute(step) * np.nan)
     it = StreamingConverter(config)
     it.initialize()
     assert gpu.has_failed()

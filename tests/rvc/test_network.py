@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.network.openvino_operations import OpenvinoOperations
+from rwc_pw.system.extra import load_module
 from tests.rvc.synthesizer import FEATURES, UPSAMPLING, architecture
 
 pytestmark = [
@@ -45,8 +47,9 @@ def reference(request):
             theirs.dec.m_source.forward = lambda *_: (source.transpose(1, 2), None, None)
         sound = theirs.dec(flowed, *([torch.zeros(1, FRAMES)] if has_pitch else []), g=speaker)
     weights = {
-        name.replace("parametrizations.weight.original0", "weight_g")
-        .replace("parametrizations.weight.original1", "weight_v"): weight.numpy()
+        name.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): weight.numpy()
         for name, weight in theirs.state_dict().items()
     }
     return SimpleNamespace(theirs=theirs, network=network, weights=weights, frames=frames, source=source, sound=sound)
@@ -75,10 +78,18 @@ def streamed(reference, block: int, look_ahead: int) -> np.ndarray:
     return torch.cat(sound).numpy()
 
 
-class ExactNetwork(CpuNetwork):
-    """In float32 also where the CPU has bfloat16."""
+@pytest.fixture
+def exact(tmp_path, monkeypatch):
+    """Runs a graph of OpenVINO's, in float32 also where the CPU has bfloat16, and with the weights it is given."""
+    settings = {**CpuNetwork.settings, "INFERENCE_PRECISION_HINT": "f32"}
+    monkeypatch.setattr(CpuNetwork, "settings", settings)
 
-    settings = {**CpuNetwork.settings, "INFERENCE_PRECISION_HINT": "f32"}  # noqa: RUF012 - as in what it replaces
+    def run(build) -> CpuNetwork:
+        model = build(OpenvinoOperations())
+        load_module("openvino").save_model(model, tmp_path / "graph.xml", compress_to_fp16=False)
+        return CpuNetwork(tmp_path / "graph.xml", [list(port.shape) for port in model.inputs])
+
+    return run
 
 
 @pytest.mark.parametrize("block", [1, 8, 20, FRAMES])
@@ -95,7 +106,7 @@ def test_the_less_it_looks_ahead_the_more_it_errs(reference):
     assert errors[-1] > 0
 
 
-def test_openvino_says_block_by_block_what_the_offline_network_says(reference):
+def test_openvino_says_block_by_block_what_the_offline_network_says(reference, exact):
     from rwc_pw.rvc.network.carry import Carry
     from rwc_pw.rvc.network.decoder import Decoder
 
@@ -108,7 +119,7 @@ def test_openvino_says_block_by_block_what_the_offline_network_says(reference):
         sound = decoder(frames, source, carry)
         return ops.model([frames] if source is None else [frames, source], [sound], carry.after)
 
-    network = ExactNetwork(build)
+    network = exact(build)
     for _ in range(2):  # the second time after a reset
         sound = []
         for start in range(0, FRAMES - block - ahead + 1, block):
@@ -123,10 +134,10 @@ def test_openvino_says_block_by_block_what_the_offline_network_says(reference):
 
 
 @pytest.mark.parametrize("by", ["torch", "openvino"])
-def test_the_text_encoder_says_what_theirs_says(reference, by):
+def test_the_text_encoder_says_what_theirs_says(reference, by, exact):
     import torch
 
-    from rwc_pw.rvc.network.text_encoder import TextEncoder
+    from rwc_pw.rvc.network.text_encoder import TextEncoder, relative_positions
     from rwc_pw.rvc.network.torch_operations import TorchOperations
 
     random = torch.Generator().manual_seed(1)
@@ -135,16 +146,20 @@ def test_the_text_encoder_says_what_theirs_says(reference, by):
     with torch.no_grad():
         theirs = reference.theirs.enc_p(features, pitch if pitch is None else pitch[None], torch.tensor([60]))[:2]
     given = [features] if pitch is None else [features, pitch]
+    indices = relative_positions(60, reference.network.heads)
 
     def build(ops):
-        inputs = [ops.input([1, 60, features.shape[2]]), ops.input([60], np.int64)][: len(given)]
-        return ops.model(inputs, TextEncoder(ops, reference.weights, reference.network, 60)(*inputs), [])
+        positions = [ops.input(index.shape, np.int64) for index in indices]
+        inputs = [ops.input([1, 60, features.shape[2]]), positions, ops.input([60], np.int64)][: 1 + len(given)]
+        outputs = TextEncoder(ops, reference.weights, reference.network)(*inputs)
+        return ops.model([inputs[0], *positions, *inputs[2:]], outputs, [])
 
     if by == "torch":
         ops = TorchOperations("cpu", torch.float32)
-        ours = [told.numpy() for told in TextEncoder(ops, reference.weights, reference.network, 60)(*given)]
+        encoder = TextEncoder(ops, reference.weights, reference.network)
+        ours = [told.numpy() for told in encoder(given[0], [torch.from_numpy(index) for index in indices], *given[1:])]
     else:
-        ours = ExactNetwork(build)(*(value.numpy() for value in given))
+        ours = exact(build)(given[0].numpy(), *indices, *(value.numpy() for value in given[1:]))
     for mine, expected in zip(ours, theirs, strict=True):
         assert expected.std() > 0.1
         np.testing.assert_allclose(mine, expected.numpy(), atol=TOLERANCE)
@@ -152,7 +167,7 @@ def test_the_text_encoder_says_what_theirs_says(reference, by):
 
 @pytest.mark.parametrize("by", ["torch", "openvino"])
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_content_says_what_transformers_hubert_says(tmp_path, by, version):
+def test_content_says_what_transformers_hubert_says(tmp_path, by, version, exact):
     import torch
     from transformers import HubertConfig, HubertModel
 
@@ -178,5 +193,5 @@ def test_content_says_what_transformers_hubert_says(tmp_path, by, version):
         with torch.no_grad():
             ours = Content(TorchOperations("cpu", torch.float32), tmp_path, version)(torch.from_numpy(sound)).numpy()
     else:
-        ours = ExactNetwork(build)(sound)[0]
+        ours = exact(build)(sound)[0]
     np.testing.assert_allclose(ours, expected.numpy(), atol=10 * TOLERANCE)
