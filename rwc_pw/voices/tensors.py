@@ -120,7 +120,7 @@ def _tensor(arguments: tuple[object, ...]) -> NDArray[Any]:
 def _check_view(stored: int, offset: int, size: tuple[object, ...], strides: tuple[object, ...]) -> None:
     """Refuse what reaches beyond a storage of that length, or makes more numbers of it than it has."""
     lengths, steps = _whole_numbers(size), _whole_numbers(strides)
-    if len(lengths) != len(steps) or len(lengths) > MOST_DIMENSIONS or not 0 <= offset <= stored:
+    if len(lengths) > MOST_DIMENSIONS or not 0 <= offset <= stored:
         raise BadTorchFileError(DAMAGED)
     if math.prod(max(length, 1) for length in lengths) > MOST_NUMBERS or math.prod(lengths) > stored:
         raise BadTorchFileError(TOO_MUCH)

@@ -46,7 +46,7 @@ def _read_archive(file: BufferedReader, file_bytes: int) -> object:
 
 
 def _read_entries(archive: zipfile.ZipFile, file_bytes: int) -> object:
-    pickled = _check_entries(archive.infolist(), file_bytes)
+    pickled = _check_entries(archive.infolist())
     entries, folder = archive.NameToInfo, pickled.filename.partition("/")[0]
     if order := entries.get(f"{folder}/byteorder"):
         with archive.open(order) as file:
@@ -62,7 +62,7 @@ def _read_entries(archive: zipfile.ZipFile, file_bytes: int) -> object:
     return content
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], file_bytes: int) -> zipfile.ZipInfo:
+def _check_entries(entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     """The one entry with a pickle."""
     pickles = [entry for entry in entries if is_pickle(entry.filename)]
     if len(pickles) != 1:
@@ -73,8 +73,6 @@ def _check_entries(entries: list[zipfile.ZipInfo], file_bytes: int) -> zipfile.Z
         raise BadTorchFileError("is compressed, as no voice is")  # however large it would become
     if len({entry.filename for entry in entries}) != len(entries):
         raise BadTorchFileError("contains an entry twice")
-    if sum(entry.file_size for entry in entries) > file_bytes:
-        raise BadTorchFileError(TOO_MUCH)
     return pickles[0]
 
 

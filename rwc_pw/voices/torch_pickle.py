@@ -26,7 +26,7 @@ def read_pickle(stream: BytesIO, storing: Storing) -> object:
         return _Interpreter(storing).run(stream)
     except BadTorchFileError:
         raise
-    except (ValueError, IndexError, KeyError) as error:  # pickletools', of an empty stack, of an unknown memo
+    except (ValueError, IndexError, KeyError) as error:  # of pickletools and zip(), an empty stack, an unknown memo
         raise BadTorchFileError(DAMAGED) from error
 
 
@@ -104,7 +104,7 @@ class _Interpreter:
 
     def set_items(self, keys_and_values: list[Any]) -> None:
         keys, values = keys_and_values[::2], keys_and_values[1::2]
-        if len(keys) != len(values) or not all(map(_is_key, keys)):
+        if not all(map(_is_key, keys)):
             raise BadTorchFileError(DAMAGED)
         self._top(dict).update(zip(keys, values, strict=True))
 

@@ -6,6 +6,7 @@ import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ STRANGE: dict[str, tuple[object, str]] = {
     "a list for a storage": (called(REBUILD, [], 0, (1,), (1,), False, {}), "damaged"),
     "a tensor of nothing": (called(REBUILD), "damaged"),
     "what inverts it": (called(REBUILD, STORED, 0, (1,), (1,), False, {}, {"neg": True}), "damaged"),
-    "no tuple of arguments": (Code(REBUILD + b"]R"), "damaged"),
+    "no tuple of arguments": (Code(ORDERED[:-2] + b"]R"), "damaged"),
     "a filled dictionary": (called(ORDERED[:-2], [("a", 1)]), "damaged"),
     "a parameter of nothing": (called(b"ctorch._utils\n_rebuild_parameter\n", 1, True, {}), "damaged"),
     "a size of a number": (called(b"ctorch\nSize\n", 5), "damaged"),
@@ -194,14 +195,24 @@ def test_no_gadget_runs(tmp_path, write):
     assert not canary.exists()
 
 
-@pytest.mark.parametrize(
-    "opcode", [op for op in pickletools.opcodes if op.name not in {*STEPS, "STOP"}], ids=lambda op: op.name
-)
+ARGUMENTS = (b"", b"1\n", b"'a'\n", b"os\nsystem\n", *map(bytes, (1, 2, 4, 8)))
+OTHERS = [opcode for opcode in pickletools.opcodes if opcode.name not in {*STEPS, "STOP"}]
+
+
+def with_argument(opcode: str) -> bytes:
+    """A pickle of None, before which that opcode stands."""
+    for argument in ARGUMENTS:
+        code = opcode.encode("latin-1") + argument + b"N."
+        with suppress(ValueError):
+            if len(list(pickletools.genops(code))) == 3:
+                return code
+    raise AssertionError(opcode)
+
+
+@pytest.mark.parametrize("opcode", OTHERS, ids=lambda opcode: opcode.name)
 def test_no_other_opcode_is_known(tmp_path, opcode):
-    before = b"\x80\x02ccollections\nOrderedDict\n(NNN"
-    code = before + opcode.code.encode("latin-1") + b"\x01\x00\n\n\x00\x00\x00\x00\x00\x00" + b"1\n."
-    with pytest.raises(BadTorchFileError):
-        read_torch_file(write_zip(tmp_path / "x", code, {}))
+    with pytest.raises(BadTorchFileError, match="run code"):
+        read_torch_file(write_zip(tmp_path / "x", with_argument(opcode.code), {}))
 
 
 def whole(path: Path) -> bytes:
@@ -222,11 +233,30 @@ def test_a_zip_that_is_cut_or_changed_is_refused(tmp_path):
 
 
 def test_an_entry_before_the_beginning_is_refused(tmp_path):
-    content = bytearray(whole(tmp_path / "x"))
+    content = bytearray(write_zip(tmp_path / "x", b"N.", {}, {}).read_bytes())
     at = content.index(b"PK\5\6") + 16
     content[at : at + 4] = (int.from_bytes(content[at : at + 4], "little") + 9).to_bytes(4, "little")  # of the list
     (tmp_path / "x").write_bytes(content)
     assert is_refused(tmp_path / "x")
+
+
+def test_entries_that_the_list_describes_falsely_are_refused(tmp_path):
+    path, content = tmp_path / "x", bytes(200)
+
+    def changed(at: int, value: bytes) -> Path:
+        """The file with other bytes in the list's row of the storage, which is the last."""
+        stored = write_zip(path, pickled(storage("Byte", "0", 600)), {"0": content}).read_bytes()
+        row = stored.rindex(b"PK\1\2") + at
+        path.write_bytes(stored[:row] + value + stored[row + len(value) :])
+        return path
+
+    for name, at, value in (
+        ("behind the end", 20, 2 * (600).to_bytes(4, "little")),
+        ("of a later zip", 6, b"\xff"),
+        ("patched", 8, b"\x20"),
+        ("encrypted", 8, b"\x01"),
+    ):
+        assert is_refused(changed(at, value)), name
 
 
 ENTRIES: dict[str, tuple[dict[str, bytes], dict[str, bytes], str]] = {
@@ -282,6 +312,13 @@ OLDER: dict[str, tuple[list[tuple[str, int, bytes]], dict[str, Any], str]] = {
 def test_parts_of_the_older_form_that_do_not_fit_are_refused(tmp_path, stored, changed, told):
     path = write_older(tmp_path / "x", pickled(tensor(STORED, 0, (12,), (1,))), stored, **changed)
     with pytest.raises(BadTorchFileError, match=told):
+        read_torch_file(path)
+
+
+def test_a_storage_without_numbers_is_refused_in_the_older_form(tmp_path):
+    stored = [("0", 12, CONTENT), ("0", 12, CONTENT)]
+    path = write_older(tmp_path / "x", pickled([STORED, storage("Float", "1", 12)]), stored)
+    with pytest.raises(BadTorchFileError, match="damaged"):
         read_torch_file(path)
 
 
