@@ -324,17 +324,17 @@ def test_where_the_gpu_fails_there_is_silence_with_a_reason_until_the_cpu_speaks
     """The CPU, taken for a GPU: torch computes on it, and fails after so many chunks."""
     monkeypatch.setattr(gpu, "_found", lambda: "cpu")
     monkeypatch.setattr(gpu, "_failed", threading.Event())
-    from rwc_pw.rvc import gpu_step  # it needs the extra
+    from rwc_pw.rvc import gpu_voice  # it needs the extra
 
     computed, reasons = itertools.count(), set()
 
-    class Failing(gpu_step.GpuStep):
+    class Failing(gpu_voice.GpuVoice):
         def __call__(self, *block):
             if next(computed) == chunks:
                 raise RuntimeError("CUDA error: the device is lost")
             return super().__call__(*block)
 
-    monkeypatch.setattr(gpu_step, "GpuStep", Failing)
+    monkeypatch.setattr(gpu_voice, "GpuVoice", Failing)
     paths = in_process(program, assets_dir, monkeypatch, pinned)
     voice = chosen_for(paths)
     ChosenChunks(paths.chunks_file).keep(voice, 4800)
