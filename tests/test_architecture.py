@@ -87,10 +87,16 @@ def test_nothing_but_the_command_line_knows_it_or_the_daemon():
         ("ultimate_rvc", "rvc"),
         ("openvino", "rvc"),
         ("swift_f0", "rvc"),
+        ("torch", "rvc"),
     ],
 )
 def test_a_library_is_known_in_one_room(package, home):
     assert {room(module) for module in importers(package)} == {home}
+
+
+def test_only_a_gpu_and_ultimate_rvc_need_torch():
+    gpu, ultimate_rvc = {"gpu", "gpu_voice", "network.torch_operations"}, {"checkpoint_writer", "measure", "worker"}
+    assert importers("torch") <= {f"rwc_pw.rvc.{name}" for name in gpu | ultimate_rvc}
 
 
 def test_only_the_command_line_prints():

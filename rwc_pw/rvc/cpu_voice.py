@@ -11,7 +11,6 @@ from rwc_pw.rvc.block import BlockState, compute
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.graph_files import GraphFiles
 from rwc_pw.rvc.graphs import content_graphs, salience_graphs, voice_graphs
-from rwc_pw.rvc.network.salience import NETWORKS
 from rwc_pw.rvc.network.text_encoder import relative_positions
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES, Array, SalienceDetector, detect_by_swift_f0
 from rwc_pw.rvc.plan import Plan
@@ -93,18 +92,18 @@ def open_detector(files: GraphFiles, sources: VoiceSources, window_samples: int)
     detector, weights = sources.detector, sources.detector_weights
     if not detector:
         return None
-    if not weights:
+    if not (weights and detector.network):
         return detect_by_swift_f0
-    facts = NETWORKS[detector.name].facts
-    folder = files.find(*salience_graphs(detector.name, weights))
+    rated = detector.network()
+    facts, folder = rated.facts, files.find(*salience_graphs(detector.name, weights, rated))
     frames = sum(facts.frames(window_samples))
     network = CpuNetwork(folder / "salience.xml", [(1, frames, SPECTRUM_SAMPLES // 2 + 1)])
 
     def salience(magnitudes: Array) -> Array:
-        rated: Array = network(magnitudes)[0]
-        if not np.isfinite(rated).all():  # otherwise all would be taken for unvoiced
+        found: Array = network(magnitudes)[0]
+        if not np.isfinite(found).all():  # otherwise all would be taken for unvoiced
             raise RuntimeError("the pitch detector returned numbers that are not finite")
-        return rated
+        return found
 
     return SalienceDetector(np, np.asarray, salience, facts, window_samples)
 

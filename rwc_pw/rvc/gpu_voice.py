@@ -14,7 +14,6 @@ from rwc_pw.rvc.gpu import CUDA
 from rwc_pw.rvc.network.carry import Carry
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
-from rwc_pw.rvc.network.salience import NETWORKS
 from rwc_pw.rvc.network.text_encoder import TextEncoder, relative_positions
 from rwc_pw.rvc.network.torch_operations import TorchOperations
 from rwc_pw.rvc.pitch import SalienceDetector
@@ -174,11 +173,10 @@ def first_state(sources: VoiceSources, plan: Plan, device: str) -> BlockState:
 
 
 def _detector(sources: VoiceSources, plan: Plan, device: str) -> SalienceDetector | None:
-    if not (sources.detector and sources.detector_weights):
+    detector, weights = sources.detector, sources.detector_weights
+    if not (detector and detector.network and weights):
         return None
-    network = NETWORKS[sources.detector.name](
-        TorchOperations(device, torch.float32), read_weights(sources.detector_weights)
-    )
+    network = detector.network()(TorchOperations(device, torch.float32), read_weights(weights))
 
     def array(values: NDArray[Any]) -> Tensor:
         return torch.tensor(values, device=device)

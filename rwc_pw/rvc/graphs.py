@@ -12,7 +12,7 @@ from rwc_pw.rvc.network.carry import Carry
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
 from rwc_pw.rvc.network.openvino_operations import OpenvinoOperations
-from rwc_pw.rvc.network.salience import NETWORKS
+from rwc_pw.rvc.network.salience import SalienceNetwork
 from rwc_pw.rvc.network.text_encoder import TextEncoder, relative_positions
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES
 from rwc_pw.rvc.plan import Plan
@@ -64,11 +64,11 @@ def voice_graphs(sources: VoiceSources, look_ahead_frames: int) -> Graphs:
     return sources.name, sources.folder / MODEL_FILE, [look_ahead_frames, asdict(network)], builds
 
 
-def salience_graphs(name: str, weights: Path) -> Graphs:
+def salience_graphs(name: str, weights: Path, network: type[SalienceNetwork]) -> Graphs:
     """``salience``: magnitudes to the salience of pitches, by the detector ``name``."""
 
     def salience(ops: OpenvinoOperations) -> Any:
         magnitudes = ops.input([1, EXAMPLE_FRAMES, SPECTRUM_SAMPLES // 2 + 1])
-        return ops.model([magnitudes], [NETWORKS[name](ops, read_weights(weights))(magnitudes)], [])
+        return ops.model([magnitudes], [network(ops, read_weights(weights))(magnitudes)], [])
 
     return f".{name}", weights, name, {"salience": salience}

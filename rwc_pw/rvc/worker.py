@@ -27,9 +27,9 @@ class Worker:
         from ultimate_rvc.core.generate import common
 
         from rwc_pw.rvc.assets import contentvec_folder
+        from rwc_pw.rvc.checkpoint_writer import write_checkpoint
         from rwc_pw.rvc.detectors import detector_named
         from rwc_pw.rvc.weights import read_weights
-        from rwc_pw.voices.checkpoint import write_checkpoint
         from rwc_pw.voices.index import VoiceIndex
         from rwc_pw.voices.rvc_voice import INDEX_FILE
 

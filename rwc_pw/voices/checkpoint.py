@@ -1,4 +1,4 @@
-"""Knows a stranger's voice by its checkpoint, keeps it as safetensors, and writes what ultimate-rvc loads.
+"""Knows a stranger's voice by its checkpoint, and keeps it as safetensors.
 
 Only ``rwc_pw.voices.adding.inspector``, a process with limits, opens strangers' models and indexes. Stored voices,
 which we wrote ourselves, may be read anywhere.
@@ -126,20 +126,3 @@ def _array(tensor: dict[str, Any]) -> NDArray[Any]:
     """A tensor as safetensors gives it; voices were once stored in bfloat16 too."""
     numbers = np.frombuffer(tensor["data"], STORED[tensor["dtype"]])
     return (widened(numbers) if tensor["dtype"] == "BF16" else numbers).reshape(tensor["shape"])
-
-
-def write_checkpoint(voice_folder: Path, path: Path) -> None:
-    """Write the ``.pth`` that ultimate-rvc loads, from a stored voice's safetensors."""
-    import torch
-
-    weights, metadata = read_stored(voice_folder)
-    config = json.loads(metadata["config"])
-    voice = {
-        "weight": {name: torch.from_numpy(weight) for name, weight in weights.items()},
-        "config": config,
-        "info": "",
-        "sr": f"{config[-1] // 1000}k",
-        "f0": int(metadata["f0"]),
-        "version": metadata["version"],
-    }
-    torch.save(voice, path)

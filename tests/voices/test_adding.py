@@ -120,7 +120,7 @@ def test_every_kind_comes_in_and_leaves_as_ultimate_rvc_loads_it(tmp_path):
     check = """
 import sys, torch
 from pathlib import Path
-from rwc_pw.voices.checkpoint import write_checkpoint
+from rwc_pw.rvc.checkpoint_writer import write_checkpoint
 
 for number in range(int(sys.argv[2])):
     folder = Path(sys.argv[1])

@@ -1,6 +1,7 @@
 """FCPE (Luo et al., 2025), which rates the salience of pitches by convolutions alone."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,7 +22,7 @@ SLOPE = 0.01
 class Fcpe:
     """Magnitudes (1, frames, 513) to salience (1, frames, 360); a spectrum begins 432 samples before its frame."""
 
-    facts = SalienceFacts(
+    facts: ClassVar = SalienceFacts(
         padding_samples=(SPECTRUM_SAMPLES - CONTENT_FRAME_SAMPLES) // 2,
         multiple_frames=1,
         least_salience=0.006,

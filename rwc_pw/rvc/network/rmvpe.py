@@ -1,6 +1,6 @@
 """RMVPE (Wei et al., 2023), which rates the salience of pitches by a U-Net and a recurrent layer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ GRU_PARTS = "weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"
 class Rmvpe:
     """Magnitudes (1, frames, 513) to salience (1, frames, 360); spectra are centred, frames come in multiples of 32."""
 
-    facts = SalienceFacts(
+    facts: ClassVar = SalienceFacts(
         padding_samples=SPECTRUM_SAMPLES // 2,
         multiple_frames=2**LEVELS,
         least_salience=0.03,

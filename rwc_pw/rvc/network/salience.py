@@ -1,11 +1,20 @@
-"""The networks that rate the salience of pitches: a row for each.
+"""The interface of the networks that rate the salience of pitches."""
 
-Each maps magnitudes of ``SPECTRUM_SAMPLES`` under a Hann window, one every 10 ms, (1, frames, 513), to the salience of
-360 pitches in each frame.
-"""
+from typing import Any, ClassVar, Protocol
 
-from rwc_pw.rvc.detectors import FCPE, RMVPE
-from rwc_pw.rvc.network.fcpe import Fcpe
-from rwc_pw.rvc.network.rmvpe import Rmvpe
+from rwc_pw.rvc.network.operations import Operations, Value
+from rwc_pw.rvc.pitch import SalienceFacts
 
-NETWORKS: dict[str, type[Fcpe] | type[Rmvpe]] = {RMVPE.name: Rmvpe, FCPE.name: Fcpe}
+
+class SalienceNetwork(Protocol):
+    """Magnitudes of ``SPECTRUM_SAMPLES`` under a Hann window, one every 10 ms, (1, frames, 513), to salience.
+
+    (1, frames, ``PITCHES``).
+    """
+
+    facts: ClassVar[SalienceFacts]
+
+    def __init__(self, operations: Operations, stored: Any) -> None:
+        """``stored`` is the content of the file of its weights."""
+
+    def __call__(self, magnitudes: Value) -> Value: ...
