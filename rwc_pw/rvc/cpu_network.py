@@ -1,6 +1,5 @@
 """Runs a network on the CPU, by OpenVINO."""
 
-import ctypes
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rwc_pw.system.extra import load_module
+from rwc_pw.system.memory import page_out
 
 THREADS = min(4, len(os.sched_getaffinity(0)))
-MADV_PAGEOUT = 21  # from <asm-generic/mman-common.h>, since Linux 5.4; older kernels refuse it, without harm
 
 
 class CpuNetwork:
@@ -24,7 +23,7 @@ class CpuNetwork:
         # from then on, any signal to that thread would end the process. This thread has ended by then.
         with ThreadPoolExecutor(1) as thread:
             self._request = thread.submit(self._compiled, path, shapes).result()
-        _page_out(path.with_suffix(".bin"))
+        page_out(path.with_suffix(".bin"))  # OpenVINO works on a copy in its own layout, but keeps both in memory
 
     def _compiled(self, path: Path, shapes: Sequence[Sequence[int]]) -> Any:
         core = load_module("openvino").Core()
@@ -40,14 +39,3 @@ class CpuNetwork:
     def reset(self) -> None:
         """Set the state to zeros."""
         self._request.reset_state()
-
-
-def _page_out(file: Path) -> None:
-    """Page out a mapped file: OpenVINO works on a copy in its own layout, but keeps both in memory."""
-    madvise = ctypes.CDLL(None).madvise
-    madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-    name = str(file.resolve())
-    for line in Path("/proc/self/maps").read_text(errors="surrogateescape").splitlines():
-        if line.endswith(name):
-            start, end = (int(address, 16) for address in line.split(maxsplit=1)[0].split("-"))
-            madvise(start, end - start, MADV_PAGEOUT)

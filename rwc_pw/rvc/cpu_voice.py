@@ -17,6 +17,7 @@ from rwc_pw.rvc.plan import Plan
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.sources import VoiceSources
 from rwc_pw.rvc.step import StepNoise, StepSettings
+from rwc_pw.system.memory import give_back_freed
 from rwc_pw.voices.architecture import FEATURES
 
 
@@ -45,6 +46,7 @@ class CpuVoice:
             text = pool.submit(self._open_text, voice / "text.xml")
             self._decoder = self._open_decoder(voice / "decoder.xml")
         self._content, self._text, self.pitch = content.result(), text.result(), pitch.result()
+        give_back_freed()  # 300 MB, of what was built
         self.reset()
 
     def reset(self) -> None:
