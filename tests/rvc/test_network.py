@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.detectors import FCPE, RMVPE
 from rwc_pw.rvc.network.openvino_operations import OpenvinoOperations
+from rwc_pw.rvc.weights import read_weights
 from rwc_pw.system.extra import load_module
 from tests.rvc.synthesizer import FEATURES, UPSAMPLING, architecture
 
@@ -195,3 +197,30 @@ def test_content_says_what_transformers_hubert_says(tmp_path, by, version, exact
     else:
         ours = exact(build)(sound)[0]
     np.testing.assert_allclose(ours, expected.numpy(), atol=10 * TOLERANCE)
+
+
+@pytest.mark.parametrize("detector", [FCPE, RMVPE], ids=lambda detector: detector.name)
+def test_torch_rates_pitches_as_openvino_does(tmp_path, detector, exact, assets_dir):
+    import torch
+    from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E
+
+    from rwc_pw.rvc.network.torch_operations import TorchOperations
+
+    if detector is RMVPE:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            torch.save(E2E(4, 1, (2, 2)).state_dict(), tmp_path / "rmvpe.pt")
+        stored = read_weights(tmp_path / "rmvpe.pt")
+    else:
+        stored = read_weights(FCPE.weights(assets_dir))
+    network = detector.network()
+    magnitudes = np.random.default_rng(0).exponential(1.0, (1, 64, 513)).astype(np.float32)
+
+    def build(ops):
+        given = ops.input(magnitudes.shape)
+        return ops.model([given], [network(ops, stored)(given)], [])
+
+    with torch.no_grad():
+        by_torch = network(TorchOperations("cpu", torch.float32), stored)(torch.from_numpy(magnitudes)).numpy()
+    assert by_torch.std() > 1e-3
+    np.testing.assert_allclose(by_torch, exact(build)(magnitudes)[0], atol=TOLERANCE)
