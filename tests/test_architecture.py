@@ -95,7 +95,10 @@ def test_a_library_is_known_in_one_room(package, home):
 
 
 def test_only_a_gpu_and_ultimate_rvc_need_torch():
-    gpu, ultimate_rvc = {"gpu", "gpu_voice", "network.torch_operations"}, {"checkpoint_writer", "measure", "worker"}
+    gpu, ultimate_rvc = (
+        {"gpu", "gpu_voice", "torch_networks", "network.torch_operations"},
+        {"checkpoint_writer", "measure", "worker"},
+    )
     assert importers("torch") <= {f"rwc_pw.rvc.{name}" for name in gpu | ultimate_rvc}
 
 

@@ -100,7 +100,8 @@ def test_all_of_it_can_be_told_at_once_in_half_precision(config, detector, tmp_p
     from ultimate_rvc.rvc.lib.predictors.RMVPE import E2E
 
     from rwc_pw.rvc.block import compute
-    from rwc_pw.rvc.gpu_voice import TorchNetworks, first_state
+    from rwc_pw.rvc.gpu_voice import first_state
+    from rwc_pw.rvc.torch_networks import TorchNetworks
 
     sources = sources_of(config)
     if sources.detector and detector is RMVPE:

@@ -110,7 +110,7 @@ class OpenvinoOperations:
             return value
         around = np.zeros((2, len(value.get_output_shape(0))), np.int64)
         around[:, axis] = before, after
-        return self._op.pad(value, *around, "constant", self._number(0))
+        return self._op.pad(value, *around, "constant", self._op.constant(0, np.float32))
 
     def reshaped(self, value: Value, shape: Sequence[int]) -> Value:
         return self._op.reshape(value, np.array(shape), False)
@@ -131,10 +131,10 @@ class OpenvinoOperations:
         return self._op.softmax(value, -1)
 
     def scaled(self, value: Value, factor: float) -> Value:
-        return value * self._number(factor)
+        return value * self._op.constant(factor, np.float32)
 
     def at_least(self, value: Value, least: float) -> Value:
-        return self._op.maximum(value, self._number(least))
+        return self._op.maximum(value, self._op.constant(least, np.float32))
 
     def exp(self, value: Value) -> Value:
         return self._op.exp(value)
@@ -156,9 +156,6 @@ class OpenvinoOperations:
 
     def gelu(self, value: Value) -> Value:
         return self._op.gelu(value, "erf")
-
-    def _number(self, number: float) -> Value:
-        return self._op.constant(number, np.float32)
 
     def _biased(self, value: Value, bias: Value | None) -> Value:
         if bias is None:
