@@ -49,7 +49,7 @@ def voice_graphs(sources: VoiceSources, look_ahead_frames: int) -> Graphs:
         by_distance, by_frame = relative_positions(frames, network.heads)
         positions = ops.input(by_distance.shape, np.int64), ops.input(by_frame.shape, np.int64)
         pitch = ops.input([frames], np.int64) if network.has_pitch else None
-        outputs = TextEncoder(ops, sources.weights(), network)(features, positions, pitch)
+        outputs = TextEncoder(ops, sources.weights(), network)(features, *positions, pitch)
         return ops.model([features, *positions, *([] if pitch is None else [pitch])], outputs, [])
 
     def decoder(ops: OpenvinoOperations) -> Any:

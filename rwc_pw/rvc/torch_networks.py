@@ -54,7 +54,7 @@ class TorchNetworks:
         return features.float()
 
     def text(self, features: Tensor, bins: Tensor | None) -> tuple[Tensor, Tensor]:
-        mean, log_deviation = self._text(features[None].to(self._precision), self._positions, bins)
+        mean, log_deviation = self._text(features[None].to(self._precision), *self._positions, bins)
         return mean[0].float(), log_deviation[0].float()
 
     def decoded(self, frames: Tensor, source: Tensor | None) -> Tensor:

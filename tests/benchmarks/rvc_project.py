@@ -13,31 +13,34 @@ blocks of the right length.
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any, ClassVar
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from rwc_pw.rvc.network.export import export_content, export_voice
-from rwc_pw.rvc.network.stored import read_voice
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from rwc_pw.rvc import cpu_step
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.cpu_voice import CpuVoice
+from rwc_pw.rvc.detectors import SWIFTF0
+from rwc_pw.rvc.graph_files import GraphFiles
+from rwc_pw.rvc.graphs import content_graphs, voice_graphs
 from rwc_pw.rvc.live import RvcStream
 from rwc_pw.rvc.network.carry import Carry
 from rwc_pw.rvc.network.content import Content
 from rwc_pw.rvc.network.decoder import Decoder
-from rwc_pw.rvc.network.text_encoder import TextEncoder
-from rwc_pw.rvc.pitch import detect_pitch
+from rwc_pw.rvc.network.openvino_operations import OpenvinoOperations
+from rwc_pw.rvc.network.text_encoder import TextEncoder, relative_positions
+from rwc_pw.rvc.network.torch_operations import TorchOperations
 from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
+from rwc_pw.rvc.sources import VoiceSources
 from rwc_pw.rvc.step import Array
 from rwc_pw.system.extra import load_module
-from tests.benchmarks.sola_stream import OfflineDecoder, SolaStream, Window, export_offline
+from tests.benchmarks.sola_stream import Network, OfflineDecoder, SolaStream, Window, offline_shapes
 from tests.benchmarks.streaming import RATES_HZ, Bench
 from tests.rvc.synthesizer import FEATURES
 from tests.rvc.tone import tone
@@ -54,84 +57,113 @@ PRECISIONS = ("f32", "f32"), ("bf16", "f32"), ("bf16", "bf16"), ("f32", EAGER)
 """Ours and theirs; on a CPU RVC-Project computes in f32."""
 
 
-class F32Network(CpuNetwork):
-    settings: ClassVar = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+@contextmanager
+def computed_in(precision: str) -> Iterator[None]:
+    """Let networks that are opened meanwhile compute so, in one thread."""
+    hint = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    with patch.object(CpuNetwork, "settings", hint):
+        yield
 
 
-class Bf16Network(CpuNetwork):
-    settings: ClassVar = {**F32Network.settings, "INFERENCE_PRECISION_HINT": "bf16"}
+class TorchModules:
+    """The networks in torch, for both sides."""
 
+    def __init__(self, sources: VoiceSources) -> None:
+        network, weights = sources.network, sources.weights()
+        self._network = network
+        self._operations = ops = TorchOperations("cpu", torch.float32)
+        self._content = Content(ops, sources.contentvec, network.version)
+        self._text = TextEncoder(ops, weights, network)
+        self._decoder = Decoder(ops, weights, network)
+        self._offline = {name: OfflineDecoder(ops, sources, window) for name, window in WINDOWS.items()}
+        self._sources = sources
 
-NETWORKS = {"f32": F32Network, "bf16": Bf16Network}
+    def stream(self, context: str) -> SolaStream:
+        """RVC-Project's, as torch runs it."""
+        offline = self._offline[context]
 
+        def decoder(frames: Any, source: Any) -> Any:
+            return offline(frames, source, Carry(self._operations, 0))
 
-class EagerNetwork:
-    """A module as torch runs it, called as a CpuNetwork is."""
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-
-    def __call__(self, *values: Any) -> list[Any]:
-        with torch.inference_mode():
-            said = self._module(*map(torch.from_numpy, values))
-        return [value.numpy() for value in (said if isinstance(said, tuple) else (said,))]
-
-
-class Modules:
-    """What both sides are made of, in torch."""
-
-    def __init__(self, contentvec: Path, voice: Path) -> None:
-        network, weights = read_voice(voice)
-        self._channels = network.inter
-        self._content = Content(contentvec, "v2").eval()  # HuBERT leaves out layers by chance while it is trained
-        self._text = TextEncoder(weights, network)
-        self._decoder = Decoder(weights, network)
-        self.offline = OfflineDecoder(voice, WINDOWS[DEFAULT_CONTEXT])
-
-    def open(self, path: Path, lengths: Sequence[int]) -> EagerNetwork:
-        """The one that SolaStream looks for in ``path``; it takes any length."""
-        modules = {"content": self._content, "text": self._text, "offline": self.offline}
-        return EagerNetwork(modules[path.stem])
+        networks = map(_called_with_arrays, (self._content, self._text, decoder))
+        return SolaStream(self._sources, WINDOWS[context], *networks)
 
     def ours_gflop(self) -> float:
         """Of a block."""
-        frames = torch.zeros(1, self._channels, PLAN.decoded_frames)
-        source = torch.zeros(1, 1, PLAN.decoded_frames * self._decoder.samples_per_frame)
+        samples = PLAN.decoded_frames * self._decoder.samples_per_frame
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             self._encode(PLAN.window_samples, PLAN.text_frames)
-            self._decoder(frames, source, Carry(PLAN.look_ahead_frames))
+            frames, source = torch.zeros(1, self._network.inter, PLAN.decoded_frames), torch.zeros(1, 1, samples)
+            self._decoder(frames, source, Carry(self._operations, PLAN.look_ahead_frames))
         return counter.get_total_flops() / 1e9
 
-    def theirs_gflop(self, window: Window) -> float:
+    def theirs_gflop(self, context: str) -> float:
         """Of a block."""
+        window = WINDOWS[context]
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             self._encode(window.heard_samples, window.heard_frames)
-            self.offline(self.offline.frames, self.offline.source)
+            frames, source = (torch.zeros(shape) for shape in offline_shapes(self._sources, window))
+            self._offline[context](frames, source, Carry(self._operations, 0))
         return counter.get_total_flops() / 1e9
 
     def _encode(self, samples: int, frames: int) -> None:
+        by_distance, by_frame = map(torch.from_numpy, relative_positions(frames, self._network.heads))
         self._content(torch.zeros(1, samples))
-        self._text(torch.zeros(1, frames, FEATURES["v2"]), torch.ones(1, frames).long())
+        self._text(torch.zeros(1, frames, FEATURES["v2"]), by_distance, by_frame, torch.ones(frames).long())
+
+
+def _called_with_arrays(module: Any) -> Network:
+    def called(*values: Any) -> list[Any]:
+        with torch.inference_mode():
+            said = module(*map(torch.from_numpy, values))
+        return [value.numpy() for value in (said if isinstance(said, tuple) else (said,))]
+
+    return called
 
 
 class Streams:
-    """Both sides' streams, of one voice exported once to ``folder``."""
+    """Both sides' streams, of one voice whose graphs are kept in ``folder``."""
 
-    def __init__(self, contentvec: Path, voice: Path, modules: Modules, folder: Path) -> None:
-        self._modules = modules
+    def __init__(self, sources: VoiceSources, folder: Path) -> None:
+        self._sources = sources
         self._folder = folder
-        folder.mkdir()
-        export_content(contentvec, folder, "v2")
-        export_voice(voice, folder, PLAN.look_ahead_frames)
-        export_offline(modules.offline, folder / "offline.xml")
+        self._files = GraphFiles(folder)
 
     def ours(self, precision: str) -> RvcStream:
-        with patch.object(cpu_step, "CpuNetwork", NETWORKS[precision]):
-            step = cpu_step.CpuStep(self._folder, self._folder, PLAN, lambda: detect_pitch, retrieval=None)
-        return RvcStream(step, PLAN)
+        with computed_in(precision):
+            return RvcStream(CpuVoice(self._sources, PLAN, None, self._files), PLAN)
 
-    def theirs(self, precision: str, window: Window) -> SolaStream:
-        return SolaStream(self._folder, window, self._modules.open if precision == EAGER else NETWORKS[precision])
+    def theirs(self, precision: str, context: str) -> SolaStream:
+        window, sources = WINDOWS[context], self._sources
+        content = self._files.find(*content_graphs(sources)) / "content.xml"
+        text = self._files.find(*voice_graphs(sources, PLAN.look_ahead_frames)) / "text.xml"
+        frames = window.heard_frames
+        positions = [index.shape for index in relative_positions(frames, sources.network.heads)]
+
+        def decoded(*values: Array) -> list[Array]:
+            decoder.reset()
+            return decoder(*values)
+
+        with computed_in(precision):
+            decoder = CpuNetwork(self._offline(context), offline_shapes(sources, window))
+            return SolaStream(
+                sources,
+                window,
+                CpuNetwork(content, [(1, window.heard_samples)]),
+                CpuNetwork(text, [(1, frames, FEATURES["v2"]), *positions, (frames,)]),
+                decoded,
+            )
+
+    def _offline(self, context: str) -> Path:
+        path = self._folder / f"offline {context}.xml"
+        if not path.exists():
+            ops = OpenvinoOperations()
+            carry = Carry(ops, 0)
+            frames, source = (ops.input(shape) for shape in offline_shapes(self._sources, WINDOWS[context]))
+            sound = OfflineDecoder(ops, self._sources, WINDOWS[context])(frames, source, carry)
+            model = ops.model([frames, source], [sound], carry.after)
+            load_module("openvino").save_model(model, path, compress_to_fp16=True)
+        return path
 
 
 def check(one: SolaStream, rate_hz: int) -> None:
@@ -167,19 +199,20 @@ def medians_ms(*streams: RvcStream | SolaStream) -> list[float]:
 
 
 def compare(bench: Bench, rate_hz: int) -> None:
-    contentvec, voice = bench.models / "rvc/embedders/contentvec", bench.voice(rate_hz)
-    modules = Modules(contentvec, voice)
-    for context, window in WINDOWS.items():
-        ours, theirs = modules.ours_gflop(), modules.theirs_gflop(window)
+    sources = VoiceSources("Real", bench.voice(rate_hz), bench.models / "rvc/embedders/contentvec", SWIFTF0, None)
+    modules = TorchModules(sources)
+    for context in WINDOWS:
+        ours, theirs = modules.ours_gflop(), modules.theirs_gflop(context)
         told = f"ours {ours:.1f} G, RVC-Project's with {context} {theirs:.1f} G: {ours / theirs:.2f}"
         print(f"flop {rate_hz // 1000} kHz: {told}", flush=True)
-    streams = Streams(contentvec, voice, modules, bench.root / "exported")
+    streams = Streams(sources, bench.root / "graphs")
     has_bf16 = "BF16" in load_module("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     for our_precision, their_precision in PRECISIONS:
         if our_precision == "bf16" and not has_bf16:
             continue
-        for context, window in WINDOWS.items():
-            other = streams.theirs(their_precision, window)
+        for context in WINDOWS:
+            eager = their_precision == EAGER
+            other = modules.stream(context) if eager else streams.theirs(their_precision, context)
             check(other, rate_hz)
             ours, theirs = medians_ms(streams.ours(our_precision), other)
             told = f"ours {ours:.0f} ms, RVC-Project's with {context} {theirs:.0f} ms: {ours / theirs:.3f}"

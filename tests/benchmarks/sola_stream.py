@@ -4,25 +4,22 @@ Facts from RVC-Project's ``realtime_gui.py``, ``infer/rtrvc.py`` and ``infer/mod
 to its advantage: the gate, the volume's envelope, and resampling. No retrieval, as without an index.
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from rwc_pw.rvc.cpu_step import coarse
-from rwc_pw.rvc.network.stored import read_voice
-from torch import Tensor, nn
 
+from rwc_pw.rvc.block import NOISE_SCALE, SINE_AMPLITUDE, UNVOICED_NOISE, VOICED_NOISE, coarse
 from rwc_pw.rvc.network.carry import Carry, without_weight_norm
 from rwc_pw.rvc.network.flow import Flow
 from rwc_pw.rvc.network.generator import Generator
-from rwc_pw.rvc.pitch import detect_pitch
-from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, CONTENT_RATE_HZ
-from rwc_pw.rvc.step import NOISE_SCALE, SINE_AMPLITUDE, UNVOICED_NOISE, VOICED_NOISE, Array
-from rwc_pw.system.extra import load_module
+from rwc_pw.rvc.network.operations import Operations, Value
+from rwc_pw.rvc.network.text_encoder import relative_positions
+from rwc_pw.rvc.pitch import detect_by_swift_f0
+from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES
+from rwc_pw.rvc.sources import VoiceSources
+from rwc_pw.rvc.step import Array
 
 CROSSFADE_FRAMES = 5  # what is set and heard
 FADE_FRAMES = 4  # what is faded: never more, whatever is set
@@ -32,8 +29,8 @@ PITCH_PAST_FRAMES = 5
 PITCH_FIRST_FRAMES = 3  # of those that the pitch detector hears, too near to the edge to be kept
 LEAST_POWER = 1e-8
 
-OpenNetwork = Callable[[Path, Sequence[int]], Callable[..., list[Any]]]
-"""A network's file and the lengths of its first inputs to the network: of its inputs, its outputs."""
+Network = Callable[..., list[Any]]
+"""Takes arrays, gives arrays."""
 
 
 @dataclass(frozen=True)
@@ -65,46 +62,43 @@ class Window:
         return slice(self.extra_frames, self.extra_frames + self.spoken_frames)
 
 
-class OfflineDecoder(nn.Module):
-    """Frames (1, inter, n) and the source of the spoken ones to their sound; the first frames only the flow sees."""
+class OfflineDecoder:
+    """Frames (1, inter, n) and the source of the spoken ones to their sound; the first frames only the flow sees.
 
-    def __init__(self, voice: Path, window: Window) -> None:
-        """``voice`` is a stored voice's folder."""
-        super().__init__()
-        network, weights = read_voice(voice)
-        plain = without_weight_norm(weights)
-        speaker = plain["emb_g.weight"][:1, :, None]
-        self._flow = Flow(plain, speaker)
-        self._generator = Generator(plain, network, speaker)
-        self._spoken = slice(FLOW_PAST_FRAMES, FLOW_PAST_FRAMES + window.spoken_frames)
-        self.frames = torch.zeros(1, network.inter, window.flowed_frames)
-        self.source = torch.zeros(1, 1, window.spoken_frames * network.sample_rate_hz // 100)
+    It keeps no state: what it remembers has to be reset before each block.
+    """
 
-    def forward(self, frames: Tensor, source: Tensor) -> Tensor:
-        return self._generator(self._flow(frames, Carry(0))[..., self._spoken], source, Carry(0))
+    def __init__(self, operations: Operations, sources: VoiceSources, window: Window) -> None:
+        network, plain = sources.network, without_weight_norm(sources.weights())
+        speaker = plain["emb_g.weight"][0]
+        self._operations = operations
+        self._flow = Flow(operations, plain, speaker)
+        self._generator = Generator(operations, plain, network, speaker)
+        self._spoken_end = FLOW_PAST_FRAMES + window.spoken_frames
+
+    def __call__(self, frames: Value, source: Value, carry: Carry) -> Value:
+        spoken = self._operations.part(self._flow(frames, carry), 2, FLOW_PAST_FRAMES, self._spoken_end)
+        return self._generator(spoken, source, carry)
 
 
-def export_offline(decoder: OfflineDecoder, path: Path) -> None:
-    """Write it to ``path`` in OpenVINO's form."""
-    example = (decoder.frames, decoder.source)
-    openvino = load_module("openvino")
-    with torch.no_grad():
-        model = openvino.convert_model(decoder, example_input=example, input=[list(value.shape) for value in example])
-    openvino.save_model(model, path, compress_to_fp16=True)
+def offline_shapes(sources: VoiceSources, window: Window) -> list[tuple[int, ...]]:
+    """The shapes of an ``OfflineDecoder``'s frames and source."""
+    network = sources.network
+    samples = window.spoken_frames * network.sample_rate_hz // 100
+    return [(1, network.inter, window.flowed_frames), (1, 1, samples)]
 
 
 class SolaStream:
     """Converts blocks of ``window.block_frames``, each from all that is heard with it; SOLA joins them."""
 
-    def __init__(self, folder: Path, window: Window, open_network: OpenNetwork) -> None:
-        """``folder`` holds what ``rwc_pw.rvc.network.export`` wrote, and ``offline.xml``."""
-        facts = json.loads((folder / "facts.json").read_text())
-        self._samples_per_frame: int = facts["samples_per_frame"]
-        self._linear: list[float] = facts["source"]
+    def __init__(
+        self, sources: VoiceSources, window: Window, content: Network, text: Network, decoder: Network
+    ) -> None:
+        self._samples_per_frame = sources.network.sample_rate_hz // 100
+        self._linear = sources.source
         self._window = window
-        self._content = open_network(folder / "content.xml", [window.heard_samples])
-        self._text = open_network(folder / "text.xml", [window.heard_frames] * 2)
-        self._decoder = open_network(folder / "offline.xml", [])
+        self._content, self._text, self._decoder = content, text, decoder
+        self._positions = relative_positions(window.heard_frames, sources.network.heads)
         self._random = np.random.default_rng(0)
         self._heard = np.zeros(window.heard_samples, np.float32)
         self._pitch_hz = np.zeros(window.heard_frames, np.float32)
@@ -118,7 +112,7 @@ class SolaStream:
         self._pitch_hz = self._followed_pitch_hz()
         [content] = self._content(self._heard[None])
         features = np.repeat(np.concatenate([content[0], content[0, -1:]]), 2, axis=0)[: self._window.heard_frames]
-        mean, log_deviation = self._text(features[None], coarse(self._pitch_hz)[None])
+        mean, log_deviation = self._text(features[None], *self._positions, coarse(np, self._pitch_hz))
         flowed = slice(-self._window.flowed_frames, None)
         noise = self._random.standard_normal(mean[..., flowed].shape, np.float32)
         frames = mean[..., flowed] + np.exp(log_deviation[..., flowed]) * NOISE_SCALE * noise
@@ -129,9 +123,8 @@ class SolaStream:
         """Of each frame heard, 0 where nothing is voiced: found anew for the last ones, as it was for the others."""
         window, block_frames = self._window, self._window.block_frames
         detected_frames = PITCH_PAST_FRAMES + block_frames
-        times_s, found_hz = detect_pitch(self._heard[-detected_frames * CONTENT_FRAME_SAMPLES :])
-        at_s = np.arange(PITCH_FIRST_FRAMES, detected_frames) * (CONTENT_FRAME_SAMPLES / CONTENT_RATE_HZ)
-        new_hz = found_hz[np.abs(at_s[:, None] - times_s[None]).argmin(axis=1)].astype(np.float32)
+        found_hz = detect_by_swift_f0(self._heard[-detected_frames * CONTENT_FRAME_SAMPLES :])
+        new_hz = found_hz[PITCH_FIRST_FRAMES:]
         old_hz = self._pitch_hz[block_frames:][: window.heard_frames - len(new_hz)]
         return np.concatenate([old_hz, new_hz])
 

@@ -36,12 +36,15 @@ from rwc_pw.config import Config
 from rwc_pw.demo.performance import perform
 from rwc_pw.rvc import gpu
 from rwc_pw.rvc.cpu_network import CpuNetwork
+from rwc_pw.rvc.detectors import FCPE
 from rwc_pw.rvc.plan import CONTENT_FRAME_SAMPLES, Plan
+from rwc_pw.rvc.sources import VoiceSources
 from rwc_pw.streaming import BatchConverter, ConversionBackend, ConversionConfig, StreamingConverter
 from rwc_pw.system.extra import package_folder
 from rwc_pw.system.paths import Paths
 from rwc_pw.voices.adding.add import add_voice
 from rwc_pw.voices.store import VoiceStore
+from rwc_pw.voices.stored_voice import StoredVoice
 from tests.rvc.checkable import make_assets, make_voice
 from tests.rvc.synthesizer import FEATURES
 from tests.rvc.tone import tone
@@ -93,6 +96,9 @@ class Bench:
             add_voice(self.root / f"{name}.pth", self._store)
         return self._store.folder / name
 
+    def sources(self, rate_hz: int) -> VoiceSources:
+        return VoiceSources.find(StoredVoice.read(self.voice(rate_hz)), self.models, FCPE)
+
     def small_config(self) -> ConversionConfig:
         """Of a voice that converts as a real one does, and quickly."""
         models = self.root / "small"
@@ -113,27 +119,31 @@ class Bench:
 
 def flop(bench: Bench) -> None:
     import torch
-    from rwc_pw.rvc.network.stored import read_voice
     from torch.utils.flop_counter import FlopCounterMode
 
     from rwc_pw.rvc.network.carry import Carry
     from rwc_pw.rvc.network.content import Content
     from rwc_pw.rvc.network.decoder import Decoder
-    from rwc_pw.rvc.network.text_encoder import TextEncoder
+    from rwc_pw.rvc.network.text_encoder import TextEncoder, relative_positions
+    from rwc_pw.rvc.network.torch_operations import TorchOperations
 
-    content = Content(bench.models / "rvc/embedders/contentvec", "v2").eval()  # else it leaves out layers by chance
+    ops = TorchOperations("cpu", torch.float32)
+    content = Content(ops, bench.models / "rvc/embedders/contentvec", "v2")
     for rate_hz in RATES_HZ:
-        network, weights = read_voice(bench.voice(rate_hz))
-        text, decoder = TextEncoder(weights, network), Decoder(weights, network)
+        sources = bench.sources(rate_hz)
+        network, weights = sources.network, sources.weights()
+        text, decoder = TextEncoder(ops, weights, network), Decoder(ops, weights, network)
         told = []
         for block in FLOP_BLOCKS:
             plan = Plan(block)
+            by_distance, by_frame = map(torch.from_numpy, relative_positions(plan.text_frames, network.heads))
             with torch.no_grad(), FlopCounterMode(display=False) as counter:
                 content(torch.zeros(1, plan.window_samples))
-                text(torch.zeros(1, plan.text_frames, FEATURES["v2"]), torch.ones(1, plan.text_frames).long())
+                pitch = torch.ones(plan.text_frames).long()
+                text(torch.zeros(1, plan.text_frames, FEATURES["v2"]), by_distance, by_frame, pitch)
                 source = torch.zeros(1, 1, plan.decoded_frames * decoder.samples_per_frame)
                 frames = torch.zeros(1, network.inter, plan.decoded_frames)
-                decoder(frames, source, Carry(plan.look_ahead_frames))
+                decoder(frames, source, Carry(ops, plan.look_ahead_frames))
             ratio = counter.get_total_flops() / 1e9 / (LEAST_GFLOP[rate_hz] * block / 100)
             told.append(f"{10 * block} ms {ratio:.2f}")
         print(f"flop {rate_hz // 1000} kHz, over the least: {', '.join(told)}", flush=True)
@@ -141,29 +151,30 @@ def flop(bench: Bench) -> None:
 
 def curve(bench: Bench) -> None:
     import torch
-    from rwc_pw.rvc.network.stored import read_voice
 
     from rwc_pw.rvc.network.carry import Carry
     from rwc_pw.rvc.network.decoder import Decoder
+    from rwc_pw.rvc.network.torch_operations import TorchOperations
 
-    network, weights = read_voice(bench.voice(40_000))
-    random = torch.Generator().manual_seed(0)
-    for name in weights:  # as trained ones do, they keep the size of what they are given
+    sources, ops = bench.sources(40_000), TorchOperations("cpu", torch.float32)
+    network, weights = sources.network, dict(sources.weights())
+    random = np.random.default_rng(0)
+    for name, weight in weights.items():  # as trained ones do, they keep the size of what they are given
         if name.startswith(("dec.noise_convs", "dec.conv_post")):
-            weights[name] = torch.randn(weights[name].shape, generator=random) * weights[name][0].numel() ** -0.5
+            weights[name] = random.standard_normal(weight.shape, np.float32) * weight[0].size ** -0.5
         elif name.startswith("dec.") and name.endswith("weight_g"):
-            direction = weights[f"{name[:-1]}v"]
-            weights[name] = torch.linalg.vector_norm(direction, dim=(1, 2), keepdim=True)
-    decoder, count, block = Decoder(weights, network), 120, 10
-    frames = torch.randn(1, network.inter, count, generator=random)
-    source = 0.1 * torch.randn(1, 1, count * decoder.samples_per_frame, generator=random)
+            direction = weights[f"{name[:-1]}v"].astype(np.float32)
+            weights[name] = np.sqrt((direction**2).sum(axis=(1, 2), keepdims=True))
+    decoder, count, block = Decoder(ops, weights, network), 120, 10
+    frames = torch.from_numpy(random.standard_normal((1, network.inter, count), np.float32))
+    source = torch.from_numpy(0.1 * random.standard_normal((1, 1, count * decoder.samples_per_frame), np.float32))
 
     def said(ahead: int, block: int = block) -> Samples:
         before, sound = None, []
         for start in range(0, count, block):
             final, end = min(start + block, count), min(start + block + ahead, count)
             samples = slice(start * decoder.samples_per_frame, end * decoder.samples_per_frame)
-            carry = Carry(end - final, before)
+            carry = Carry(ops, end - final, before)
             part = decoder(frames[..., start:end], source[..., samples], carry)
             sound.append(part[0, 0, : block * decoder.samples_per_frame])
             before = carry.after
@@ -295,7 +306,7 @@ def pitch(bench: Bench) -> None:
         found: list[Samples] = []
         for at in range(0, len(sound) - size, size):
             stream.convert(sound[at : at + size])
-            found.append(stream._step._pitch_hz[-plan.block_frames :])
+            found.append(stream._step._state.pitch_hz[-plan.block_frames :])
         found_hz = np.concatenate(found)[plan.delay_frames :]
         theirs_hz = expected_hz[: len(found_hz)]
         both = (found_hz > 0) & (theirs_hz > 0)

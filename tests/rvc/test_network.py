@@ -152,14 +152,13 @@ def test_the_text_encoder_says_what_theirs_says(reference, by, exact):
 
     def build(ops):
         positions = [ops.input(index.shape, np.int64) for index in indices]
-        inputs = [ops.input([1, 60, features.shape[2]]), positions, ops.input([60], np.int64)][: 1 + len(given)]
-        outputs = TextEncoder(ops, reference.weights, reference.network)(*inputs)
-        return ops.model([inputs[0], *positions, *inputs[2:]], outputs, [])
+        inputs = [ops.input([1, 60, features.shape[2]]), *positions, ops.input([60], np.int64)][: 2 + len(given)]
+        return ops.model(inputs, TextEncoder(ops, reference.weights, reference.network)(*inputs), [])
 
     if by == "torch":
         ops = TorchOperations("cpu", torch.float32)
         encoder = TextEncoder(ops, reference.weights, reference.network)
-        ours = [told.numpy() for told in encoder(given[0], [torch.from_numpy(index) for index in indices], *given[1:])]
+        ours = [told.numpy() for told in encoder(given[0], *map(torch.from_numpy, indices), *given[1:])]
     else:
         ours = exact(build)(given[0].numpy(), *indices, *(value.numpy() for value in given[1:]))
     for mine, expected in zip(ours, theirs, strict=True):

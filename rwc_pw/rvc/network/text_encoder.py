@@ -30,16 +30,16 @@ class TextEncoder:
         self._inter = network.inter
 
     def __call__(
-        self, features: Value, positions: tuple[Value, Value], pitch: Value | None = None
+        self, features: Value, by_distance: Value, by_frame: Value, pitch: Value | None = None
     ) -> tuple[Value, Value]:
-        """``positions`` are ``relative_positions`` of n frames; ``pitch`` holds bins of RVC's mel scale, 1 to 255."""
+        """``relative_positions`` gives two of them; ``pitch`` holds bins of RVC's mel scale, 1 to 255."""
         ops = self._operations
         told = self._phone(features)
         if self._pitch is not None:
             told = told + ops.taken(self._pitch, pitch, 0)
         told = ops.leaky_relu(ops.scaled(told, self._scale), SLOPE)
         for layer in self._layers:
-            told = layer(told, positions)
+            told = layer(told, (by_distance, by_frame))
         both = ops.transposed(self._proj(told), [0, 2, 1])
         return ops.part(both, 1, None, self._inter), ops.part(both, 1, self._inter, None)
 
