@@ -10,7 +10,6 @@ import numpy as np
 from rwc_pw.rvc.block import BlockState, compute
 from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.graph_files import GraphFiles
-from rwc_pw.rvc.graphs import content_graphs, salience_graphs, voice_graphs
 from rwc_pw.rvc.network.text_encoder import relative_positions
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES, Array, SalienceDetector, detect_by_swift_f0
 from rwc_pw.rvc.plan import Plan
@@ -19,6 +18,7 @@ from rwc_pw.rvc.sources import VoiceSources
 from rwc_pw.rvc.step import StepNoise, StepSettings
 from rwc_pw.system.memory import give_back_freed
 from rwc_pw.voices.architecture import FEATURES
+from rwc_pw.voices.rvc_voice import MODEL_FILE
 
 
 class CpuVoice:
@@ -42,7 +42,7 @@ class CpuVoice:
         with ThreadPoolExecutor() as pool:
             content = pool.submit(_content, files, sources, plan)
             pitch = pool.submit(open_detector, files, sources, plan.window_samples)
-            voice = files.find(*voice_graphs(sources, plan.look_ahead_frames))
+            voice = files.voice(sources.name, sources.folder / MODEL_FILE, plan.look_ahead_frames)
             text = pool.submit(self._open_text, voice / "text.xml")
             self._decoder = self._open_decoder(voice / "decoder.xml")
         self._content, self._text, self.pitch = content.result(), text.result(), pitch.result()
@@ -96,8 +96,7 @@ def open_detector(files: GraphFiles, sources: VoiceSources, window_samples: int)
         return None
     if not (weights and detector.network):
         return detect_by_swift_f0
-    rated = detector.network()
-    facts, folder = rated.facts, files.find(*salience_graphs(detector.name, weights, rated))
+    facts, folder = detector.network().facts, files.salience(detector.name, weights)
     frames = sum(facts.frames(window_samples))
     network = CpuNetwork(folder / "salience.xml", [(1, frames, SPECTRUM_SAMPLES // 2 + 1)])
 
@@ -111,4 +110,5 @@ def open_detector(files: GraphFiles, sources: VoiceSources, window_samples: int)
 
 
 def _content(files: GraphFiles, sources: VoiceSources, plan: Plan) -> CpuNetwork:
-    return CpuNetwork(files.find(*content_graphs(sources)) / "content.xml", [(1, plan.window_samples)])
+    folder = files.content(sources.contentvec, sources.network.version)
+    return CpuNetwork(folder / "content.xml", [(1, plan.window_samples)])

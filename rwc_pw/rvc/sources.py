@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from rwc_pw.rvc.assets import contentvec_folder, require
 from rwc_pw.rvc.detectors import PitchDetector
@@ -48,11 +47,7 @@ class VoiceSources:
     @cached_property
     def network(self) -> Architecture:
         """The form of the voice's network."""
-        with self._opened() as model:
-            metadata, (speakers, _) = model.metadata(), model.get_slice("emb_g.weight").get_shape()
-        return Architecture.from_config(
-            json.loads(metadata["config"]), metadata["version"], int(metadata["f0"]), speakers
-        )
+        return read_network(self.folder)
 
     @cached_property
     def source(self) -> tuple[float, float]:
@@ -67,5 +62,10 @@ class VoiceSources:
         """The voice's weights."""
         return read_stored(self.folder)[0]
 
-    def _opened(self) -> Any:
-        return load_module("safetensors").safe_open(self.folder / MODEL_FILE, "np")
+
+def read_network(voice_folder: Path) -> Architecture:
+    """The form of a stored voice's network."""
+    with load_module("safetensors").safe_open(voice_folder / MODEL_FILE, "np") as model:
+        metadata, (speakers, _) = model.metadata(), model.get_slice("emb_g.weight").get_shape()
+    config = json.loads(metadata["config"])
+    return Architecture.from_config(config, metadata["version"], int(metadata["f0"]), speakers)

@@ -28,7 +28,6 @@ from rwc_pw.rvc.cpu_network import CpuNetwork
 from rwc_pw.rvc.cpu_voice import CpuVoice
 from rwc_pw.rvc.detectors import SWIFTF0
 from rwc_pw.rvc.graph_files import GraphFiles
-from rwc_pw.rvc.graphs import content_graphs, voice_graphs
 from rwc_pw.rvc.live import RvcStream
 from rwc_pw.rvc.network.carry import Carry
 from rwc_pw.rvc.network.content import Content
@@ -40,6 +39,7 @@ from rwc_pw.rvc.plan import CONTENT_RATE_HZ, Plan
 from rwc_pw.rvc.sources import VoiceSources
 from rwc_pw.rvc.step import Array
 from rwc_pw.system.extra import load_module
+from rwc_pw.voices.rvc_voice import MODEL_FILE
 from tests.benchmarks.sola_stream import Network, OfflineDecoder, SolaStream, Window, offline_shapes
 from tests.benchmarks.streaming import RATES_HZ, Bench
 from tests.rvc.synthesizer import FEATURES
@@ -135,8 +135,8 @@ class Streams:
 
     def theirs(self, precision: str, context: str) -> SolaStream:
         window, sources = WINDOWS[context], self._sources
-        content = self._files.find(*content_graphs(sources)) / "content.xml"
-        text = self._files.find(*voice_graphs(sources, PLAN.look_ahead_frames)) / "text.xml"
+        content = self._files.content(sources.contentvec, sources.network.version) / "content.xml"
+        text = self._files.voice(sources.name, sources.folder / MODEL_FILE, PLAN.look_ahead_frames) / "text.xml"
         frames = window.heard_frames
         positions = [index.shape for index in relative_positions(frames, sources.network.heads)]
 

@@ -1,13 +1,20 @@
+"""The graphs that are kept, and the process that builds them."""
+
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
+from rwc_pw.errors import RwcPwError
+from rwc_pw.rvc import graph_files
 from rwc_pw.rvc.graph_files import GraphFiles, forget
+from tests.patience import wait_for_end
 
 pytestmark = pytest.mark.needs_rvc
 
-
-def graph(ops):
-    given = ops.input([2])
-    return ops.model([given], [ops.relu(given)], [])
+WRITE = ("-c", "import sys; open(sys.argv[1] + '/one.xml', 'w').write(' '.join(sys.argv[2:]))")
 
 
 @pytest.fixture
@@ -17,40 +24,72 @@ def weights(tmp_path):
     return path
 
 
-def test_what_is_kept_is_found_and_what_it_replaces_goes(tmp_path, weights):
-    files, built = GraphFiles(tmp_path / "kept"), []
-
-    def build(ops):
-        built.append(1)
-        return graph(ops)
-
-    first = files.find("Otto", weights, 1, {"one": build, "two": graph})
-    assert sorted(path.name for path in first.iterdir()) == ["one.bin", "one.xml", "two.bin", "two.xml"]
-    assert files.find("Otto", weights, 1, {"one": build, "two": graph}) == first
-    other = files.find("Otto-2", weights, 1, {"one": build})
-    second = files.find("Otto", weights, 2, {"one": build, "two": graph})
-    assert (first.exists(), other.exists(), second.exists(), len(built)) == (False, True, True, 3)
-    weights.write_bytes(b"22")
-    third = files.find("Otto", weights, 2, {"one": build, "two": graph})
-    assert sorted(path.name for path in third.parent.iterdir()) == sorted([third.name, other.name])
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(graph_files, "BUILD", WRITE)
+    return tmp_path / "kept"
 
 
-def test_what_is_discarded_or_forgotten_goes_alone(tmp_path, weights):
-    kept = tmp_path / "kept"
-    other = GraphFiles(kept).find("Otto-2", weights, 1, {"one": graph})
+def test_what_is_kept_is_found_and_what_it_replaces_goes(kept, weights, monkeypatch):
     files = GraphFiles(kept)
-    damaged = files.find("Anna", weights, 1, {"one": graph})
+    first = files.voice("Otto", weights, 1)
+    assert [path.name for path in first.iterdir()] == ["one.xml"]
+    assert (first / "one.xml").read_text() == f"voice {weights.parent} 1"
+    (weights.parent / "pytorch_model.bin").write_bytes(b"1")
+    others = files.voice("Otto-2", weights, 1), files.content(weights.parent, "v2"), files.salience("fcpe", weights)
+    with monkeypatch.context() as patch:
+        patch.setattr(graph_files, "BUILD", ("-c", "raise SystemExit('it was to be built')"))
+        assert files.voice("Otto", weights, 1) == first
+    second = files.voice("Otto", weights, 2)
+    os.utime(weights, ns=(1, 1))
+    third = files.voice("Otto", weights, 2)
+    assert not first.exists()
+    assert not second.exists()
+    assert sorted(kept.iterdir()) == sorted([*others, third])
+
+
+def test_what_is_discarded_or_forgotten_goes_alone(kept, weights):
+    other = GraphFiles(kept).voice("Otto-2", weights, 1)
+    files = GraphFiles(kept)
+    damaged = files.voice("Anna", weights, 1)
     files.discard()
     assert (damaged.exists(), other.exists()) == (False, True)
-    files.find("Otto", weights, 1, {"one": graph})
+    files.voice("Otto", weights, 1)
     forget(kept, "Otto")
     assert list(kept.iterdir()) == [other]
 
 
-def test_a_build_that_fails_leaves_nothing(tmp_path, weights):
-    def fail(_):
-        raise ValueError("no network")
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [("raise ValueError('no network')", "built: ValueError: no network"), ("raise SystemExit(3)", "it ended with 3")],
+)
+def test_a_build_that_fails_is_told_and_leaves_nothing(kept, weights, monkeypatch, program, told):
+    monkeypatch.setattr(graph_files, "BUILD", ("-c", program))
+    with pytest.raises(RwcPwError, match=told):
+        GraphFiles(kept).voice("Otto", weights, 1)
+    assert list(kept.iterdir()) == []
 
-    with pytest.raises(ValueError, match="no network"):
-        GraphFiles(tmp_path / "kept").find("Otto", weights, 1, {"one": graph, "two": fail})
-    assert list((tmp_path / "kept").iterdir()) == []
+
+BUILD = """
+import sys, threading
+from pathlib import Path
+from rwc_pw.rvc import graph_files
+
+graph_files.BUILD = ("-c", "import os, signal, sys; from rwc_pw.system.child import end_with_standard_input as end; "
+                     "end(); print(os.getpid(), file=open(sys.argv[1] + '/pid', 'w')); signal.pause()")
+graph_files.GraphFiles(Path(sys.argv[1])).voice("Otto", Path(sys.argv[2]), 1)
+"""
+
+
+def test_the_builder_is_nice_and_ends_with_us_when_we_are_killed(kept, weights):
+    with subprocess.Popen([sys.executable, "-c", BUILD, str(kept), str(weights)]) as process:
+        while not (found := [path for path in kept.glob(".compiling-*/pid") if path.read_text()]):
+            os.sched_yield()
+        builder = int(found[0].read_text())
+        ended = os.pidfd_open(builder)
+        try:
+            while not os.getpriority(os.PRIO_PROCESS, builder):
+                os.sched_yield()
+        finally:
+            process.send_signal(signal.SIGKILL)
+    wait_for_end(ended)
