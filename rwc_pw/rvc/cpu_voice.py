@@ -13,6 +13,7 @@ from rwc_pw.rvc.graph_files import GraphFiles
 from rwc_pw.rvc.network.text_encoder import relative_positions
 from rwc_pw.rvc.pitch import SPECTRUM_SAMPLES, Array, SalienceDetector, detect_by_swift_f0
 from rwc_pw.rvc.plan import Plan
+from rwc_pw.rvc.precision import convolution_precision
 from rwc_pw.rvc.retrieval import Retrieval
 from rwc_pw.rvc.sources import VoiceSources
 from rwc_pw.rvc.step import StepNoise, StepSettings
@@ -83,7 +84,8 @@ class CpuVoice:
     def _open_decoder(self, path: Path) -> CpuNetwork:
         frames = self._plan.decoded_frames
         source = self._if_pitch((1, 1, frames * self.samples_per_frame))
-        return CpuNetwork(path, [(1, self.channels, frames), *source])
+        # the others hardly profit, and would need as much memory again
+        return CpuNetwork(path, [(1, self.channels, frames), *source], convolution_precision())
 
     def _if_pitch(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         return [shape] if self._has_pitch else []
