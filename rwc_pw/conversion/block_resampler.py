@@ -12,7 +12,7 @@ MARGINS_PER_S = 400  # 1/400 s before an input block, and after an output block,
 
 
 class BlockResampler:
-    """From 48 kHz to ContentVec's 16 kHz, and from a voice's own rate to 48 kHz, block after block without a seam."""
+    """Resamples 48 kHz to ContentVec's 16 kHz, and a voice's own rate to 48 kHz, block after block without a seam."""
 
     def __init__(self, rate_hz: int) -> None:
         """``rate_hz`` is the voice's; ``reset`` must follow."""
@@ -32,7 +32,7 @@ class BlockResampler:
         return np.asarray(self._soxr.resample(before, SAMPLE_RATE_HZ, CONTENT_RATE_HZ), np.float32)
 
     def take_in(self, block: Samples) -> Samples:
-        """The block, (n,) at 48 kHz, at 16 kHz, with 1/400 s before it.
+        """Return the block, (n,) at 48 kHz, at 16 kHz, with 1/400 s before it.
 
         The previous block's end was resampled as if silence followed, so it is given again.
         """
@@ -42,7 +42,7 @@ class BlockResampler:
         return resampled[CONTENT_RATE_HZ // MARGINS_PER_S :]
 
     def give_out(self, block: Samples) -> Samples:
-        """The block, (n,) at the voice's rate, at 48 kHz, ``delay_samples`` late."""
+        """Return the block, (n,) at the voice's rate, at 48 kHz, ``delay_samples`` late."""
         if not self.delay_samples:
             return block
         joined = np.concatenate([self._past_output, block])

@@ -39,18 +39,18 @@ class Networks(Protocol):
     """Features (m, width) and the rate to features moved towards the index; None if the voice has none."""
 
     def content(self, window: Array) -> Array:
-        """The window at 16 kHz to features (m, width), every 20 ms."""
+        """Extract features (m, width), every 20 ms, from the window at 16 kHz."""
 
     def text(self, features: Array, bins: Array | None) -> tuple[Array, Array]:
-        """(n, width) and (n,) to mean and log deviation, (inter, n)."""
+        """Encode (n, width) and (n,) as mean and log deviation, (inter, n)."""
 
     def decoded(self, frames: Array, source: Array | None) -> Array:
-        """(inter, n) and (n · samples_per_frame,) to sound of the same length; goes on where the last block ended."""
+        """Decode (inter, n) and (n · samples_per_frame,) to sound of that length; go on where the last block ended."""
 
 
 @dataclass(frozen=True)
 class BlockState:
-    """What the next block needs of those before it, apart from the decoder's own state."""
+    """The state that the next block needs, apart from the decoder's own."""
 
     features: Array
     """Of the past frames, (past_frames, width)."""
@@ -64,7 +64,7 @@ class BlockState:
 def compute(
     networks: Networks, plan: Plan, state: BlockState, window: Array, noise: tuple[Array, Array], settings: Array
 ) -> tuple[Array, BlockState]:
-    """(window_samples,) at 16 kHz to the decoded frames' sound, float32, and the state for the next block.
+    """Convert (window_samples,) at 16 kHz to the decoded frames' sound, float32, and the state for the next block.
 
     ``noise`` is normal, (decoded_frames, inter) and (decoded_frames, samples_per_frame); ``settings`` are the ratio of
     the pitch, the index's rate, and the protection.

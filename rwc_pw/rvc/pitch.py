@@ -70,7 +70,7 @@ class SalienceDetector:
         self._range_cents = facts.least_cents, facts.most_cents
 
     def __call__(self, window: Any) -> Any:
-        """(window_samples,) to Hz, (frames,)."""
+        """Find the pitch in Hz, (frames,), of (window_samples,)."""
         xp = self._functions
         magnitudes = xp.abs(xp.fft.rfft(window[self._samples] * self._hann))
         salience = self._network(xp.asarray(magnitudes, dtype=xp.float32)[None])[0][: self._frames]

@@ -19,7 +19,7 @@ BF16, F32 = "bf16", "f32"
 
 @cache
 def convolution_precision() -> str:
-    """``bf16`` or ``f32``, as measured once in this process, which takes a tenth of a second.
+    """Return ``bf16`` or ``f32``, as measured once in this process, in a quarter of a second.
 
     OpenVINO takes bfloat16 wherever the CPU has instructions for it. With AMX, and on Zen 4, it takes half the time or
     less; on a Xeon without AMX, half as much again.

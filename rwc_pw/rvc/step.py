@@ -47,4 +47,4 @@ class Step(Protocol):
         """Discard all state."""
 
     def __call__(self, window: Array, noise: StepNoise, settings: StepSettings) -> Array:
-        """(window_samples,) at 16 kHz to (decoded_frames · samples_per_frame,): the block and its look-ahead."""
+        """Convert (window_samples,) at 16 kHz to block and look-ahead, (decoded_frames · samples_per_frame,)."""

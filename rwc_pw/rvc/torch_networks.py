@@ -75,7 +75,7 @@ class TorchNetworks:
 
 
 class _GpuRetrieval:
-    """``Retrieval`` over the whole index: a GPU can afford to search more than the nearest cell."""
+    """Searches the whole index, as a GPU can afford; ``Retrieval`` searches the nearest cells."""
 
     def __init__(self, indexed: Tensor) -> None:
         self._indexed = indexed

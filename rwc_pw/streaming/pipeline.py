@@ -118,7 +118,7 @@ class StreamingPipeline:
         return self._sound.read_output(size, self.times, timeout_s)
 
     def change_block(self, block_samples: int) -> None:
-        """From now on sound comes in blocks of this size: let the delay be no longer than that takes."""
+        """Let the delay be no longer than blocks of this size take, which come from now on."""
         self._sound.change_block(block_samples)
 
     def wait_for_silence(self, timeout_s: float) -> None:

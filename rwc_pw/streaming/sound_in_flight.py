@@ -69,7 +69,7 @@ class SoundInFlight:
             return self._buffers.read_output(size)
 
     def change_block(self, block_samples: int) -> None:
-        """From now on sound comes in blocks of this size: let the delay be no longer than that takes."""
+        """Let the delay be no longer than blocks of this size take, which come from now on."""
         with self._input_written:
             self._delay.change_block(block_samples)
 

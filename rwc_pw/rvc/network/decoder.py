@@ -1,4 +1,4 @@
-"""From the text encoder's frames to sound, block by block."""
+"""Flow and generator: the text encoder's frames become sound, block by block."""
 
 import math
 

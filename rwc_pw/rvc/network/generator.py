@@ -12,7 +12,7 @@ LAST_SLOPE = 0.01
 
 
 class Generator:
-    """(1, inter, n) frames to (1, 1, n · samples per frame) of sound; sees 9 to 13 frames ahead and as many back."""
+    """Turns frames, (1, inter, n), into sound, (1, 1, n · samples per frame); sees 9 to 13 frames ahead and back."""
 
     def __init__(self, operations: Operations, weights: Weights, network: Architecture, speaker: Speaker) -> None:
         self._operations = operations

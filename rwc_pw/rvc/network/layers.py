@@ -5,7 +5,7 @@ from rwc_pw.rvc.network.operations import Operations, Value
 
 
 class Linear:
-    """(…, in) to (…, out); also for layers that are stored as convolutions over one frame."""
+    """A linear layer, (…, in) to (…, out); also for those that are stored as convolutions over one frame."""
 
     def __init__(self, operations: Operations, weights: Weights, name: str) -> None:
         weight = weights[f"{name}.weight"]
@@ -47,12 +47,12 @@ class GroupNorm:
 
 
 def split_heads(operations: Operations, frames: Value, heads: int) -> Value:
-    """(1, n, width) to (1, heads, n, width / heads)."""
+    """Split (1, n, width) into (1, heads, n, width / heads)."""
     width = operations.size(frames, 2) // heads
     return operations.transposed(operations.reshaped(frames, [1, -1, heads, width]), [0, 2, 1, 3])
 
 
 def join_heads(operations: Operations, mixed: Value) -> Value:
-    """(1, heads, n, width / heads) to (1, n, width)."""
+    """Join (1, heads, n, width / heads) to (1, n, width)."""
     width = operations.size(mixed, 1) * operations.size(mixed, 3)
     return operations.reshaped(operations.transposed(mixed, [0, 2, 1, 3]), [1, -1, width])

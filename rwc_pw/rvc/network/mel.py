@@ -10,7 +10,7 @@ SLANEY_STEP = np.log(6.4) / 27  # above SLANEY_HZ
 def mel_filters(
     rate_hz: int, spectrum_samples: int, bands: int, least_hz: float, most_hz: float, *, is_htk: bool
 ) -> NDArray[np.float32]:
-    """(bands, spectrum_samples / 2 + 1), each band of unit area, as librosa's ``filters.mel``.
+    """Make filters, (bands, spectrum_samples / 2 + 1), each of unit area, as librosa's ``filters.mel``.
 
     The scale is HTK's (Young et al., "The HTK Book") or that of Slaney's Auditory Toolbox.
     """

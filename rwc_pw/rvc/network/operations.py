@@ -37,10 +37,10 @@ class Operations(Protocol):
         groups: int = 1,
         padding: int = 0,
     ) -> Value:
-        """(1, in, n) and a weight (out, in / groups, kernel) to (1, out, m); ``padding`` zeros on both sides."""
+        """Convolve (1, in, n) with (out, in / groups, kernel) to (1, out, m); ``padding`` zeros on both sides."""
 
     def conv2d(self, value: Value, weight: Value, bias: Value) -> Value:
-        """(1, in, n, m) and (out, in, kernel, kernel), the kernel odd, to (1, out, n, m)."""
+        """Convolve (1, in, n, m) with (out, in, kernel, kernel), the kernel odd, to (1, out, n, m)."""
 
     def conv2d_doubled(self, value: Value, weight: Value, bias: Value) -> Value:
         """The transposed convolution with stride 2: (1, in, n, m) and (in, out, 3, 3) to (1, out, 2n, 2m)."""
@@ -59,18 +59,18 @@ class Operations(Protocol):
         """The matrix product over the last two axes."""
 
     def linear(self, value: Value, weight: Value, bias: Value | None = None) -> Value:
-        """(…, in) and (out, in) to (…, out)."""
+        """Multiply (…, in) by (out, in), transposed, to (…, out)."""
 
     def concat(self, values: Sequence[Value], axis: int) -> Value: ...
 
     def part(self, value: Value, axis: int, start: int | None, stop: int | None) -> Value:
-        """``value[start:stop]`` along ``axis``; each may be None, or negative, and count from the end."""
+        """Take ``value[start:stop]`` along ``axis``; each may be None, or negative, and count from the end."""
 
     def padded(self, value: Value, axis: int, before: int, after: int) -> Value:
         """Zeros before and after it along ``axis``."""
 
     def reshaped(self, value: Value, shape: Sequence[int]) -> Value:
-        """Without moving any number; one size may be -1, and takes what is left."""
+        """Reshape it without moving any number; one size may be -1, and takes what is left."""
 
     def transposed(self, value: Value, order: Sequence[int]) -> Value: ...
 
@@ -84,7 +84,7 @@ class Operations(Protocol):
         """Mean 0 and variance 1 over ``axes``."""
 
     def softmax(self, value: Value) -> Value:
-        """Over the last axis."""
+        """Normalise exponentials over the last axis."""
 
     def scaled(self, value: Value, factor: float) -> Value: ...
 
@@ -103,4 +103,4 @@ class Operations(Protocol):
     def leaky_relu(self, value: Value, slope: float) -> Value: ...
 
     def gelu(self, value: Value) -> Value:
-        """By the error function (Hendrycks and Gimpel, 2016)."""
+        """Weight each number by the normal distribution's share below it (Hendrycks and Gimpel, 2016)."""
