@@ -95,8 +95,8 @@ def add(
     for sentence in told:
         print(sentence, file=sys.stderr)
     print(f"{voice.name} is here: {voice.description}", flush=True)
-    if _can_speak(voice):
-        print(f"Speak in it with `rwc-pw use {shlex.quote(voice.name)}`.")
+    begin = "Speak" if _can_speak(voice) else "Then speak"
+    print(f"{begin} in it with `rwc-pw use {shlex.quote(voice.name)}`.")
 
 
 @voices.command()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -425,3 +426,28 @@ def test_a_voice_is_fetched_from_an_address_and_gone_on_with_after_a_cut(voice_f
         assert list((tmp_path / "state").rglob("*.zip*")) == []
     finally:
         voices("remove", "Fetched", "--yes")
+
+
+MISSING = "It cannot speak yet: RVC model files are missing: FCPE, ContentVec, ContentVec's shape. Run `rwc-pw setup`."
+USE = "peak in it with `rwc-pw use 'My Singer'`."
+
+
+@pytest.mark.parametrize(("is_complete", "told"), [(False, f"{MISSING}\nThen s{USE}"), (True, f"S{USE}")])
+def test_who_adds_a_voice_is_told_how_to_speak_in_it(voice_file, assets_dir, tmp_path, is_complete, told):
+    shutil.copyfile(voice_file, tmp_path / "My Singer.pth")
+    config = tmp_path / ".config/rwc-pw/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'rvc_models = "{assets_dir if is_complete else tmp_path}"\n')
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+        environment.pop(f"XDG_{name}_HOME", None)
+
+    def voices(*arguments: str) -> str:
+        argv = (sys.executable, "-P", "-m", "rwc_pw", "voices", *arguments)
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, check=True).stdout
+
+    try:
+        added = voices("add", str(tmp_path / "My Singer.pth"))
+    finally:
+        voices("remove", "My Singer", "--yes")  # from the checkout, where the program runs from there
+    assert added == f"My Singer is here: RVC v2, 40 kHz, no index.\n{told}\n"
