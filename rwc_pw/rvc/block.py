@@ -53,10 +53,10 @@ class BlockState:
     """The state that the next block needs, apart from the decoder's own."""
 
     features: Array
-    """Of the past frames, (past_frames, width)."""
+    """Features of the past frames, (past_frames, width)."""
     pitch_hz: Array
     phase: Array
-    """Of the source's sine, in turns, float64."""
+    """Phase of the source's sine, in turns, float64."""
     begins: Array
     """True if there was no block yet."""
 

@@ -29,7 +29,7 @@ class SalienceFacts:
     multiple_frames: int
     """The network takes multiples of so many frames."""
     least_salience: float
-    """Of a voiced frame."""
+    """The salience that a voiced frame exceeds."""
     least_cents: float
     """The first pitch, in cents above 10 Hz; the others follow evenly."""
     most_cents: float

@@ -164,7 +164,7 @@ CALLS: Mapping[str, Callable[[tuple[object, ...]], object]] = {
     "torch._utils _rebuild_parameter": _parameter,
     "torch Size": _size,
 }
-"""What stands here for what a pickle calls."""
+"""Stand-ins for the functions and classes that a pickle calls."""
 
 NAMES = {*CALLS, *(f"torch {kind}Storage" for kind in KINDS)}
 """All that a pickle may refer to."""

@@ -150,4 +150,4 @@ STEPS: Mapping[str, Callable[[_Interpreter, Any], None]] = {
     "NEWFALSE": lambda self, _: self.push(False),
     **dict.fromkeys(("BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _Interpreter.push),
 }
-"""What each opcode of torch.save's does, with its argument."""
+"""Steps of the interpreter for torch.save's opcodes, each with the opcode's argument."""
